@@ -1,0 +1,1 @@
+"""One command, one file: signature, one call into the pipeline, one result."""

@@ -1,0 +1,104 @@
+"""``groklst downscale``."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groklst_cli import options
+
+
+def downscale(
+    lst: Annotated[str, typer.Argument(metavar="LST", help="The coarse LST raster.")],
+    output: Annotated[
+        Path | None,
+        typer.Argument(metavar="[OUTPUT]", help="The GeoTIFF to write; LST_x8.tif by default."),
+    ] = None,
+    output_option: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The same as OUTPUT.")
+    ] = None,
+    guide: options.Guide = None,
+    scale: options.Scale = 8,
+    model: options.Model = "auto",
+    lst_units: options.LstUnits = "auto",
+    resampling: options.ResamplingOption = "auto",
+    conserve: Annotated[
+        bool | None,
+        typer.Option(
+            "--conserve/--no-conserve",
+            help="Keep the mean of every coarse pixel; by default fitted methods do.",
+        ),
+    ] = None,
+    tile: Annotated[int | None, typer.Option(min=1, help="Side of a tile, fine pixels.")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="What neighbouring tiles share, fine pixels.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option("--batch", "-B", min=1, help="Tiles that a network gets at once.")
+    ] = 1,
+    device: options.Device = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Of a network's arithmetic.")
+    ] = "auto",
+    bounds: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(metavar="L B R T", help="Only this part, in the LST's CRS."),
+    ] = None,
+    co: Annotated[
+        list[str] | None,
+        typer.Option("--co", metavar="KEY=VAL", help="A creation option of GDAL's COG driver."),
+    ] = None,
+    dst_nodata: Annotated[float, typer.Option(help="The output's nodata value.")] = math.nan,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Also draw before and after.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, write nothing.")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Turn a coarse LST raster into a fine one on the same CRS.
+
+    Prints the output's path, or JSON with --json.
+    """
+    from groklst_cli import console
+    from groklst_cli.commands import parse
+    from groklst_cli.pipeline import downscale as pipeline
+
+    source = parse.band_source(lst)
+    request = pipeline.Request(
+        lst=source,
+        output=parse.output_path(source, output, output_option, scale),
+        guides=[parse.band_source(text) for text in guide or []],
+        scale=scale,
+        model=model,
+        units=parse.units(lst_units),
+        resampling=parse.resampling(resampling),
+        conserve=conserve,
+        tile=tile,
+        overlap=overlap,
+        batch=batch,
+        device=device,
+        precision=parse.precision(precision),
+        bounds=bounds,
+        nodata=dst_nodata,
+        creation=parse.creation_options(co or []),
+        overwrite=overwrite,
+    )
+    if dry_run:
+        plan = pipeline.plan_downscale(request)
+        console.print_json(plan.to_json())
+        return
+    with console.progress_bar("tiles", quiet=quiet) as progress:
+        result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
+    if picture is not None:
+        from groklst_cli.pipeline.picture import before_and_after
+
+        before_and_after(source, result.output, picture, overwrite=overwrite)
+    if json:
+        console.print_json(result.to_json())
+    else:
+        console.stdout.print(str(result.output))

@@ -1,0 +1,23 @@
+"""``groklst info``."""
+
+from typing import Annotated
+
+import typer
+
+from groklst_cli import options
+
+
+def info(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Rasters or checkpoints.")],
+    json: options.Json = False,
+) -> None:
+    """Explain rasters and checkpoints, and what downscale would do with them."""
+    from groklst_cli import console
+    from groklst_cli.pipeline.catalogue import explain
+
+    found = [explain(text) for text in files]
+    if json:
+        console.print_json(found)
+        return
+    for facts in found:
+        console.print_fields(facts)

@@ -1,0 +1,69 @@
+"""Turning what a person typed into values, or saying what to type instead."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
+from groklst_cli.geo.raster import BandSource, Units
+from groklst_cli.pipeline.methods import PrecisionChoice
+
+
+def band_source(text: str) -> BandSource:
+    """Read ``[NAME=]FILE[,band=N]``."""
+    return BandSource.parse(text)
+
+
+def output_path(source: BandSource, first: Path | None, second: Path | None, scale: int) -> Path:
+    """Choose where to write: what was named, else beside the LST.
+
+    Raises:
+        UsageError: If two outputs are named, or none and the LST is no local file.
+    """
+    if first is not None and second is not None:
+        raise UsageError(f"two outputs are named, {first} and {second}; name one")
+    named = first or second
+    if named is not None:
+        return named
+    local = Path(source.path)
+    if not local.is_file():
+        raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
+    return local.with_name(f"{local.stem}_x{scale}.tif")
+
+
+def units(text: str) -> Units | None:
+    """Read ``auto``, ``K`` or ``C``."""
+    if text.lower() == "auto":
+        return None
+    return cast("Units", one_of("--lst-units", text.upper(), get_args(Units)))
+
+
+def resampling(text: str) -> ResamplingName:
+    """Read the name of a resampling."""
+    return cast("ResamplingName", one_of("--resampling", text, RESAMPLINGS))
+
+
+def precision(text: str) -> PrecisionChoice:
+    """Read the name of a precision."""
+    return cast("PrecisionChoice", one_of("--precision", text, get_args(PrecisionChoice)))
+
+
+def creation_options(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``KEY=VAL`` pairs."""
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise UsageError(f"--co {key}{equals}{value} is not KEY=VAL")
+    return {key: value for key, _, value in pairs}
+
+
+def one_of(option: str, text: str, choices: Sequence[str]) -> str:
+    """Take a text only if it is one of some.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    if text not in choices:
+        raise UsageError(f"{option} {text} is none of {', '.join(choices)}")
+    return text

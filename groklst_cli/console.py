@@ -1,0 +1,65 @@
+"""The two consoles, and progress where a person looks."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from groklst_cli.pipeline.downscale import Progress as Report
+
+stdout = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+stderr = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+class Notes:
+    """Says things on stderr unless told to be quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def __call__(self, text: str) -> None:
+        if not self._quiet:
+            stderr.print(text)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document on stdout."""
+    stdout.print(json.dumps(data, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress_bar(unit: str, *, quiet: bool) -> Iterator[Report]:
+    """Show progress on stderr, if it is a terminal and not to be quiet."""
+    if quiet or not stderr.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn(f"{{task.completed}}/{{task.total}} {unit}"), BarColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=stderr, transient=True) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print plain data as a table on stdout."""
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    stdout.print(table)
+
+
+def print_fields(facts: dict[str, Any], indent: str = "") -> None:
+    """Print plain data as indented lines on stdout."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            stdout.print(f"{indent}{key}:")
+            print_fields(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            stdout.print(f"{indent}{key}:")
+            for item in value:
+                stdout.print(indent + "  " + ", ".join(f"{k} {v}" for k, v in item.items()))
+        else:
+            stdout.print(f"{indent}{key}: {value}")

@@ -1,0 +1,1 @@
+"""Rasters, grids, tiles and files; no torch."""

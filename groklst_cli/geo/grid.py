@@ -1,0 +1,129 @@
+"""Where pixels are: a CRS, an affine transform and a size."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from affine import Affine
+from pyproj import Transformer
+from rasterio.crs import CRS
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster's place on Earth.
+
+    Attributes:
+        crs: Coordinate reference system.
+        transform: From (column, row) of a pixel's corner to CRS units; may be rotated or south-up.
+        height: Rows.
+        width: Columns.
+    """
+
+    crs: CRS
+    transform: Affine
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.height, self.width
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of the four corners, CRS units."""
+        corners = [self.transform * (c, r) for c in (0, self.width) for r in (0, self.height)]
+        xs, ys = zip(*corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Length of a pixel's column step and row step, CRS units."""
+        t = self.transform
+        return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+
+    def refine(self, scale: int) -> "Grid":
+        """Divide every pixel into ``scale × scale``; the origin stays to the last digit."""
+        t = self.transform
+        fine = Affine(t.a / scale, t.b / scale, t.c, t.d / scale, t.e / scale, t.f)
+        return Grid(self.crs, fine, self.height * scale, self.width * scale)
+
+    def crop(self, rows: slice, columns: slice) -> "Grid":
+        """Cut out whole pixels; an untouched edge keeps the transform as it is."""
+        transform = self.transform
+        if rows.start or columns.start:
+            transform = transform * Affine.translation(columns.start, rows.start)
+        return Grid(self.crs, transform, rows.stop - rows.start, columns.stop - columns.start)
+
+    def window_of(self, bounds: tuple[float, float, float, float]) -> tuple[slice, slice]:
+        """Find the rows and columns that touch ``bounds``, clipped to the grid (maybe empty).
+
+        A bound that lies within a thousandth of a pixel of a pixel's edge is that edge.
+        """
+        left, bottom, right, top = bounds
+        inverse = ~self.transform
+        corners = [inverse * (x, y) for x in (left, right) for y in (bottom, top)]
+        columns, rows = zip(*corners, strict=True)
+        return _touched(rows, self.height), _touched(columns, self.width)
+
+    def offset_of(self, other: "Grid") -> tuple[int, int] | None:
+        """Return where ``other`` starts on this grid if both share one lattice, else None.
+
+        Returns:
+            Row and column of the other's first pixel, or None when CRS, pixel or phase differ by
+            more than a thousandth of a pixel anywhere on the other grid.
+        """
+        if self.crs != other.crs:
+            return None
+        between = ~self.transform * other.transform
+        row, column = round(between.f), round(between.c)
+        corners = [(c, r) for c in (0, other.width) for r in (0, other.height)]
+        for c, r in corners:
+            x, y = between * (c, r)
+            if max(abs(x - c - column), abs(y - r - row)) > 1e-3:
+                return None
+        return row, column
+
+    def pixels_per_pixel_of(self, other: "Grid") -> float:
+        """Estimate how many pixels of this grid lie along a pixel of ``other``.
+
+        Measured at the middle of the part of ``other`` that this grid covers best, as the root of
+        the area's ratio. NaN when no point of ``other`` can be brought into this grid's CRS.
+        """
+        there = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        inverse = ~self.transform
+        fractions = np.linspace(0.05, 0.95, 7)
+        ratios = []
+        for fy in fractions:
+            for fx in fractions:
+                c, r = fx * other.width, fy * other.height
+                points = [other.transform * p for p in ((c, r), (c + 1, r), (c, r + 1))]
+                moved = [there.transform(*p) for p in points]
+                if not np.isfinite(moved).all():
+                    continue
+                (x0, y0), (x1, y1), (x2, y2) = (inverse * p for p in moved)
+                area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+                inside = 0 <= x0 <= self.width and 0 <= y0 <= self.height
+                ratios.append((not inside, abs(fx - 0.5) + abs(fy - 0.5), math.sqrt(area)))
+        return min(ratios)[2] if ratios else math.nan
+
+    def overlaps(self, other: "Grid") -> bool:
+        """Tell whether any point of a lattice over ``other`` falls on this grid."""
+        there = Transformer.from_crs(other.crs, self.crs, always_xy=True)
+        columns, rows = np.meshgrid(
+            np.linspace(0.5, other.width - 0.5, min(other.width, 200)),
+            np.linspace(0.5, other.height - 0.5, min(other.height, 200)),
+        )
+        x, y = there.transform(*(other.transform * (columns.ravel(), rows.ravel())))
+        x, y = np.asarray(x), np.asarray(y)
+        finite = np.isfinite(x) & np.isfinite(y)
+        c, r = ~self.transform * (x[finite], y[finite])
+        return bool(np.any((c >= 0) & (c <= self.width) & (r >= 0) & (r <= self.height)))
+
+
+def _touched(positions: tuple[float, ...], size: int) -> slice:
+    start = max(0, math.floor(min(positions) + 1e-3))
+    stop = min(size, math.ceil(max(positions) - 1e-3))
+    return slice(start, max(start, stop))

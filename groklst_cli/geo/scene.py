@@ -1,0 +1,131 @@
+"""A scene: one coarse LST raster and its guidance, on one pair of grids."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.align import GuideSource, ResamplingName
+from groklst_cli.geo.fill import REACH, fill_gaps
+from groklst_cli.geo.raster import BandSource, LstSource, Units
+
+READ_ROWS: Final = 128
+"""Fine rows that are read at once."""
+
+
+class Scene:
+    """An LST raster and its guides, read window by window.
+
+    Attributes:
+        lst: The coarse raster.
+        guides: The guidance files, each on the fine grid.
+        scale: Fine pixels along a coarse one.
+        coarse: The LST's grid.
+        fine: The LST's grid refined by the scale.
+        bands: Names of all guidance bands, in the order of every guide array.
+    """
+
+    def __init__(
+        self,
+        lst: BandSource,
+        guides: Sequence[BandSource],
+        scale: int,
+        *,
+        units: Units | None = None,
+        resampling: ResamplingName = "auto",
+    ) -> None:
+        """Open all files; use as a context manager, or close.
+
+        Args:
+            lst: The coarse raster.
+            guides: Guidance files, in order.
+            scale: At least 2.
+            units: The LST's unit, or None to find out.
+            resampling: How guidance comes to the fine grid.
+
+        Raises:
+            InputError: If a file cannot be used.
+            UsageError: If the scale is below 2 or two bands have one name.
+        """
+        if scale < 2:
+            raise UsageError(f"the scale is {scale}, it must be at least 2")
+        with ExitStack() as opened:
+            self.scale = scale
+            self.lst = LstSource(lst, units)
+            opened.callback(self.lst.close)
+            self.coarse = self.lst.grid
+            self.fine = self.coarse.refine(scale)
+            self.guides: list[GuideSource] = []
+            for source in guides:
+                guide = GuideSource(source, self.fine, resampling)
+                opened.callback(guide.close)
+                self.guides.append(guide)
+            self.bands = tuple(name for guide in self.guides for name in guide.names)
+            _refuse_twins(self.bands)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files."""
+        self._opened.close()
+
+    def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read coarse LST ``(rows, columns)``, kelvin, NaN where nodata."""
+        return self.lst.read(rows)[:, columns]
+
+    def read_filled_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read coarse LST with its gaps filled from what lies around, for a method to work on."""
+        top, bottom = max(0, rows.start - REACH), min(self.coarse.height, rows.stop + REACH)
+        left, right = max(0, columns.start - REACH), min(self.coarse.width, columns.stop + REACH)
+        around = self.read_lst(slice(top, bottom), slice(left, right))
+        filled = fill_gaps(around, self.lst.mean)
+        return filled[
+            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+        ]
+
+    def read_guide(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read guidance over coarse rows and columns.
+
+        Returns:
+            ``(G, rows · scale, columns · scale)`` in physical units, NaN where it is missing.
+        """
+        fine_rows, fine_columns = self.to_fine(rows), self.to_fine(columns)
+        shape = (0, fine_rows.stop - fine_rows.start, fine_columns.stop - fine_columns.start)
+        parts = [guide.read(fine_rows, fine_columns) for guide in self.guides]
+        return np.concatenate(parts) if parts else np.empty(shape, np.float32)
+
+    def chunks(self, rows: slice) -> Iterator[slice]:
+        """Cut coarse rows where whole reads begin, counted from the scene's first row."""
+        step = max(1, READ_ROWS // self.scale)
+        start = rows.start
+        while start < rows.stop:
+            stop = min(rows.stop, start - start % step + step)
+            yield slice(start, stop)
+            start = stop
+
+    def to_fine(self, part: slice) -> slice:
+        """Turn coarse rows or columns into fine ones."""
+        return slice(part.start * self.scale, part.stop * self.scale)
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise UsageError(
+            f"several guidance bands are named {', '.join(twins)}; give each its own name, "
+            "as in --guide red=FILE"
+        )

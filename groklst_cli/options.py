@@ -1,0 +1,42 @@
+"""Flags that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Guide = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guide",
+        "-g",
+        metavar="[NAME=]FILE[,band=N]",
+        help="A guidance raster; repeatable. All bands of a file count unless one is named.",
+    ),
+]
+Scale = Annotated[
+    int, typer.Option("--scale", "-s", min=2, max=64, help="Fine pixels along a coarse one.")
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="NAME|FILE", help="A method, a checkpoint file, or 'auto'."
+    ),
+]
+LstUnits = Annotated[
+    str, typer.Option("--lst-units", metavar="auto|K|C", help="Unit of the LST's values.")
+]
+ResamplingOption = Annotated[
+    str,
+    typer.Option(
+        "--resampling",
+        "-r",
+        metavar="METHOD",
+        help="How guidance comes to the fine grid; 'auto': mean when finer, else bilinear.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Device = Annotated[
+    str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute.")
+]

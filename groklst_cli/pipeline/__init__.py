@@ -1,0 +1,1 @@
+"""The use cases; they know files and methods, not the command line."""

@@ -1,0 +1,70 @@
+"""Running an iterator in a thread, a few items ahead of whoever takes them."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar, cast
+
+from groklst_cli.geo.align import gdal_environment
+
+T = TypeVar("T")
+
+
+class _End:
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+@contextmanager
+def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
+    """Compute items in a thread while earlier ones are used; order is kept.
+
+    Args:
+        items: What to run; it runs in one thread only, under its own GDAL environment.
+        depth: How many finished items may wait.
+
+    Yields:
+        The items. An error in the thread is raised where the item is taken. When the context
+        ends, the thread has ended too.
+    """
+    waiting: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            with gdal_environment():
+                for item in items:
+                    if not _put(waiting, item, stop):
+                        return
+        except BaseException as caught:
+            error = caught
+        _put(waiting, _End(error), stop)
+
+    def take() -> Iterator[T]:
+        while True:
+            item = waiting.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield cast("T", item)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield take()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _put(waiting: "queue.Queue[T | _End]", item: T | _End, stop: threading.Event) -> bool:
+    while not stop.is_set():
+        try:
+            waiting.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

@@ -1,0 +1,174 @@
+"""Choosing a method, bringing it to a device, fitting it to the scene."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+
+from groklst_cli.errors import DeviceError, InputError, UsageError
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.view import FileView
+from groklst_models.checkpoint import Header, fingerprint, load, read_header
+from groklst_models.contract import FittedMethod, Method
+from groklst_models.errors import ModelsError
+from groklst_models.network_method import NetworkMethod, Precision
+from groklst_models.registry import REGISTRY, build, find
+
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+
+FITTED_TILE: Final = 512
+NETWORK_OVERLAP: Final = 64
+"""Fine pixels; leaves 0.021 K at tile lines, where 16 leave 0.046 K and 128 leave 0.020 K."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which method runs, and why.
+
+    Attributes:
+        name: Its key in the registry.
+        reason: A clause for people.
+        checkpoint: The weights' file, or None for a fitted method.
+        header: What that file says.
+    """
+
+    name: str
+    reason: str
+    checkpoint: Path | None = None
+    header: Header | None = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it is fitted to the scene instead of loaded."""
+        return self.checkpoint is None
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile, fine pixels."""
+        return self.header.tile if self.header else FITTED_TILE
+
+    @property
+    def tag(self) -> str:
+        """The method's name, with the weights' hash where there are weights."""
+        if self.checkpoint is None:
+            return self.name
+        return f"{self.name} sha256:{fingerprint(self.checkpoint)}"
+
+
+def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
+    """Find the method that ``--model`` asks for.
+
+    Args:
+        model: ``auto``, a key of the registry, or a checkpoint's path.
+        bands: Names of the scene's guidance bands.
+        scale: What the scene is to be refined by.
+
+    Raises:
+        UsageError: If it is neither a method nor a file, needs weights or guides that are not
+            given, or was trained for another scale.
+    """
+    if model == "auto":
+        if bands:
+            return Choice("ridge", "there is guidance and no checkpoint was named")
+        return Choice("bicubic", "there is neither guidance nor a checkpoint")
+    if model in REGISTRY:
+        if find(model).needs_weights:
+            raise UsageError(
+                f"{model} needs weights; name a checkpoint file, as in --model {model}.safetensors"
+            )
+        if find(model).load().needs_guide and not bands:
+            raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
+        return Choice(model, "asked for")
+    path = Path(model)
+    if not path.is_file():
+        raise UsageError(
+            f"--model {model} is neither a method ({', '.join(REGISTRY)}) nor a checkpoint file"
+        )
+    try:
+        header = read_header(path)
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+    if header.scale != scale:
+        raise UsageError(
+            f"{model} was trained for scale {header.scale}, not {scale}; "
+            f"add --scale {header.scale}, or use another checkpoint"
+        )
+    return Choice(header.network, "asked for", path, header)
+
+
+def prepare(
+    choice: Choice,
+    scene: Scene,
+    *,
+    device: str = "auto",
+    precision: PrecisionChoice = "auto",
+    note: Callable[[str], None] = lambda text: None,
+) -> Method:
+    """Build the method and make it ready: fitted to the scene, or loaded with its weights.
+
+    Args:
+        choice: What to build.
+        scene: What it will be run on.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; fitted methods run on the CPU.
+        precision: Of a network's arithmetic.
+        note: Told what is worth saying.
+
+    Raises:
+        DeviceError: If the device is not there.
+        InputError: If the scene or the checkpoint does not hold what the method needs.
+    """
+    try:
+        if choice.checkpoint is None:
+            fitted: FittedMethod = build(choice.name, scale=scene.scale)
+            fitted.fit(FileView(scene))
+            return fitted
+        checkpoint = load(choice.checkpoint)
+        chosen = find_device(device)
+        return NetworkMethod(
+            checkpoint.load_network(),
+            checkpoint.header.normalization,
+            scale=checkpoint.header.scale,
+            bands=scene.bands,
+            device=chosen,
+            precision=_find_precision(precision, chosen),
+        )
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+
+
+def reads_guide(method: Method) -> bool:
+    """Tell whether a method looks at guidance, so that files need not be read for nothing."""
+    return bool(getattr(method, "uses_guide", False))
+
+
+def find_device(name: str) -> torch.device:
+    """Turn ``--device`` into a device that is there.
+
+    Raises:
+        DeviceError: If it is unknown or not available.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name} is none of auto, cpu, cuda, cuda:N, mps") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
+    return device
+
+
+def _find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:
+    if asked != "auto":
+        return asked
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if fast else "fp32"

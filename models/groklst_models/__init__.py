@@ -1,0 +1,1 @@
+"""Networks and fitted methods that turn coarse land surface temperature into fine."""

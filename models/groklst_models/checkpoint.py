@@ -1,0 +1,239 @@
+"""Checkpoints: one safetensors file with the weights, and all that is needed to use them.
+
+Nothing in the file executes: the header is JSON under the safetensors metadata key ``groklst``, the
+rest are tensors (format of https://github.com/huggingface/safetensors).
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from groklst_models.errors import CheckpointError, ModelsError
+from groklst_models.normalization import Normalization
+from groklst_models.registry import build, find
+
+FORMAT: Final = 1
+_KEY: Final = "groklst"
+_SCALES: Final = range(2, 65)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says about its weights.
+
+    Attributes:
+        network: The method's key in the registry.
+        arguments: Keywords its network is built with, ``scale`` and ``guide_channels`` left out.
+        scale: Fine pixels along a coarse one.
+        normalization: Means, standard deviations and names of the bands it was trained with.
+        tile: Side of the tiles it was trained on, fine pixels.
+        training: Where the weights come from: data, steps, options, versions; free plain data.
+        scores: What was measured with them, by name of the score; free plain data.
+        licence: An SPDX expression or a sentence.
+    """
+
+    network: str
+    scale: int
+    normalization: Normalization
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    tile: int = 512
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = "not stated"
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "format": FORMAT,
+            "network": self.network,
+            "arguments": dict(self.arguments),
+            "scale": self.scale,
+            "normalization": self.normalization.to_json(),
+            "tile": self.tile,
+            "training": dict(self.training),
+            "scores": dict(self.scores),
+            "licence": self.licence,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Read and check what ``to_json`` wrote.
+
+        Raises:
+            CheckpointError: If it is of another format, or something is missing or impossible.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+            raise CheckpointError("its header is not a groklst header")
+        if data["format"] != FORMAT:
+            raise CheckpointError(
+                f"its format is {data['format']}, this version reads {FORMAT}; upgrade groklst"
+            )
+        try:
+            header = cls(
+                network=str(data["network"]),
+                scale=int(data["scale"]),
+                normalization=Normalization.from_json(data["normalization"]),
+                arguments=dict(data["arguments"]),
+                tile=int(data["tile"]),
+                training=dict(data.get("training", {})),
+                scores=dict(data.get("scores", {})),
+                licence=str(data.get("licence", "not stated")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"its header cannot be used: {error!r}") from error
+        if header.scale not in _SCALES:
+            raise CheckpointError(f"its scale is {header.scale}, which must lie in 2 … 64")
+        if header.tile < header.scale or header.tile % header.scale:
+            raise CheckpointError(
+                f"its tile is {header.tile} fine pixels, not a multiple of scale {header.scale}"
+            )
+        return header
+
+    def build_network(self) -> nn.Module:
+        """Build the network without its weights.
+
+        Raises:
+            CheckpointError: If it names no network, or one that refuses its arguments.
+        """
+        try:
+            if not find(self.network).needs_weights:
+                raise CheckpointError(f"its method {self.network!r} takes no weights")
+            shape: dict[str, int] = {"scale": self.scale}
+            if find(self.network).shelf == "guided":
+                shape["guide_channels"] = len(self.normalization.bands)
+            network: nn.Module = build(self.network, **{**self.arguments, **shape})
+        except CheckpointError:
+            raise
+        except ModelsError as error:
+            raise CheckpointError(str(error)) from error
+        return network
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A header and the weights it speaks of."""
+
+    header: Header
+    weights: Mapping[str, Tensor]
+
+    def load_network(self) -> nn.Module:
+        """Build the network and give it the weights.
+
+        Raises:
+            CheckpointError: If names or shapes of the weights are not the network's.
+        """
+        network = self.header.build_network()
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
+        if expected != found:
+            raise CheckpointError(_difference(self.header.network, expected, found))
+        network.load_state_dict(dict(self.weights))
+        return network
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint beside its place and rename it, so that a file of that name is whole.
+
+    Raises:
+        CheckpointError: If the header is not plain data.
+    """
+    try:
+        header = json.dumps(checkpoint.header.to_json(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the header is not plain data: {error}") from error
+    weights = {name: t.detach().cpu().contiguous() for name, t in checkpoint.weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(weights, temporary, metadata={_KEY: header})
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_header(path: Path) -> Header:
+    """Read what a checkpoint says, without its weights.
+
+    Raises:
+        CheckpointError: If the file is not a checkpoint of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+    if _KEY not in metadata:
+        raise CheckpointError(
+            f"{path} has no groklst header; a file from the GrokLST toolkit becomes a checkpoint "
+            "with: groklst import TOOLKIT.pth OUT.safetensors --model NAME --scale N"
+        )
+    try:
+        return Header.from_json(json.loads(metadata[_KEY]))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: its header is not JSON: {error}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: If the file is not a checkpoint of ours, or is damaged.
+    """
+    header = read_header(path)
+    try:
+        with safe_open(path, framework="pt") as opened:
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    broken = [name for name, t in weights.items() if not torch.isfinite(t).all()]
+    if broken:
+        raise CheckpointError(f"{path}: weights {broken[0]!r} hold NaN or infinity")
+    return Checkpoint(header, weights)
+
+
+def fingerprint(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _difference(
+    network: str, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> str:
+    missing = sorted(expected.keys() - found.keys())
+    extra = sorted(found.keys() - expected.keys())
+    other = sorted(k for k in expected.keys() & found.keys() if expected[k] != found[k])
+    parts = [f"the weights do not fit {network}"]
+    if missing:
+        parts.append(f"{len(missing)} missing, as {missing[0]}")
+    if extra:
+        parts.append(f"{len(extra)} unknown, as {extra[0]}")
+    if other:
+        name = other[0]
+        parts.append(
+            f"{len(other)} of other shape, as {name}: {found[name]} instead of {expected[name]}"
+        )
+    return "; ".join(parts)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,28 @@
+"""What can go wrong with methods and checkpoints, one class a cause."""
+
+
+class ModelsError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class UnknownMethodError(ModelsError, KeyError):
+    """No method has the name that was asked for."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would show the repr
+
+
+class ArgumentsError(ModelsError, ValueError):
+    """A method cannot be built with these arguments."""
+
+
+class CheckpointError(ModelsError, ValueError):
+    """A file is not a checkpoint that can be read, or does not fit its network."""
+
+
+class MissingBandsError(ModelsError, ValueError):
+    """A method needs guidance bands that are not there."""
+
+
+class FitError(ModelsError, ValueError):
+    """A fitted method cannot be fitted to this scene."""

@@ -1,0 +1,1 @@
+"""Methods that need no weights: they are fitted to the scene itself."""

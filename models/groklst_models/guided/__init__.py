@@ -1,0 +1,1 @@
+"""Networks that take the LST and guidance at fine resolution."""

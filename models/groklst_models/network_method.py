@@ -1,0 +1,103 @@
+"""A network and its normalization, run as a method: kelvin in, kelvin out."""
+
+from typing import Final, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from groklst_models.bands import derivable, derive
+from groklst_models.contract import Tiles
+from groklst_models.errors import MissingBandsError
+from groklst_models.guidance import fill_within_coarse
+from groklst_models.normalization import Normalization
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class NetworkMethod:
+    """Standardises, pads to the network's multiple, runs it, crops and restores kelvin.
+
+    Attributes:
+        network: In evaluation mode, on its device.
+        normalization: What it was trained with.
+        uses_guide: Whether the network has guidance channels.
+    """
+
+    halo = 0
+    pools_tile = True
+
+    def __init__(
+        self,
+        network: nn.Module,
+        normalization: Normalization,
+        *,
+        scale: int,
+        bands: tuple[str, ...],
+        device: torch.device,
+        precision: Precision = "fp32",
+    ) -> None:
+        """Bring a network to its device.
+
+        Args:
+            network: Takes standardised ``(lst, guide)``.
+            normalization: What it was trained with.
+            scale: Fine pixels along a coarse one.
+            bands: Names of the guidance bands that tiles will hold.
+            device: Where to run.
+            precision: Of the arithmetic; results are float32 always.
+
+        Raises:
+            MissingBandsError: If a band of the network is neither there nor derivable.
+        """
+        self._bands = bands
+        _check_bands(normalization.band_names, bands)
+        self.network = network.to(device).eval()
+        self.normalization = normalization
+        self.scale = scale
+        self.multiple_of = int(getattr(network, "multiple_of", 1))
+        self.uses_guide = bool(normalization.bands)
+        self._device, self._precision = device, precision
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Return ``(B, 1, s·h, s·w)`` in kelvin, on the CPU."""
+        height, width = tiles.lst.shape[-2:]
+        lst = self.normalization.standardize_lst(tiles.lst.to(self._device))
+        guide = None
+        if self.uses_guide:
+            assert tiles.guide is not None
+            wanted = self.normalization.band_names
+            bands = derive(tiles.guide.to(self._device), self._bands, wanted)
+            guide = self.normalization.standardize_guide(fill_within_coarse(bands, self.scale))
+        with torch.inference_mode(), self._autocast():
+            fine = self.network(*self._padded(lst, guide)).float()
+        fine = fine[..., : height * self.scale, : width * self.scale]
+        return self.normalization.restore_lst(fine).cpu()
+
+    def _padded(self, lst: Tensor, guide: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Repeat the last row and column up to the network's multiple."""
+        down, right = (-size % self.multiple_of for size in lst.shape[-2:])
+        if not down and not right:
+            return lst, guide
+        lst = functional.pad(lst, (0, right, 0, down), mode="replicate")
+        if guide is not None:
+            fine = (0, right * self.scale, 0, down * self.scale)
+            guide = functional.pad(guide, fine, mode="replicate")
+        return lst, guide
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self._device.type,
+            dtype=_DTYPES.get(self._precision, torch.bfloat16),
+            enabled=self._precision != "fp32",
+        )
+
+
+def _check_bands(needed: tuple[str, ...], found: tuple[str, ...]) -> None:
+    missing = [name for name in needed if name not in (*found, *derivable(found))]
+    if missing:
+        raise MissingBandsError(
+            f"the network needs {', '.join(needed)}; found {', '.join(found) or 'no guide'}; "
+            f"missing {', '.join(missing)}: add --guide {missing[0]}=FILE"
+        )

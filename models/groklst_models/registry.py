@@ -1,0 +1,90 @@
+"""Every method, one line each; ``build`` is the only door."""
+
+import inspect
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, Literal
+
+from groklst_models.errors import ArgumentsError, UnknownMethodError
+
+Shelf = Literal["guided", "single", "fitted"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method as the catalogue shows it.
+
+    Attributes:
+        name: The key that users type.
+        shelf: ``guided`` (weights and guidance), ``single`` (weights), ``fitted`` (the scene).
+        where: ``module:Class`` below ``groklst_models``.
+        title: The method's own name.
+        paper: First author, venue and year.
+    """
+
+    name: str
+    shelf: Shelf
+    where: str
+    title: str
+    paper: str
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether it runs from a checkpoint only."""
+        return self.shelf != "fitted"
+
+    def load(self) -> type[Any]:
+        """Import and return its class."""
+        module, _, name = self.where.partition(":")
+        found: type[Any] = getattr(import_module(f"groklst_models.{module}"), name)
+        return found
+
+
+_TABLE: Final = (
+    # fitted
+    Entry("bicubic", "fitted", "fitted.bicubic:Bicubic", "Cubic convolution", "Keys, TASSP 1981"),
+    Entry("ridge", "fitted", "fitted.ridge:Ridge", "Multi-band ridge", "Agam et al., RSE 2007"),
+    # guided
+    Entry("mocolsk", "guided", "guided.mocolsk:MoCoLSKNet", "MoCoLSK-Net", "Dai et al., TGRS 2025"),
+)
+REGISTRY: Final[dict[str, Entry]] = {entry.name: entry for entry in _TABLE}
+"""Methods by name."""
+
+
+def find(name: str) -> Entry:
+    """Look a method up.
+
+    Raises:
+        UnknownMethodError: If there is none of that name.
+    """
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise UnknownMethodError(
+            f"there is no method {name!r}; choose one of {', '.join(REGISTRY)}, "
+            "or name a checkpoint file"
+        ) from None
+
+
+def build(name: str, **arguments: Any) -> Any:
+    """Build a method: a ``torch.nn.Module`` for a network, a ``FittedMethod`` otherwise.
+
+    Args:
+        name: Its key.
+        **arguments: Keywords of its constructor; what is left out has the paper's value.
+
+    Raises:
+        UnknownMethodError: If there is no such method.
+        ArgumentsError: If it does not take an argument or refuses its value.
+    """
+    method = find(name).load()
+    known = inspect.signature(method).parameters
+    unknown = [key for key in arguments if key not in known]
+    if unknown:
+        raise ArgumentsError(
+            f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
+        )
+    try:
+        return method(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ArgumentsError(f"{name} cannot be built: {error}") from error

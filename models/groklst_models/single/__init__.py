@@ -1,0 +1,1 @@
+"""Networks that take the LST alone."""
