@@ -22,6 +22,7 @@ class Notes:
         self._quiet = quiet
 
     def __call__(self, text: str) -> None:
+        """Say something."""
         if not self._quiet:
             stderr.print(text)
 

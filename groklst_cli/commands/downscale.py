@@ -86,6 +86,7 @@ def downscale(
         bounds=bounds,
         nodata=dst_nodata,
         creation=parse.creation_options(co or []),
+        picture=picture,
         overwrite=overwrite,
     )
     if dry_run:
@@ -94,10 +95,6 @@ def downscale(
         return
     with console.progress_bar("tiles", quiet=quiet) as progress:
         result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
-    if picture is not None:
-        from groklst_cli.pipeline.picture import before_and_after
-
-        before_and_after(source, result.output, picture, overwrite=overwrite)
     if json:
         console.print_json(result.to_json())
     else:

@@ -26,9 +26,9 @@ def output_path(source: BandSource, first: Path | None, second: Path | None, sca
     named = first or second
     if named is not None:
         return named
-    local = Path(source.path)
-    if not local.is_file():
+    if source.path.startswith("/vsi") or "://" in source.path:
         raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
+    local = Path(source.path)
     return local.with_name(f"{local.stem}_x{scale}.tif")
 
 

@@ -20,6 +20,7 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.raster import (
     BandSource,
+    alpha_band,
     check_band,
     data_bands,
     grid_of,
@@ -131,11 +132,11 @@ class GuideSource:
         self._vrt = self._warped(fine)
 
     def _warped(self, fine: Grid) -> WarpedVRT:
-        options = {}
+        options = {"UNIFIED_SRC_NODATA": "NO"}  # each band has its own gaps
         if self.method != "average":
             # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
             # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).
-            options = {"XSCALE": "1", "YSCALE": "1"}
+            options |= {"XSCALE": "1", "YSCALE": "1"}
         nodata = self._dataset.nodata
         floats = self._dataset.dtypes[self._bands[0] - 1].startswith("float")
         return WarpedVRT(
@@ -144,6 +145,7 @@ class GuideSource:
             transform=fine.transform,
             height=fine.height,
             width=fine.width,
+            src_alpha=alpha_band(self._dataset) or 0,
             src_nodata=math.nan if nodata is None and floats else nodata,
             nodata=math.nan,
             dtype="float32",

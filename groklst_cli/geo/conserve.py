@@ -132,7 +132,8 @@ def _phase_weights(scale: int) -> NDArray[np.float64]:
     spline = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
     centres = (np.arange(scale) + 0.5) / scale - 0.5
     taps = np.arange(-_SUPPORT, _SUPPORT + 1)
-    return np.nan_to_num(spline(centres[:, None] - taps[None, :]))
+    weights: NDArray[np.float64] = np.nan_to_num(spline(centres[:, None] - taps[None, :]))
+    return weights
 
 
 @cache

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.crs import CRS
 
@@ -116,11 +117,18 @@ class Grid:
             np.linspace(0.5, other.width - 0.5, min(other.width, 200)),
             np.linspace(0.5, other.height - 0.5, min(other.height, 200)),
         )
-        x, y = there.transform(*(other.transform * (columns.ravel(), rows.ravel())))
-        x, y = np.asarray(x), np.asarray(y)
+        x, y = _apply(other.transform, columns.ravel(), rows.ravel())
+        x, y = (np.asarray(values) for values in there.transform(x, y))
         finite = np.isfinite(x) & np.isfinite(y)
-        c, r = ~self.transform * (x[finite], y[finite])
+        c, r = _apply(~self.transform, x[finite], y[finite])
         return bool(np.any((c >= 0) & (c <= self.width) & (r >= 0) & (r <= self.height)))
+
+
+def _apply(
+    transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _touched(positions: tuple[float, ...], size: int) -> slice:

@@ -40,6 +40,8 @@ class Mosaic:
         self._reach(down.start, down.stop)
         assert self._top is not None
         left, right = max(across.start, self._part.start), min(across.stop, self._part.stop)
+        if left >= right:
+            return  # computed only because it shares a batch with a tile that is wanted
         inside = slice((left - across.start) * s, (right - across.start) * s)
         target = self._sum[
             (down.start - self._top) * s : (down.stop - self._top) * s,

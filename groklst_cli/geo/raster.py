@@ -100,6 +100,12 @@ def data_bands(dataset: DatasetReader) -> list[int]:
     return [i for i, c in enumerate(dataset.colorinterp, 1) if c != ColorInterp.alpha]
 
 
+def alpha_band(dataset: DatasetReader) -> int | None:
+    """Return the number of the alpha band, if there is one."""
+    found = [i for i, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
+    return found[0] if found else None
+
+
 def check_band(dataset: DatasetReader, path: str, band: int) -> None:
     """Refuse a band that does not exist or holds no measured values.
 
@@ -118,6 +124,9 @@ def read_physical(dataset: DatasetReader, band: int, window: Window | None) -> N
     """Read a band with its scale and offset applied, NaN where nodata, masked or infinite."""
     raw = dataset.read(band, window=window)
     valid = dataset.read_masks(band, window=window) != 0
+    alpha = alpha_band(dataset)
+    if alpha is not None:  # GDAL takes it for a mask only where it is 8 or 16 bits wide
+        valid &= dataset.read(alpha, window=window) != 0
     values = to_physical(raw, dataset.scales[band - 1], dataset.offsets[band - 1])
     values[~(valid & np.isfinite(values))] = np.nan
     return values

@@ -35,9 +35,14 @@ _DEFAULTS: Final = {
     "OVERVIEW_RESAMPLING": "AVERAGE",
     "NUM_THREADS": "ALL_CPUS",
 }
-_KNOWN_OPTIONS: Final = frozenset(
-    ["BLOCKSIZE", "COMPRESS", "LEVEL", "MAX_Z_ERROR", "MAX_Z_ERROR_OVERVIEW", "QUALITY", "JXL_LOSSLESS", "JXL_EFFORT", "JXL_DISTANCE", "JXL_ALPHA_DISTANCE", "NUM_THREADS", "NBITS", "BIGTIFF", "RESAMPLING", "OVERVIEW_RESAMPLING", "OVERVIEWS", "OVERVIEW_COUNT", "OVERVIEW_COMPRESS", "OVERVIEW_QUALITY", "OVERVIEW_PREDICTOR", "PREDICTOR", "GEOTIFF_VERSION", "SPARSE_OK", "STATISTICS", "INTERLEAVE"]
-)  # https://gdal.org/drivers/raster/cog.html, but for those that would change the grid
+_KNOWN_OPTIONS: Final = (
+    *("BIGTIFF", "BLOCKSIZE", "COMPRESS", "GEOTIFF_VERSION", "INTERLEAVE", "JXL_DISTANCE"),
+    *("JXL_EFFORT", "JXL_LOSSLESS", "LEVEL", "MAX_Z_ERROR", "MAX_Z_ERROR_OVERVIEW", "NBITS"),
+    *("NUM_THREADS", "OVERVIEWS", "OVERVIEW_COMPRESS", "OVERVIEW_COUNT", "OVERVIEW_PREDICTOR"),
+    *("OVERVIEW_QUALITY", "OVERVIEW_RESAMPLING", "PREDICTOR", "QUALITY", "RESAMPLING"),
+    *("SPARSE_OK", "STATISTICS"),
+)
+"""GDAL's COG creation options (https://gdal.org/drivers/raster/cog.html) that keep the grid."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class OutputFormat:
             if key.upper() not in _KNOWN_OPTIONS:
                 raise UsageError(
                     f"--co {key} is no creation option of GDAL's COG driver that keeps the grid; "
-                    f"choose from {', '.join(sorted(_KNOWN_OPTIONS))}"
+                    f"choose from {', '.join(_KNOWN_OPTIONS)}"
                 )
         with np.errstate(over="ignore"):
             if np.isfinite(self.nodata) and not np.isfinite(np.float32(self.nodata)):

@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from groklst_cli.geo.align import gdal_environment
 
@@ -49,7 +49,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
                 if item.error is not None:
                     raise item.error
                 return
-            yield cast("T", item)
+            yield item
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

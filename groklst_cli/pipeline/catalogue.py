@@ -10,7 +10,7 @@ from groklst_cli.geo.raster import BandSource, LstSource, data_bands, grid_of, o
 from groklst_cli.geo.writer import check_target
 from groklst_models.checkpoint import Header, read_header, save
 from groklst_models.errors import ModelsError
-from groklst_models.normalization import GROKLST_BANDS
+from groklst_models.normalization import GROKLST_BAND_NAMES
 from groklst_models.registry import REGISTRY, find
 from groklst_models.toolkit import import_toolkit
 
@@ -65,7 +65,7 @@ def import_checkpoint(
         raise UsageError(f"--model {network} is none of {', '.join(REGISTRY)}")
     if not toolkit.is_file():
         raise InputError(f"there is no file {toolkit}")
-    names = bands or tuple(band.name for band in GROKLST_BANDS)
+    names = bands or GROKLST_BAND_NAMES
     try:
         checkpoint = import_toolkit(toolkit, network=network, scale=scale, bands=names)
         save(checkpoint, output)

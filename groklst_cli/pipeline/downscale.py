@@ -24,6 +24,7 @@ from groklst_cli.pipeline.methods import (
     prepare,
     reads_guide,
 )
+from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.strips import Layout, Strip, downscale_strip, surroundings
 from groklst_models.contract import Method
 
@@ -50,7 +51,8 @@ class Request:
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
         nodata: The output's nodata value.
         creation: GDAL's COG creation options.
-        overwrite: Whether an existing output may be replaced.
+        picture: A PNG to draw before and after in, or None.
+        overwrite: Whether existing files may be replaced.
     """
 
     lst: BandSource
@@ -69,6 +71,7 @@ class Request:
     bounds: tuple[float, float, float, float] | None = None
     nodata: float = float("nan")
     creation: Mapping[str, str] = field(default_factory=dict)
+    picture: Path | None = None
     overwrite: bool = False
 
 
@@ -162,7 +165,7 @@ def plan_downscale(request: Request) -> Plan:
     Raises:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
-    check_target(request.output, overwrite=request.overwrite)
+    _check_targets(request)
     with gdal_environment(), _open(request) as scene:
         return _plan(request, scene)
 
@@ -184,7 +187,7 @@ def downscale(
         GroklstError: If it fails; nothing is left in the output's folder.
     """
     began = time.monotonic()
-    check_target(request.output, overwrite=request.overwrite)
+    _check_targets(request)
     with gdal_environment(), _open(request) as scene:
         plan = _plan(request, scene)
         for line in _explain(plan):
@@ -196,8 +199,16 @@ def downscale(
         form = _output_format(request, plan, scene)
         with ResultFile(request.output, plan.grid, form, overwrite=request.overwrite) as result:
             tiles, mean = _stream(scene, method, layout, plan, result, progress)
+    if request.picture is not None:
+        before_and_after(request.lst, request.output, request.picture)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, tiles, time.monotonic() - began, mean)
+
+
+def _check_targets(request: Request) -> None:
+    for target in (request.output, request.picture):
+        if target is not None:
+            check_target(target, overwrite=request.overwrite)
 
 
 def _open(request: Request) -> Scene:
@@ -213,7 +224,7 @@ def _open(request: Request) -> Scene:
 def _plan(request: Request, scene: Scene) -> Plan:
     choice = choose(request.model, scene.bands, scene.scale)
     strip = _strip(request, scene)
-    tile = choice.tile if request.tile is None else request.tile
+    tile = choice.tile - choice.tile % scene.scale if request.tile is None else request.tile
     overlap = request.overlap
     if overlap is None:
         overlap = 0 if choice.is_fitted else min(NETWORK_OVERLAP, tile // 2)

@@ -9,26 +9,20 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from groklst_cli.geo.align import gdal_environment
-from groklst_cli.geo.raster import BandSource, LstSource
-from groklst_cli.geo.writer import check_target
+from groklst_cli.geo.raster import CELSIUS_ZERO, BandSource, LstSource
 
 _SIDE: Final = 1200
 """Longest side of a panel, pixels."""
 
 
-def before_and_after(lst: BandSource, fine: Path, picture: Path, *, overwrite: bool) -> None:
+def before_and_after(lst: BandSource, fine: Path, picture: Path) -> None:
     """Draw the coarse LST beside the fine one, with one colour bar in the output's unit.
 
     Args:
         lst: The coarse raster that was downscaled.
         fine: The result; its extent is drawn of both.
         picture: The PNG to write.
-        overwrite: Whether an existing picture may be replaced.
-
-    Raises:
-        OutputExistsError: If the picture exists and may not be replaced.
     """
-    check_target(picture, overwrite=overwrite)
     from matplotlib.figure import Figure
 
     with gdal_environment(), rasterio.open(fine) as result:
@@ -42,7 +36,7 @@ def before_and_after(lst: BandSource, fine: Path, picture: Path, *, overwrite: b
         before = source.read(rows)[:, columns]
         source.close()
     if unit == "°C":
-        before = before - np.float32(273.15)
+        before = before - np.float32(CELSIUS_ZERO)
     low, high = _limits(before)
     figure = Figure(figsize=(13, 6), layout="constrained")
     panels = figure.subplots(1, 2)

@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test slow check clean
+
+# A sample scene, ×8 on the CPU: prints where the GeoTIFF and its picture are.
+demo: $(INSTALLED)
+	$(BIN)/python sample_data/make.py demo
+	$(BIN)/groklst downscale demo/lst.tif demo/lst_30m.tif --scale 8 \
+		--guide demo/multispectral.tif --guide demo/dem.tif \
+		--picture demo/before_after.png --overwrite
+	@echo "GeoTIFF: $(CURDIR)/demo/lst_30m.tif"
+	@echo "picture: $(CURDIR)/demo/before_after.png"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+# Everything about the code but its behaviour: form, lint, types, layers.
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist

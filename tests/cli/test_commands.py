@@ -1,0 +1,202 @@
+"""The command line as a person or a script meets it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+
+from groklst_cli.app import run
+from groklst_models.checkpoint import Checkpoint, Header, save
+from groklst_models.normalization import BandStatistics, Normalization
+from tests.conftest import read
+
+COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
+FINE = COARSE * Affine.scale(1 / 4)
+
+
+@pytest.fixture
+def files(write_raster, tmp_path, monkeypatch):
+    """An LST and two guides that explain it, in the current folder."""
+    rng = np.random.default_rng(0)
+    red, nir = rng.uniform(0.05, 0.5, (2, 80, 88))
+    truth = 300 - 30 * nir + 20 * red
+    lst = truth.reshape(20, 4, 22, 4).mean((1, 3)).astype(np.float32)
+    lst[3, 4] = np.nan
+    write_raster("lst.tif", lst, COARSE)
+    write_raster("red.tif", red.astype(np.float32), FINE)
+    write_raster("nir.tif", nir.astype(np.float32), FINE)
+    monkeypatch.chdir(tmp_path)
+    return truth
+
+
+def groklst(*arguments: str) -> int:
+    from groklst_cli.app import app
+
+    return run(lambda: app(list(arguments)))
+
+
+def test_downscale_prints_the_output_and_nothing_else_on_stdout(files, capsys):
+    assert groklst("downscale", "lst.tif", "-g", "red.tif", "-g", "nir.tif", "-s", "4") == 0
+    out, err = capsys.readouterr()
+    assert out == "lst_x4.tif\n"
+    assert "method ridge" in err
+    known = ~np.isnan(read("lst_x4.tif"))
+    assert np.abs(read("lst_x4.tif") - files)[known].max() < 0.5
+
+
+def test_quiet_is_quiet_and_json_is_json(files, capsys):
+    assert groklst("downscale", "lst.tif", "out.tif", "-s", "2", "-q", "--json") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    result = json.loads(out)
+    assert result["output"] == "out.tif"
+    assert result["method"] == "bicubic"
+    assert (result["height"], result["width"]) == (40, 44)
+
+
+def test_a_dry_run_plans_and_writes_nothing(files, capsys):
+    before = sorted(os.listdir())
+    assert groklst("downscale", "lst.tif", "-g", "red.tif", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["bands"] == ["red"]
+    assert sorted(os.listdir()) == before
+
+
+def test_an_existing_output_is_code_4_and_overwrite_replaces_it(files, capsys):
+    open("out.tif", "w").close()
+    assert groklst("downscale", "lst.tif", "out.tif") == 4
+    assert "--overwrite" in capsys.readouterr().err
+    assert groklst("downscale", "lst.tif", "-o", "out.tif", "--overwrite", "-s", "2") == 0
+    assert read("out.tif").shape == (40, 44)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["absent.tif"], 3, "cannot be read"),
+        (["lst.tif", "-g", "absent.tif"], 3, "absent.tif"),
+        (["lst.tif", "-m", "ridge"], 2, "--guide"),
+        (["lst.tif", "-m", "mocolsk"], 2, "weights"),
+        (["lst.tif", "--lst-units", "F"], 2, "K, C"),
+        (["lst.tif", "--lst-units", "C"], 3, "--lst-units"),
+        (["lst.tif", "--resampling", "best"], 2, "bilinear"),
+        (["lst.tif", "--co", "COMPRESS"], 2, "KEY=VAL"),
+        (["lst.tif", "--co", "NOPE=1"], 2, "COMPRESS"),
+        (["lst.tif", "a.tif", "-o", "b.tif"], 2, "two outputs"),
+        (["lst.tif", "absent/out.tif"], 2, "no folder"),
+        (["lst.tif", "--tile", "7"], 2, "multiple"),
+        (["lst.tif", "--bounds", "0", "0", "1", "1"], 3, "outside"),
+        (["lst.tif", "--picture", "lst.tif"], 4, "exists"),
+    ],
+)
+def test_errors_are_one_line_and_a_documented_code(files, capsys, arguments, code, says):
+    before = sorted(os.listdir())
+    assert groklst("downscale", *arguments, "-q") == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("groklst: ")
+    assert says in err
+    assert sorted(os.listdir()) == before
+
+
+def test_usage_errors_are_code_2(files, capsys):
+    assert groklst("downscale", "lst.tif", "--scale", "1") == 2
+    assert groklst("downscale") == 2
+    assert groklst("nothing") == 2
+
+
+def test_a_device_that_is_not_there_is_code_5(files, checkpoint):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    arguments = ["-g", "red.tif", "-g", "nir.tif", "-s", "4", "-m", checkpoint, "-d", "cuda"]
+    assert groklst("downscale", "lst.tif", *arguments) == 5
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    bands = tuple(BandStatistics(name, 0.3, 0.15) for name in ("nir", "ndvi"))
+    header = Header(
+        "mocolsk", 4, Normalization(295, 5, bands), {"width": 8, "stages": 2, "blocks": 1}, tile=32
+    )
+    torch.manual_seed(0)
+    path = tmp_path / "tiny.safetensors"
+    save(Checkpoint(header, header.build_network().state_dict()), path)
+    return str(path)
+
+
+def test_a_checkpoint_runs_with_bands_by_name_and_derived(files, checkpoint, capsys):
+    guides = ["-g", "nir=nir.tif", "-g", "red.tif,band=1"]
+    arguments = ["out.tif", *guides, "-s", "4", "-m", checkpoint]
+    assert groklst("downscale", "lst.tif", *arguments, "--overlap", "8") == 0
+    with rasterio.open("out.tif") as raster:
+        assert raster.tags()["GROKLST_METHOD"].startswith("mocolsk sha256:")
+        assert np.isnan(raster.read(1)).sum() == 16
+    assert (
+        groklst("downscale", "lst.tif", "b.tif", "-g", "nir.tif", "-s", "4", "-m", checkpoint) == 3
+    )
+    assert "missing ndvi" in capsys.readouterr().err
+    assert groklst("downscale", "lst.tif", "b.tif", *guides, "-s", "8", "-m", checkpoint) == 2
+    assert "--scale 4" in capsys.readouterr().err
+
+
+def test_a_picture_is_drawn(files):
+    assert groklst("downscale", "lst.tif", "-g", "red.tif", "-s", "4", "--picture", "p.png") == 0
+    with open("p.png", "rb") as picture:
+        assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_models_lists_and_describes(capsys, checkpoint):
+    assert groklst("models") == 0
+    assert "MoCoLSK-Net" in capsys.readouterr().out
+    assert groklst("models", "--json") == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert {"bicubic", "ridge", "mocolsk"} <= set(names)
+    assert groklst("models", checkpoint, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["network"] == "mocolsk"
+    assert groklst("models", "nothing") == 2
+
+
+def test_info_explains_rasters_and_checkpoints(files, capsys, checkpoint):
+    assert groklst("info", "lst.tif", "red.tif", checkpoint, "--json") == 0
+    lst, red, weights = json.loads(capsys.readouterr().out)
+    assert lst["as_lst"].startswith("yes: 439 valid pixels in K")
+    assert red["as_lst"].startswith("yes")  # 0.05 to 0.5 may be °C
+    assert "--guide nir=FILE" in weights["use"]
+    assert groklst("info", "lst.tif") == 0
+    assert "EPSG:32647" in capsys.readouterr().out
+    assert groklst("info", "absent.safetensors") == 3
+
+
+def test_import_refuses_what_is_no_toolkit_file(tmp_path, capsys):
+    (tmp_path / "x.pth").write_bytes(b"nothing")
+    out = str(tmp_path / "x.safetensors")
+    assert groklst("import", str(tmp_path / "x.pth"), out, "-m", "mocolsk", "-s", "8") == 3
+    assert groklst("import", str(tmp_path / "y.pth"), out, "-m", "mocolsk", "-s", "8") == 3
+    assert groklst("import", str(tmp_path / "x.pth"), out, "-m", "none", "-s", "8") == 2
+    assert not os.path.exists(out)
+
+
+def test_python_m_runs_it_from_any_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "groklst_cli", "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("groklst ")
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = (
+        "import sys; from groklst_cli.app import app, run; run(lambda: app(['--help']));"
+        "print([m for m in ('torch', 'rasterio', 'numpy', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+
+UTM = CRS.from_epsg(32647)
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+WriteRaster = Callable[..., str]
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path) -> WriteRaster:
+    """Write ``(rows, columns)`` or ``(bands, rows, columns)`` and return the file's path."""
+
+    def write(
+        name: str,
+        values: np.ndarray,
+        transform: Affine,
+        *,
+        crs: CRS = UTM,
+        nodata: float | None = None,
+        names: tuple[str, ...] = (),
+        scale: float = 1.0,
+        offset: float = 0.0,
+        tags: dict[str, str] | None = None,
+        mask: np.ndarray | None = None,
+        **profile: Any,
+    ) -> str:
+        planes = values if values.ndim == 3 else values[None]
+        path = tmp_path / name
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                count=len(planes),
+                height=planes.shape[1],
+                width=planes.shape[2],
+                dtype=planes.dtype,
+                crs=crs,
+                transform=transform,
+                nodata=nodata,
+                **profile,
+            ) as raster,
+        ):
+            raster.write(planes)
+            for index, text in enumerate(names, 1):
+                raster.set_band_description(index, text)
+            if scale != 1.0 or offset != 0.0:
+                raster.scales = (scale,) * len(planes)
+                raster.offsets = (offset,) * len(planes)
+            if tags:
+                raster.update_tags(**tags)
+            if mask is not None:
+                raster.write_mask(mask)
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real scenes, where there is one."""
+    if not (SHARED / "data" / "scenes").is_dir():
+        pytest.skip("the real scenes (../shared/data) are not here")
+    return SHARED
+
+
+def plane(transform: Affine, height: int, width: int, a: float, b: float) -> np.ndarray:
+    """Sample ``300 + a·(x - x0) + b·(y - y0)`` at pixel centres; x0, y0 is the grid's origin."""
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    t = transform
+    x = t.a * columns + t.b * rows
+    y = t.d * columns + t.e * rows
+    return 300 + a * x + b * y
+
+
+def read(path: str | Path) -> np.ndarray:
+    with rasterio.open(path) as raster:
+        return raster.read(1)

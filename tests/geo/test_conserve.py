@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from groklst_cli.geo.conserve import HALO, block_means, conserve_rows, smooth_field
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8, 16])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 2), (30, 41)])
+def test_the_fields_means_are_the_residual(scale, shape):
+    residual = np.random.default_rng(1).normal(size=shape) * 5
+    made = block_means(smooth_field(residual, scale), scale)
+    np.testing.assert_allclose(made, residual, atol=2e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(arrays(np.float64, (7, 6), elements=st.floats(-30, 30) | st.just(np.nan)))
+def test_gaps_are_filled_and_the_rest_is_kept(residual):
+    field = smooth_field(residual, 4)
+    assert np.isfinite(field).all()
+    known = ~np.isnan(residual)
+    np.testing.assert_allclose(block_means(field, 4)[known], residual[known], atol=2e-3)
+
+
+def test_no_block_edge_shows():
+    residual = np.random.default_rng(2).normal(size=(40, 40))
+    field = smooth_field(residual, 8)
+    steps = np.abs(np.diff(field, axis=1))
+    across = steps[:, 7::8].mean()
+    inside = np.delete(steps, np.s_[7::8], axis=1).mean()
+    assert across < 1.3 * inside  # boxes have nothing inside and all across
+
+
+def test_a_plane_stays_a_plane_away_from_the_edge():
+    rows, columns = np.mgrid[:50, :50]
+    field = smooth_field(0.3 * rows + 0.2 * columns, 4)
+    fine_rows, fine_columns = (np.mgrid[:200, :200] + 0.5) / 4 - 0.5
+    inside = np.s_[80:120, 80:120]
+    expected = 0.3 * fine_rows + 0.2 * fine_columns
+    np.testing.assert_allclose(field[inside], expected[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("cuts", [[60], [1] * 60, [7, 13, 40], [59, 1], [HALO, 60 - HALO]])
+def test_streams_cut_anywhere_give_the_same_bits(cuts):
+    rng = np.random.default_rng(3)
+    lst = rng.normal(300, 5, (60, 8)).astype(np.float32)
+    lst[20:24, 2:5] = np.nan
+    fine = rng.normal(300, 5, (60 * 4, 8 * 4)).astype(np.float32)
+
+    def stream(lengths):
+        start = 0
+        for length in lengths:
+            yield start, fine[start * 4 : (start + length) * 4]
+            start += length
+
+    def run(lengths):
+        parts = list(conserve_rows(stream(lengths), lambda part: lst[part], 4, 60))
+        assert [first for first, _ in parts] == list(
+            np.cumsum([0, *(len(p) // 4 for _, p in parts)])[:-1]
+        )
+        return np.concatenate([part for _, part in parts])
+
+    whole = run([60])
+    np.testing.assert_array_equal(run(cuts), whole)
+    known = ~np.isnan(lst)
+    np.testing.assert_allclose(block_means(whole, 4)[known], lst[known], atol=1e-3)
+
+
+def test_block_means_do_not_depend_on_where_the_window_lies():
+    fine = np.random.default_rng(4).normal(300, 5, (64, 72)).astype(np.float32)
+    whole = block_means(fine, 8)
+    np.testing.assert_array_equal(block_means(fine[16:40, 8:48], 8), whole[2:5, 1:6])
