@@ -52,6 +52,18 @@ def derive(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
     return torch.stack(planes, dim=-3)
 
 
+def derive_known(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
+    """Do as ``derive``, but give a plane of NaN for what is neither there nor derivable."""
+    there = (*bands, *derivable(bands))
+    known = [index for index, name in enumerate(names) if name in there]
+    if len(known) == len(names):
+        return derive(guide, bands, names)
+    planes = guide.new_full((*guide.shape[:-3], len(names), *guide.shape[-2:]), torch.nan)
+    if known:
+        planes[..., known, :, :] = derive(guide, bands, [names[index] for index in known])
+    return planes
+
+
 def _plane(guide: Tensor, bands: Sequence[str], name: str) -> Tensor:
     if name in bands:
         return guide[..., bands.index(name), :, :]

@@ -37,6 +37,7 @@ class Header:
         scale: Fine pixels along a coarse one.
         normalization: Means, standard deviations and names of the bands it was trained with.
         tile: Side of the tiles it was trained on, fine pixels.
+        conserve: Whether it was trained to have its coarse means restored afterwards.
         training: Where the weights come from: data, steps, options, versions; free plain data.
         scores: What was measured with them, by name of the score; free plain data.
         licence: An SPDX expression or a sentence.
@@ -47,6 +48,7 @@ class Header:
     normalization: Normalization
     arguments: Mapping[str, Any] = field(default_factory=dict)
     tile: int = 512
+    conserve: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "not stated"
@@ -60,6 +62,7 @@ class Header:
             "scale": self.scale,
             "normalization": self.normalization.to_json(),
             "tile": self.tile,
+            "conserve": self.conserve,
             "training": dict(self.training),
             "scores": dict(self.scores),
             "licence": self.licence,
@@ -85,6 +88,7 @@ class Header:
                 normalization=Normalization.from_json(data["normalization"]),
                 arguments=dict(data["arguments"]),
                 tile=int(data["tile"]),
+                conserve=bool(data.get("conserve", False)),
                 training=dict(data.get("training", {})),
                 scores=dict(data.get("scores", {})),
                 licence=str(data.get("licence", "not stated")),
@@ -110,7 +114,7 @@ class Header:
                 raise CheckpointError(f"its method {self.network!r} takes no weights")
             shape: dict[str, int] = {"scale": self.scale}
             if find(self.network).shelf == "guided":
-                shape["guide_channels"] = len(self.normalization.bands)
+                shape["guide_channels"] = self.normalization.guide_channels
             network: nn.Module = build(self.network, **{**self.arguments, **shape})
         except CheckpointError:
             raise

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from groklst_models.bands import derivable, derive
+from groklst_models.bands import derivable, derive_known
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError
-from groklst_models.guidance import fill_within_coarse
+from groklst_models.inputs import network_inputs
 from groklst_models.normalization import Normalization
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -49,10 +49,11 @@ class NetworkMethod:
             precision: Of the arithmetic; results are float32 always.
 
         Raises:
-            MissingBandsError: If a band of the network is neither there nor derivable.
+            MissingBandsError: If a band of the network is neither there nor derivable; if none
+                is, where the network was trained to go without.
         """
         self._bands = bands
-        _check_bands(normalization.band_names, bands)
+        _check_bands(normalization, bands)
         self.network = network.to(device).eval()
         self.normalization = normalization
         self.scale = scale
@@ -63,17 +64,17 @@ class NetworkMethod:
     def predict(self, tiles: Tiles) -> Tensor:
         """Return ``(B, 1, s·h, s·w)`` in kelvin, on the CPU."""
         height, width = tiles.lst.shape[-2:]
-        lst = self.normalization.standardize_lst(tiles.lst.to(self._device))
         guide = None
         if self.uses_guide:
             assert tiles.guide is not None
             wanted = self.normalization.band_names
-            bands = derive(tiles.guide.to(self._device), self._bands, wanted)
-            guide = self.normalization.standardize_guide(fill_within_coarse(bands, self.scale))
+            guide = derive_known(tiles.guide.to(self._device), self._bands, wanted)
+        lst = tiles.lst.to(self._device)
+        inputs = network_inputs(self.normalization, lst, guide, self.scale)
         with torch.inference_mode(), self._autocast():
-            fine = self.network(*self._padded(lst, guide)).float()
+            fine = self.network(*self._padded(inputs.lst, inputs.guide)).float()
         fine = fine[..., : height * self.scale, : width * self.scale]
-        return self.normalization.restore_lst(fine).cpu()
+        return inputs.restore(fine).cpu()
 
     def _padded(self, lst: Tensor, guide: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Repeat the last row and column up to the network's multiple."""
@@ -94,10 +95,13 @@ class NetworkMethod:
         )
 
 
-def _check_bands(needed: tuple[str, ...], found: tuple[str, ...]) -> None:
+def _check_bands(normalization: Normalization, found: tuple[str, ...]) -> None:
+    needed = normalization.band_names
     missing = [name for name in needed if name not in (*found, *derivable(found))]
-    if missing:
-        raise MissingBandsError(
-            f"the network needs {', '.join(needed)}; found {', '.join(found) or 'no guide'}; "
-            f"missing {', '.join(missing)}: add --guide {missing[0]}=FILE"
-        )
+    if not missing or (normalization.optional_bands and len(missing) < len(needed)):
+        return
+    wish = "at least one of" if normalization.optional_bands else "all of"
+    raise MissingBandsError(
+        f"the network needs {wish} {', '.join(needed)}; found {', '.join(found) or 'no guide'}; "
+        f"missing {', '.join(missing)}: add --guide {missing[0]}=FILE"
+    )

@@ -2,12 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import torch
 from torch import Tensor
 
 from groklst_models.errors import CheckpointError
+
+LstCenter = Literal["dataset", "tile"]
+"""Whose mean and spread an LST is standardised by: the training set's, or each tile's own."""
+
+_LEAST_SPREAD: Final = 0.3
+"""Kelvin; a tile that varies less than this (open water) is not blown up to one that varies."""
+
+
+@dataclass(frozen=True)
+class LstSpread:
+    """Mean and spread of some coarse LST, by which it is standardised and restored.
+
+    Attributes:
+        mean: Kelvin, ``(B, 1, 1, 1)`` or of no dimension.
+        std: Kelvin, likewise.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def standardize(self, lst: Tensor) -> Tensor:
+        """Turn kelvin into standard deviations from the mean."""
+        return (lst - self.mean) / self.std
+
+    def restore(self, lst: Tensor) -> Tensor:
+        """Turn standard deviations from the mean into kelvin."""
+        return lst * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -32,19 +59,32 @@ class Normalization:
     Attributes:
         lst_mean: Mean of the LST, kelvin.
         lst_std: Standard deviation of the LST, kelvin.
-        bands: One entry for each guidance channel, in the network's order.
+        bands: One entry for each guidance band, in the network's order.
+        lst_center: Whether these or each tile's own mean and spread standardise the LST.
+        optional_bands: Whether the network was trained to go without bands: it then gets, after
+            the bands' planes, as many that tell where each band is there.
+        trend: Whether the network refines each tile's own linear regression of the LST on the
+            bands: its LST is what that leaves over, its last guidance plane is the regression, and
+            its output is added to it; see ``inputs.tile_trend``.
     """
 
     lst_mean: float
     lst_std: float
     bands: tuple[BandStatistics, ...] = ()
+    lst_center: LstCenter = "dataset"
+    optional_bands: bool = False
+    trend: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse spreads that cannot be divided by.
+        """Refuse spreads that cannot be divided by, and unknown ways.
 
         Raises:
-            CheckpointError: If a standard deviation is not positive.
+            CheckpointError: If a standard deviation is not positive or the centre is unknown.
         """
+        if self.lst_center not in get_args(LstCenter):
+            raise CheckpointError(
+                f"the LST's centre is {self.lst_center!r}, none of {', '.join(get_args(LstCenter))}"
+            )
         for name, std in (("lst", self.lst_std), *((b.name, b.std) for b in self.bands)):
             if not 0 < std < float("inf"):
                 raise CheckpointError(f"the standard deviation of {name} is {std}, not positive")
@@ -54,24 +94,44 @@ class Normalization:
         """The guidance channels' names."""
         return tuple(band.name for band in self.bands)
 
-    def standardize_lst(self, lst: Tensor) -> Tensor:
-        """Turn kelvin into standard deviations from the mean."""
-        return (lst - self.lst_mean) / self.lst_std
+    @property
+    def guide_channels(self) -> int:
+        """Planes that a network gets: the bands', where they are there, and the trend."""
+        planes = len(self.bands) * (2 if self.optional_bands else 1)
+        return planes + 1 if self.trend and self.bands else planes
 
-    def restore_lst(self, lst: Tensor) -> Tensor:
-        """Turn standard deviations from the mean into kelvin."""
-        return lst * self.lst_std + self.lst_mean
+    def spread_of(self, lst: Tensor) -> LstSpread:
+        """Find what standardises coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
+        if self.lst_center == "dataset":
+            return LstSpread(lst.new_tensor(self.lst_mean), lst.new_tensor(self.lst_std))
+        std, mean = torch.std_mean(lst, dim=(2, 3), keepdim=True, correction=0)
+        return LstSpread(mean, std.clamp(min=_LEAST_SPREAD))
 
     def standardize_guide(self, guide: Tensor) -> Tensor:
-        """Standardise ``(B, G, H, W)`` band by band; a missing value becomes its band's mean, 0."""
+        """Standardise ``(B, G, H, W)`` band by band; a missing value becomes its band's mean, 0.
+
+        Returns:
+            ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half tells by 1 or 0 where
+            each band is there.
+        """
         mean = guide.new_tensor([band.mean for band in self.bands])[:, None, None]
         std = guide.new_tensor([band.std for band in self.bands])[:, None, None]
-        return torch.nan_to_num((guide - mean) / std, nan=0.0)
+        planes = torch.nan_to_num((guide - mean) / std, nan=0.0)
+        if not self.optional_bands:
+            return planes
+        return torch.cat([planes, (~torch.isnan(guide)).to(planes)], dim=1)
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
         return {
-            "lst": {"mean": self.lst_mean, "std": self.lst_std, "units": "K"},
+            "lst": {
+                "mean": self.lst_mean,
+                "std": self.lst_std,
+                "units": "K",
+                "center": self.lst_center,
+            },
+            "optional_bands": self.optional_bands,
+            "trend": self.trend,
             "bands": [{"name": b.name, "mean": b.mean, "std": b.std} for b in self.bands],
         }
 
@@ -87,7 +147,14 @@ class Normalization:
                 BandStatistics(str(b["name"]), float(b["mean"]), float(b["std"]))
                 for b in data["bands"]
             ]
-            return cls(float(data["lst"]["mean"]), float(data["lst"]["std"]), tuple(bands))
+            return cls(
+                float(data["lst"]["mean"]),
+                float(data["lst"]["std"]),
+                tuple(bands),
+                lst_center=data["lst"].get("center", "dataset"),
+                optional_bands=bool(data.get("optional_bands", False)),
+                trend=bool(data.get("trend", False)),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the normalization cannot be read: {error!r}") from error
 
@@ -113,6 +180,9 @@ GROKLST_BANDS: tuple[BandStatistics, ...] = (
     BandStatistics("ndwi", -0.19, 0.12),
 )
 """The GrokLST dataset's guidance bands in its channel order; rounded as published."""
+
+GROKLST_BAND_NAMES: tuple[str, ...] = tuple(band.name for band in GROKLST_BANDS)
+"""Their names."""
 
 
 def groklst_normalization(scale: int, bands: Sequence[str]) -> Normalization:

@@ -17,7 +17,11 @@ from torch import Tensor
 
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.errors import CheckpointError
-from groklst_models.normalization import GROKLST_BANDS, Normalization, groklst_normalization
+from groklst_models.normalization import (
+    GROKLST_BAND_NAMES,
+    Normalization,
+    groklst_normalization,
+)
 from groklst_models.registry import find
 
 _PREFIX: Final = re.compile(r"^(?:module\.)?(?:generator\.)?(?:module\.)?")
@@ -75,7 +79,7 @@ def import_toolkit(
     *,
     network: str,
     scale: int,
-    bands: tuple[str, ...] = tuple(band.name for band in GROKLST_BANDS),
+    bands: tuple[str, ...] = GROKLST_BAND_NAMES,
     arguments: Mapping[str, Any] | None = None,
 ) -> Checkpoint:
     """Turn a toolkit file into a checkpoint with the published normalization.
