@@ -68,6 +68,11 @@ class SceneView(Protocol):
         """Names of the guidance bands, in the order of every guide array."""
         ...
 
+    @property
+    def psf(self) -> float | None:
+        """Point spread that the user states, fine pixels; None where it is to be estimated."""
+        ...
+
     def blocks(self, margin: int = 0) -> Iterator[Block]:
         """Read the scene once, in whole rows from the top, in bounded memory.
 

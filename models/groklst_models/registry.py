@@ -42,8 +42,36 @@ class Entry:
 
 _TABLE: Final = (
     # fitted
+    Entry("atpk", "fitted", "fitted.atpk:ATPK", "Area-to-point kriging", "Kyriakidis, GA 2004"),
+    Entry(
+        "atprk", "fitted", "fitted.atprk:ATPRK", "Regression and kriging", "Wang et al., RSE 2015"
+    ),
     Entry("bicubic", "fitted", "fitted.bicubic:Bicubic", "Cubic convolution", "Keys, TASSP 1981"),
+    Entry("bilinear", "fitted", "fitted.bilinear:Bilinear", "Bilinear", "Smith, Ultramicr. 1981"),
+    Entry(
+        "guided-filter",
+        "fitted",
+        "fitted.guided_filter:GuidedFilter",
+        "Guided filter",
+        "He et al., TPAMI 2013",
+    ),
+    Entry("local", "fitted", "fitted.local:Local", "Local regression", "Brunsdon et al., GA 1996"),
+    Entry(
+        "nearest",
+        "fitted",
+        "fitted.nearest:Nearest",
+        "Nearest neighbour",
+        "Parker et al., TMI 1983",
+    ),
+    Entry(
+        "quadratic",
+        "fitted",
+        "fitted.quadratic:Quadratic",
+        "Quadratic ridge",
+        "Kustas et al., RSE 2003",
+    ),
     Entry("ridge", "fitted", "fitted.ridge:Ridge", "Multi-band ridge", "Agam et al., RSE 2007"),
+    Entry("tsharp", "fitted", "fitted.tsharp:TsHARP", "TsHARP", "Agam et al., RSE 2007"),
     # guided
     Entry("mocolsk", "guided", "guided.mocolsk:MoCoLSKNet", "MoCoLSK-Net", "Dai et al., TGRS 2025"),
 )

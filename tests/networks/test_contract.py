@@ -61,13 +61,13 @@ class TestNetworks:
         assert (rounded.float() - exact).abs().max() < 0.1 * exact.std()
 
 
-@pytest.mark.parametrize("bands", [("red",), ("red", "nir", "swir1")])
+@pytest.mark.parametrize("bands", [("ndvi",), ("red", "nir", "swir1")])
 @pytest.mark.parametrize("name", FITTED)
 class TestFittedMethods:
     def fitted(self, name: str, scene: ToyScene) -> FittedMethod:
-        method = build(name, scale=scene.scale)
-        assert isinstance(method, FittedMethod)
+        method: FittedMethod = build(name, scale=scene.scale)
         method.fit(scene)
+        assert isinstance(method, FittedMethod)
         return method
 
     def predict(self, method: FittedMethod, scene: ToyScene) -> torch.Tensor:
@@ -102,7 +102,7 @@ class TestFittedMethods:
 
 
 def test_there_is_one_door_and_it_says_what_to_type():
-    with pytest.raises(UnknownMethodError, match="choose one of bicubic"):
+    with pytest.raises(UnknownMethodError, match="choose one of atpk"):
         build("nothing")
     with pytest.raises(ArgumentsError, match="takes no depth; its arguments are scale"):
         build("bicubic", scale=4, depth=3)

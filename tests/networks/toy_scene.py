@@ -17,6 +17,7 @@ class ToyScene:
     guide: np.ndarray
     bands: tuple[str, ...]
     scale: int = 4
+    psf: float | None = None
 
     @classmethod
     def make(

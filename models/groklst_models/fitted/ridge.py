@@ -16,6 +16,7 @@ from torch import Tensor
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
 from groklst_models.fitted.features import Features
+from groklst_models.fitted.moments import Moments
 from groklst_models.fitted.samples import coarse_samples
 from groklst_models.fitted.sensor import Sensor, estimate_sensor
 
@@ -34,7 +35,6 @@ class Ridge:
     multiple_of = 1
     pools_tile = False
 
-    sensor: Sensor
     intercept: float
     coefficients: Tensor
 
@@ -52,6 +52,7 @@ class Ridge:
         if shrinkage < 0:
             raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
         self.scale, self.shrinkage = scale, shrinkage
+        self.sensor = Sensor(scale)
 
     @property
     def halo(self) -> int:
@@ -68,7 +69,7 @@ class Ridge:
             raise FitError("ridge needs at least one guidance band; add --guide FILE")
         self.features = Features(tuple(scene.bands), self.scale)
         self.sensor = estimate_sensor(scene, self.features)
-        moments = _Moments(len(self.features.names))
+        moments = Moments()
         for samples in coarse_samples(scene, self.features, self.sensor):
             moments.add(samples.features, samples.lst)
         if moments.count == 0:
@@ -87,41 +88,3 @@ class Ridge:
         filled = torch.where(torch.isnan(fine), self.mean.to(fine)[:, None, None], fine)
         sharp = torch.einsum("bfhw,f->bhw", filled, slopes.to(fine))[:, None] + offset
         return self.sensor.blur(sharp)
-
-
-class _Moments:
-    """Sums from which a regression follows, shifted by the first block's means for precision."""
-
-    def __init__(self, features: int) -> None:
-        self.count = 0
-        self._shift = torch.zeros(features + 1, dtype=torch.float64)
-        self._sum = torch.zeros(features + 1, dtype=torch.float64)
-        self._products = torch.zeros(features + 1, features + 1, dtype=torch.float64)
-
-    def add(self, features: Tensor, lst: Tensor) -> None:
-        if len(lst) == 0:
-            return
-        rows = torch.cat([features, lst[:, None]], dim=1)
-        if self.count == 0:
-            self._shift = rows.mean(dim=0)
-        rows = rows - self._shift
-        self.count += len(rows)
-        self._sum += rows.sum(dim=0)
-        self._products += rows.T @ rows
-
-    def solve(self, shrinkage: float) -> tuple[Tensor, Tensor, float, Tensor]:
-        """Return the features' means and standard deviations, the intercept, the coefficients."""
-        mean = self._sum / self.count
-        covariance = self._products / self.count - torch.outer(mean, mean)
-        mean = mean + self._shift
-        std = covariance.diagonal()[:-1].clamp(min=0).sqrt()
-        varies = std > 1e-9 * mean[:-1].abs().clamp(min=1e-9)
-        std = torch.where(varies, std, 1.0)
-        scaled = covariance[:-1, :-1] / torch.outer(std, std)
-        target = torch.where(varies, covariance[:-1, -1] / std, 0.0)
-        identity = torch.eye(len(std), dtype=torch.float64)
-        # A constant band explains nothing: its row becomes the identity's, its coefficient 0.
-        scaled = torch.where(torch.outer(varies, varies), scaled, 0.0)
-        penalty = identity * (shrinkage + (~varies).double() + 1e-12)
-        coefficients = torch.linalg.solve(scaled + penalty, target)
-        return mean[:-1], std, float(mean[-1]), coefficients

@@ -16,16 +16,21 @@ from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
 from groklst_models.fitted.features import Features
+from groklst_models.fitted.windows import (
+    bounded_features,
+    fold_numbers,
+    high_pass,
+    known_pixels,
+    left_out_error,
+    lst_detail,
+    sample_blocks,
+)
 
 CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations that are tried, fine pixels."""
 
-_WINDOW = 48  # coarse pixels; a window's features fit into memory at any scale
-_WINDOWS = 6
-_FOLD_BLOCK = 4
-_FOLDS = 5
-_SHRINKAGE = 1e-2
-_LEAST_PIXELS = 100
+_LEAST_PIXELS: Final = 100
+_LARGEST_UNEXPLAINED: Final = 0.95
 
 
 @dataclass(frozen=True)
@@ -66,115 +71,81 @@ class Sensor:
             across, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels
         )
 
-    def matrix(self, coarse: int) -> Tensor:
-        """Write blur and mean along one axis as a matrix ``(coarse, scale · coarse)``, float64."""
+    def matrix(self, coarse: int, shift: float = 0.0) -> Tensor:
+        """Write shift, blur and mean along one axis as a matrix.
+
+        Args:
+            coarse: Length of the axis, coarse pixels.
+            shift: How far along the axis the sensor looks, fine pixels; between two pixels it
+                sees a linear mixture.
+
+        Returns:
+            ``(coarse, scale · coarse)`` in double precision; edges are repeated outwards.
+        """
         size = coarse * self.scale
-        mean = torch.eye(coarse, dtype=torch.float64).repeat_interleave(self.scale, 1) / self.scale
-        if self.radius == 0:
-            return mean
-        kernel = self._kernel(mean)
+        kernel = self._kernel(torch.empty(0, dtype=torch.float64))
+        whole = math.floor(shift)
+        part = shift - whole
         blur = torch.zeros(size, size, dtype=torch.float64)
         rows = torch.arange(size)
         for step, weight in zip(range(-self.radius, self.radius + 1), kernel, strict=True):
-            blur.index_put_(
-                (rows, (rows + step).clamp(0, size - 1)), weight.expand(size), accumulate=True
-            )
-        return mean @ blur
+            for extra, share in ((0, 1 - part), (1, part)):
+                seen = (rows + step + whole + extra).clamp(0, size - 1)
+                blur.index_put_((rows, seen), (weight * share).expand(size), accumulate=True)
+        return blur.view(coarse, self.scale, size).mean(dim=1)
 
     def _kernel(self, like: Tensor) -> Tensor:
+        if self.radius == 0:
+            return torch.ones(1).to(like)
         distance = torch.arange(-self.radius, self.radius + 1, dtype=torch.float64)
         weights = torch.exp(-0.5 * (distance / self.sigma) ** 2)
         return (weights / weights.sum()).to(like)
 
 
 def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
-    """Estimate the point spread of a scene.
+    """Estimate the point spread of a scene, unless the user states it.
 
     Returns:
         The sensor whose blurred guidance explains most of the coarse LST's detail; without blur
-        where too few coarse pixels are known to tell.
+        where too few coarse pixels are known to tell, or guidance explains next to nothing.
     """
-    blocks = [block for block in _windows(scene) if _known(block, features).sum() > 0]
-    if sum(int(_known(block, features).sum()) for block in blocks) < _LEAST_PIXELS:
+    if scene.psf is not None:
+        return Sensor(scene.scale, scene.psf)
+    sensors = [Sensor(scene.scale, sigma) for sigma in CANDIDATES]
+    parts = [_detail(block, features, sensors) for block in sample_blocks(scene)]
+    target = torch.cat([part.target for part in parts])
+    if len(target) < _LEAST_PIXELS:
         return Sensor(scene.scale)
-    errors = [_left_out_error(blocks, features, Sensor(scene.scale, s)) for s in CANDIDATES]
+    fold = torch.cat([part.fold for part in parts])
+    errors = [
+        float(left_out_error(torch.cat([part.designs[i] for part in parts]), target, fold).sum())
+        for i in range(len(sensors))
+    ]
+    if min(errors) > _LARGEST_UNEXPLAINED * float((target**2).sum()):
+        return Sensor(scene.scale)
     return Sensor(scene.scale, _lowest(CANDIDATES, errors))
 
 
-def _windows(scene: SceneView) -> list[Block]:
-    """Read some windows spread evenly over the scene; all of it when it is small."""
-    rows, columns = (_starts(size) for size in scene.shape)
-    places = [(r, c) for r in rows for c in columns]
-    step = max(1, len(places) // _WINDOWS)
-    height, width = scene.shape
-    return [
-        scene.window(slice(r, min(height, r + _WINDOW)), slice(c, min(width, c + _WINDOW)))
-        for r, c in places[step // 2 :: step][:_WINDOWS]
-    ]
+@dataclass(frozen=True)
+class _Detail:
+    """A window's known pixels: ``(n, F)`` for each sensor, ``(n,)`` LST, ``(n,)`` folds."""
+
+    designs: list[Tensor]
+    target: Tensor
+    fold: Tensor
 
 
-def _starts(size: int) -> range:
-    return range(0, max(1, size - _WINDOW // 2), _WINDOW)
-
-
-def _known(block: Block, features: Features) -> Tensor:
-    """Mark coarse pixels whose neighbourhood holds LST and guidance throughout."""
-    guide = torch.from_numpy(block.guide)[None]
-    missing = torch.isnan(guide).any(dim=1, keepdim=True).float()
-    lst = torch.isnan(torch.from_numpy(block.lst))[None, None].float()
-    gaps = functional.max_pool2d(missing, features.scale) + lst
-    near = functional.max_pool2d(gaps, 3, stride=1, padding=1)
-    return near[0, 0] == 0
-
-
-def _left_out_error(blocks: Sequence[Block], features: Features, sensor: Sensor) -> float:
-    """Regress detail on detail; return the mean squared error on the folds left out."""
-    parts = [_detail(block, features, sensor) for block in blocks]
-    design = torch.cat([part[0] for part in parts])
-    target = torch.cat([part[1] for part in parts])
-    fold = torch.cat([part[2] for part in parts])
-    std = design.std(dim=0).clamp(min=1e-12)
-    design = design / std
-    total = 0.0
-    for left_out in range(_FOLDS):
-        test = fold == left_out
-        train = design[~test]
-        if not test.any() or not len(train):
-            continue
-        gram = train.T @ train
-        gram.diagonal().add_(_SHRINKAGE * len(train))
-        weights = torch.linalg.solve(gram, train.T @ target[~test])
-        total += float(((target[test] - design[test] @ weights) ** 2).sum())
-    return total / len(target)
-
-
-def _detail(block: Block, features: Features, sensor: Sensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return high-passed quadratic features and LST of the known pixels, and their folds."""
-    known = _known(block, features)
-    fine = features.fine(torch.from_numpy(block.guide)[None])[0].double()
-    fine = torch.nan_to_num(fine - fine.nanmean(dim=(1, 2), keepdim=True))
-    spread = fine.std(dim=(1, 2), keepdim=True).clamp(min=1e-12)
-    fine = (fine / spread).clamp(-4, 4)
+def _detail(block: Block, features: Features, sensors: Sequence[Sensor]) -> _Detail:
+    """High-pass the LST, and quadratic features as each sensor sees them."""
+    known = known_pixels(block, features.scale)
+    fine = bounded_features(block, features)
     first, second = torch.triu_indices(len(fine), len(fine))
-    height, width = block.lst.shape
-    down, across = sensor.matrix(height), sensor.matrix(width)
-    coarse = down @ torch.cat([fine, fine[first] * fine[second]]) @ across.T
-    lst = torch.from_numpy(block.lst).double()
-    lst = torch.where(torch.isnan(lst), lst.nanmean(), lst)
-    planes = _high_pass(torch.cat([coarse, lst[None]]))
-    rows, columns = torch.meshgrid(
-        (torch.arange(height) + block.row) // _FOLD_BLOCK,
-        (torch.arange(width) + block.column) // _FOLD_BLOCK,
-        indexing="ij",
-    )
-    fold = (rows * 2 + columns) % _FOLDS
-    return planes[:-1, known].T, planes[-1, known], fold[known]
-
-
-def _high_pass(planes: Tensor) -> Tensor:
-    """Subtract a Gaussian mean of one coarse pixel."""
-    smooth = Sensor(1, 1.0).blur(planes[None])[0]
-    return planes - smooth
+    fine = torch.cat([fine, fine[first] * fine[second]])
+    designs = []
+    for sensor in sensors:
+        down, across = (sensor.matrix(size).to(fine) for size in block.lst.shape)
+        designs.append(high_pass((down @ fine @ across.T).double())[:, known].T)
+    return _Detail(designs, lst_detail(block)[known], fold_numbers(block)[known])
 
 
 def _lowest(positions: Sequence[float], values: Sequence[float]) -> float:

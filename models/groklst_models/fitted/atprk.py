@@ -1,0 +1,93 @@
+"""Area-to-point regression kriging.
+
+Q. Wang, W. Shi, P. M. Atkinson & Y. Zhao, "Downscaling MODIS images with area-to-point regression
+kriging", Remote Sensing of Environment 166, 2015. A linear regression on guidance gives the trend,
+and what it leaves of the coarse LST is downscaled by area-to-point kriging, under a covariance
+deconvolved from its variogram; the coarse means are met. Differs in averaging features after
+computing them, in regressing detail on detail, and in the sensor's blur.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from groklst_models.contract import SceneView, Tiles
+from groklst_models.errors import FitError
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.kriging import Kriging
+from groklst_models.fitted.polynomial import Polynomial
+from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.standardization import Standardization
+
+
+class ATPRK:
+    """A linear function of bands and indices, and a kriged residual.
+
+    Attributes:
+        sensor: The point spread that was found.
+        polynomial: The function that was found.
+        kriging: With the covariance of the residual.
+        residual: ``(H, W)``, what the function leaves of the coarse LST, gaps predicted; kelvin.
+    """
+
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    multiple_of = 1
+    pools_tile = False
+
+    sensor: Sensor
+    polynomial: Polynomial
+    kriging: Kriging
+    residual: Tensor
+
+    def __init__(self, *, scale: int, shrinkage: float = 0.03) -> None:
+        """Choose how much to shrink.
+
+        Args:
+            scale: Fine pixels along a coarse one.
+            shrinkage: Ridge parameter for one sample a feature; it falls as samples grow in
+                number. At least 0.
+
+        Raises:
+            ValueError: If the shrinkage is negative.
+        """
+        if shrinkage < 0:
+            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+        self.scale, self.shrinkage = scale, shrinkage
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the blur reaches."""
+        return self.sensor.halo
+
+    def fit(self, scene: SceneView) -> None:
+        """Read the scene twice: for the regression, and for what it leaves.
+
+        Raises:
+            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+        """
+        if not scene.bands:
+            raise FitError("atprk needs at least one guidance band; add --guide FILE, or use atpk")
+        features = Features(tuple(scene.bands), self.scale)
+        self.sensor = estimate_sensor(scene, features)
+        standard = Standardization.of(scene, features)
+        self.polynomial = Polynomial.fit(
+            scene, standard, self.sensor, degree=1, shrinkage=self.shrinkage
+        )
+        parts = self.polynomial.residuals(scene, self.sensor)
+        residual = torch.cat([part.lst for part in parts]).double().numpy()
+        self.kriging = Kriging.deconvolved(self.scale, residual)
+        self.residual = torch.from_numpy(self.kriging.fill(residual).astype(np.float32))
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Evaluate the function at the fine scale, blur, add the kriged residual; kelvin."""
+        assert tiles.guide is not None
+        height, width = tiles.lst.shape[-2:]
+        fine = self.polynomial.standard.fine(tiles.guide)
+        kriged = [
+            self.kriging.predict(self.residual, slice(r, r + height), slice(c, c + width))
+            for r, c in zip(tiles.rows, tiles.columns, strict=True)
+        ]
+        return self.sensor.blur(self.polynomial.evaluate(fine)).add_(torch.stack(kriged)[:, None])

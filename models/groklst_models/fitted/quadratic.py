@@ -1,0 +1,79 @@
+"""Quadratic ridge regression of the LST on guidance.
+
+W. P. Kustas et al., "Estimating subpixel surface temperatures and energy fluxes from the vegetation
+index–radiometric temperature relationship", Remote Sensing of Environment 85(4), 2003 (a quadratic
+in NDVI); A. E. Hoerl & R. W. Kennard, "Ridge regression", Technometrics 12(1), 1970. The LST is
+regressed on all bands and indices, their squares and their products, so that the answer to one may
+depend on another. Differs from the paper in using every band, in multiplying at the fine scale and
+averaging afterwards, in the sensor's blur, and in clipping features at four deviations: far out a
+parabola promises what nobody has seen.
+"""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from groklst_models.contract import SceneView, Tiles
+from groklst_models.errors import FitError
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.polynomial import Polynomial
+from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.standardization import Standardization
+
+
+class Quadratic:
+    """A quadratic function of standardised bands and indices.
+
+    Attributes:
+        sensor: The point spread that was found.
+        polynomial: The function that was found.
+    """
+
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    multiple_of = 1
+    pools_tile = False
+
+    sensor: Sensor
+    polynomial: Polynomial
+
+    def __init__(self, *, scale: int, shrinkage: float = 0.03) -> None:
+        """Choose how much to shrink.
+
+        Args:
+            scale: Fine pixels along a coarse one.
+            shrinkage: Ridge parameter for one sample a product; it falls as samples grow in
+                number. At least 0.
+
+        Raises:
+            ValueError: If the shrinkage is negative.
+        """
+        if shrinkage < 0:
+            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+        self.scale, self.shrinkage = scale, shrinkage
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the blur reaches."""
+        return self.sensor.halo
+
+    def fit(self, scene: SceneView) -> None:
+        """Solve the normal equations, which are summed in one pass over the scene.
+
+        Raises:
+            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+        """
+        if not scene.bands:
+            raise FitError("quadratic needs at least one guidance band; add --guide FILE")
+        features = Features(tuple(scene.bands), self.scale)
+        self.sensor = estimate_sensor(scene, features)
+        standard = Standardization.of(scene, features)
+        self.polynomial = Polynomial.fit(
+            scene, standard, self.sensor, degree=2, shrinkage=self.shrinkage
+        )
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Evaluate at the fine scale, then blur; without guidance a feature is at its mean."""
+        assert tiles.guide is not None
+        fine = self.polynomial.standard.fine(tiles.guide)
+        return self.sensor.blur(self.polynomial.evaluate(fine))

@@ -1,0 +1,75 @@
+"""Linear regression of the coarse LST's detail, in one pass over the scene.
+
+What a coarse pixel has in common with its neighbours is restored by conserving the coarse means, so
+a model need not explain it; and it must not, for broad gradients (weather, relief) would pull the
+slopes toward what merely lies beside them. So LST and planes are both reduced to their detail,
+their difference from a Gaussian mean over the neighbourhood, before they are regressed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor
+
+from groklst_models.contract import SceneView
+from groklst_models.errors import FitError
+from groklst_models.fitted.aggregation import CoarseRows, Planes, coarse_rows
+from groklst_models.fitted.moments import Moments
+from groklst_models.fitted.neighbourhood import Neighbourhood, with_surroundings
+from groklst_models.fitted.sensor import Sensor
+
+NEIGHBOURHOOD: Final = Neighbourhood(1.0)
+"""Over which the mean is taken that is left out."""
+
+_LEAST_SHRINKAGE: Final = 1e-3
+_LEAST_SPREAD: Final = 1e-3
+"""Deviation of a plane's coarse detail up to which nothing is learned from it. Where fine detail
+averages out over every coarse pixel, what is left is rounding, and no ground for a slope."""
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """The LST as a linear function of planes.
+
+    Attributes:
+        intercept: Kelvin, where every plane is 0.
+        slopes: ``(F,)``, kelvin for each unit of a plane.
+        spread: ``(F,)``, standard deviation of each plane's coarse detail; 1 where there is none.
+    """
+
+    intercept: float
+    slopes: Tensor
+    spread: Tensor
+
+
+def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: float) -> LinearModel:
+    """Regress the detail of the coarse LST on that of the planes as the sensor sees them.
+
+    Args:
+        scene: Read once.
+        planes: Computes the fine planes.
+        sensor: How they become coarse.
+        shrinkage: Ridge parameter for one sample a plane; it falls as samples grow in number.
+
+    Raises:
+        FitError: If there is no coarse pixel where LST and guidance meet.
+    """
+    level, detail = Moments(), Moments()
+
+    def watched() -> Iterator[CoarseRows]:
+        for rows in coarse_rows(scene, planes, sensor):
+            level.add(*rows.samples())
+            yield rows
+
+    for rows, due in with_surroundings(watched(), NEIGHBOURHOOD.reach):
+        detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
+    if level.count == 0:
+        raise FitError(
+            "no coarse pixel has both a valid LST and guidance over half of it; "
+            "check that the guides cover the LST"
+        )
+    share = shrinkage * (len(level.mean) - 1) / level.count
+    _, std, _, coefficients = detail.solve(_LEAST_SHRINKAGE + share, _LEAST_SPREAD)
+    slopes = coefficients / std
+    return LinearModel(float(level.mean[-1] - level.mean[:-1] @ slopes), slopes, std)

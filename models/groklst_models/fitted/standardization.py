@@ -1,0 +1,74 @@
+"""Features in standard deviations, known before the scene is read from end to end.
+
+Products of features only make sense of features that are centred and bounded, so their means and
+deviations have to be there before the pass in which a regression is fitted. They are taken from
+windows spread evenly over the scene.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+import torch
+from torch import Tensor
+
+from groklst_models.contract import SceneView
+from groklst_models.fitted.features import Features
+
+LIMIT: Final = 4.0
+"""Deviations from the mean at which a feature is clipped."""
+
+_WINDOW: Final = 16  # coarse pixels
+_WINDOWS: Final = 5  # along each axis
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """How features become dimensionless.
+
+    Attributes:
+        features: What is computed from guidance.
+        mean: ``(F,)``, physical units.
+        std: ``(F,)``, physical units; 0 marks a feature that does not vary.
+    """
+
+    features: Features
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, scene: SceneView, features: Features) -> Self:
+        """Estimate means and deviations from windows of the scene."""
+        count, total, squares = torch.zeros(3, len(features.names), dtype=torch.float64)
+        for guide in sample_windows(scene):
+            fine = features.fine(guide)[0].flatten(1).double()
+            count += (~torch.isnan(fine)).sum(dim=1)
+            total += fine.nansum(dim=1)
+            squares += (fine**2).nansum(dim=1)
+        mean = total / count.clamp(min=1)
+        std = (squares / count.clamp(min=1) - mean**2).clamp(min=0).sqrt()
+        varies = std > 1e-6 * mean.abs().clamp(min=1e-6)  # what float32 can tell apart
+        return cls(features, mean, torch.where(varies, std, 0.0))
+
+    def fine(self, guide: Tensor) -> Tensor:
+        """Compute ``(B, F, s·h, s·w)`` within ``±LIMIT``; what is unknown or constant is 0."""
+        fine = self.features.fine(guide)
+        inverse = torch.where(self.std > 0, 1 / self.std, 0.0)
+        fine = fine.sub_(self.mean.to(fine)[:, None, None]).mul_(inverse.to(fine)[:, None, None])
+        return torch.nan_to_num_(fine.clamp_(-LIMIT, LIMIT), nan=0.0)
+
+
+def sample_windows(scene: SceneView) -> Iterator[Tensor]:
+    """Read the guidance ``(1, G, …)`` of windows spread evenly over the scene."""
+    rows, columns = (_spread(size) for size in scene.shape)
+    for row in rows:
+        for column in columns:
+            guide = scene.window(row, column).guide
+            yield torch.from_numpy(guide)[None]
+
+
+def _spread(size: int) -> list[slice]:
+    side = min(_WINDOW, size)
+    last = size - side
+    starts = sorted({round(i * last / (_WINDOWS - 1)) for i in range(_WINDOWS)})
+    return [slice(start, start + side) for start in starts]

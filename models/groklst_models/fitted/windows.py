@@ -1,0 +1,103 @@
+"""Windows of a scene on which something is estimated by how well it explains the LST's detail."""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from groklst_models.contract import Block, SceneView
+from groklst_models.fitted.features import Features
+
+WINDOW: Final = 48
+"""Side of a window, coarse pixels; its features fit into memory at any scale."""
+
+FOLDS: Final = 5
+"""Parts into which the pixels are dealt, to leave one out in turn."""
+
+_COUNT: Final = 6
+_FOLD_BLOCK: Final = 4  # neighbours answer alike: leave out squares, not pixels
+_SHRINKAGE: Final = 1e-2
+
+
+def sample_blocks(scene: SceneView) -> list[Block]:
+    """Read some windows spread evenly over the scene; all of it when it is small."""
+    height, width = scene.shape
+    rows, columns = (range(0, max(1, size - WINDOW // 3), WINDOW) for size in scene.shape)
+    places = [(r, c) for r in rows for c in columns]
+    step = max(1, len(places) // _COUNT)
+    return [
+        scene.window(slice(r, min(height, r + WINDOW)), slice(c, min(width, c + WINDOW)))
+        for r, c in places[step // 2 :: step][:_COUNT]
+    ]
+
+
+def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
+    """Mark ``(h, w)`` coarse pixels around which LST and guidance are known throughout."""
+    guide = torch.from_numpy(block.guide)[None]
+    missing = torch.isnan(guide).any(dim=1, keepdim=True).float()
+    lst = torch.isnan(torch.from_numpy(block.lst))[None, None].float()
+    gaps = functional.max_pool2d(missing, scale) + lst
+    side = 2 * margin + 1
+    near = functional.max_pool2d(gaps, side, stride=1, padding=margin)
+    return near[0, 0] == 0
+
+
+def bounded_features(block: Block, features: Features) -> Tensor:
+    """Compute a window's fine features in its own deviations, clipped at four, gaps at 0."""
+    fine = features.fine(torch.from_numpy(block.guide)[None])[0]
+    fine = torch.nan_to_num(fine - fine.nanmean(dim=(1, 2), keepdim=True))
+    spread = fine.std(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+    return (fine / spread).clamp(-4, 4)
+
+
+def lst_detail(block: Block) -> Tensor:
+    """Return the LST's detail ``(h, w)``, its gaps at the mean; double precision."""
+    lst = torch.from_numpy(block.lst).double()
+    return high_pass(torch.where(torch.isnan(lst), lst.nanmean(), lst)[None])[0]
+
+
+def high_pass(planes: Tensor) -> Tensor:
+    """Subtract from ``(C, h, w)`` a Gaussian mean of one coarse pixel."""
+    weights = torch.exp(-0.5 * torch.arange(-3.0, 4.0, dtype=planes.dtype) ** 2)
+    kernel = (weights / weights.sum()).view(1, 1, -1, 1)
+    smooth = planes[:, None]
+    for _ in range(2):
+        smooth = functional.pad(smooth, (0, 0, 3, 3), mode="replicate")
+        smooth = functional.conv2d(smooth, kernel).transpose(-1, -2)
+    return planes - smooth[:, 0]
+
+
+def fold_numbers(block: Block) -> Tensor:
+    """Deal squares of coarse pixels into folds, by their place in the scene; ``(h, w)``."""
+    height, width = block.lst.shape
+    rows = (torch.arange(height) + block.row) // _FOLD_BLOCK
+    columns = (torch.arange(width) + block.column) // _FOLD_BLOCK
+    return (rows[:, None] * 2 + columns) % FOLDS
+
+
+def left_out_error(design: Tensor, target: Tensor, fold: Tensor) -> Tensor:
+    """Regress with each fold left out and return its squared errors.
+
+    Args:
+        design: ``(n, F)``.
+        target: ``(n,)``, kelvin.
+        fold: ``(n,)``, which fold each sample is in.
+
+    Returns:
+        ``(FOLDS,)`` sums of squared errors, square kelvin.
+    """
+    design = design / design.std(dim=0).clamp(min=1e-12)
+    errors = torch.zeros(FOLDS, dtype=target.dtype)
+    gram, moment = design.T @ design, design.T @ target
+    for left_out in range(FOLDS):
+        test = fold == left_out
+        rest = len(target) - int(test.sum())
+        if rest in (0, len(target)):
+            continue
+        held = design[test]
+        normal = gram - held.T @ held
+        normal.diagonal().add_(_SHRINKAGE * rest)
+        weights = torch.linalg.solve(normal, moment - held.T @ target[test])
+        errors[left_out] = ((target[test] - held @ weights) ** 2).sum()
+    return errors
