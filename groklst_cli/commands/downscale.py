@@ -23,12 +23,37 @@ def downscale(
     model: options.Model = "auto",
     lst_units: options.LstUnits = "auto",
     resampling: options.ResamplingOption = "auto",
-    conserve: Annotated[
-        bool | None,
+    coregister: Annotated[
+        str,
         typer.Option(
-            "--conserve/--no-conserve",
-            help="Keep the mean of every coarse pixel; by default fitted methods do.",
+            metavar="none|auto|DX,DY",
+            help="Move guides that lie beside the LST: as found, or by coarse pixels.",
         ),
+    ] = "none",
+    psf: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|SIGMA",
+            help="Point spread of the fine product, fine pixels; fitted methods blur by it.",
+        ),
+    ] = "auto",
+    conserve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="kelvin|radiance|none",
+            help="Keep every coarse pixel's mean, of T or of T⁴; by default fitted methods do.",
+        ),
+    ] = None,
+    no_conserve: Annotated[
+        bool, typer.Option("--no-conserve", help="The same as --conserve none.")
+    ] = False,
+    sensor_psf: Annotated[
+        float,
+        typer.Option(help="Conserve the mean under a Gaussian of so many coarse pixels."),
+    ] = 0.0,
+    uncertainty: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write each pixel's standard deviation, kelvin."),
     ] = None,
     tile: Annotated[int | None, typer.Option(min=1, help="Side of a tile, fine pixels.")] = None,
     overlap: Annotated[
@@ -77,7 +102,12 @@ def downscale(
         model=model,
         units=parse.units(lst_units),
         resampling=parse.resampling(resampling),
-        conserve=conserve,
+        coregister=parse.coregistration(coregister),
+        psf=parse.point_spread(psf),
+        conserve=parse.conserves(conserve, no_conserve=no_conserve),
+        radiance=conserve == "radiance",
+        sensor_psf=sensor_psf,
+        uncertainty=uncertainty,
         tile=tile,
         overlap=overlap,
         batch=batch,

@@ -1,13 +1,18 @@
 """Turning what a person typed into values, or saying what to type instead."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, get_args
+from typing import Final, Literal, cast, get_args
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.raster import BandSource, Units
 from groklst_cli.pipeline.methods import PrecisionChoice
+from groklst_cli.pipeline.request import Coregistration, PointSpread
+
+_CONSERVE: Final = ("kelvin", "radiance", "none")
+_LARGEST_SIGMA: Final = 32.0
 
 
 def band_source(text: str) -> BandSource:
@@ -49,6 +54,39 @@ def precision(text: str) -> PrecisionChoice:
     return cast("PrecisionChoice", one_of("--precision", text, get_args(PrecisionChoice)))
 
 
+def conserves(text: str | None, *, no_conserve: bool) -> bool | None:
+    """Read ``kelvin``, ``radiance`` or ``none``; None leaves it to the method."""
+    if no_conserve and text not in (None, "none"):
+        raise UsageError(f"--conserve {text} and --no-conserve contradict each other; drop one")
+    if no_conserve:
+        return False
+    return None if text is None else one_of("--conserve", text, _CONSERVE) != "none"
+
+
+def coregistration(text: str) -> Coregistration:
+    """Read ``none``, ``auto`` or ``DX,DY`` in coarse pixels."""
+    if text in ("none", "auto"):
+        return cast("Literal['none', 'auto']", text)
+    try:
+        columns, rows = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--coregister {text} is none of none, auto, DX,DY") from None
+    return _finite("--coregister", columns), _finite("--coregister", rows)
+
+
+def point_spread(text: str) -> PointSpread:
+    """Read ``auto``, ``none`` or a number of fine pixels."""
+    if text in ("none", "auto"):
+        return cast("Literal['none', 'auto']", text)
+    try:
+        sigma = float(text)
+    except ValueError:
+        raise UsageError(f"--psf {text} is none of auto, none, SIGMA") from None
+    if not 0 <= sigma <= _LARGEST_SIGMA:
+        raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
+    return sigma
+
+
 def creation_options(texts: Sequence[str]) -> dict[str, str]:
     """Read ``KEY=VAL`` pairs."""
     pairs = [text.partition("=") for text in texts]
@@ -56,6 +94,12 @@ def creation_options(texts: Sequence[str]) -> dict[str, str]:
         if not (key and equals and value):
             raise UsageError(f"--co {key}{equals}{value} is not KEY=VAL")
     return {key: value for key, _, value in pairs}
+
+
+def _finite(option: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise UsageError(f"{option} {value} is not a finite number")
+    return value
 
 
 def one_of(option: str, text: str, choices: Sequence[str]) -> str:

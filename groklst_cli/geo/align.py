@@ -6,10 +6,12 @@ does not depend on the window that asked for it.
 """
 
 import math
+from dataclasses import replace
 from typing import Final, Literal, get_args
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
@@ -47,8 +49,11 @@ class GuideSource:
     Attributes:
         path: The file.
         names: A name for each band that is read.
+        grid: The file's own grid.
         method: How values come to the fine grid: ``"aligned"`` or a GDAL resampling.
     """
+
+    method: str
 
     def __init__(self, source: BandSource, fine: Grid, resampling: ResamplingName = "auto") -> None:
         """Open a file and plan how it comes to the fine grid.
@@ -70,7 +75,10 @@ class GuideSource:
             for band in self._bands:
                 check_band(self._dataset, self.path, band)
             self.names = self._name_bands(source.name)
-            self._read_from(fine, resampling)
+            self.grid = grid_of(self._dataset)
+            self._fine, self._resampling = fine, resampling
+            self._vrt: WarpedVRT | None = None
+            self._read_from(fine)
         except BaseException:
             self._dataset.close()
             raise
@@ -80,6 +88,16 @@ class GuideSource:
         if self._vrt is not None:
             self._vrt.close()
         self._dataset.close()
+
+    def move(self, columns: float, rows: float) -> None:
+        """Take the content for misplaced: read each pixel so far beside where it should lie.
+
+        Args:
+            columns: Fine pixels by which the content lies too far along the columns.
+            rows: The same along the rows.
+        """
+        moved = self._fine.transform * Affine.translation(columns, rows)
+        self._read_from(replace(self._fine, transform=moved))
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window of the fine grid.
@@ -115,20 +133,22 @@ class GuideSource:
             return (described[0] or stem,)
         return tuple(d or f"{stem}_{b}" for d, b in zip(described, self._bands, strict=True))
 
-    def _read_from(self, fine: Grid, resampling: ResamplingName) -> None:
-        here = grid_of(self._dataset)
-        self._vrt: WarpedVRT | None = None
+    def _read_from(self, fine: Grid) -> None:
+        here = self.grid
+        if self._vrt is not None:
+            self._vrt.close()
+            self._vrt = None
         self._offset = fine.offset_of(here)
         if not here.overlaps(fine):
             raise InputError(
                 f"{self.path} does not overlap the LST: it covers {_span(here)} in "
                 f"{_crs_name(here)}, the LST covers {_span(fine)} in {_crs_name(fine)}"
             )
-        if self._offset is not None and resampling == "auto":
+        if self._offset is not None and self._resampling == "auto":
             self.method = "aligned"
             return
         ratio = here.pixels_per_pixel_of(fine)
-        self.method = _choose(ratio) if resampling == "auto" else resampling
+        self.method = _choose(ratio) if self._resampling == "auto" else self._resampling
         self._vrt = self._warped(fine)
 
     def _warped(self, fine: Grid) -> WarpedVRT:

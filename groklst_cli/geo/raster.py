@@ -22,7 +22,7 @@ Units = Literal["K", "C"]
 CELSIUS_ZERO = 273.15
 """0 °C in kelvin (BIPM SI brochure)."""
 
-_KELVIN_RANGE = (150.0, 400.0)  # from the coldest brightness temperatures to lava's edge
+_KELVIN_RANGE = (150.0, 600.0)  # from the coldest cloud tops to fires
 _CELSIUS_RANGE = (-110.0, 120.0)
 _UNIT_WORDS: dict[str, Units] = {
     **dict.fromkeys(("k", "kelvin", "kelvins", "degk", "deg_k", "deg k"), "K"),

@@ -97,15 +97,18 @@ class Scene:
             rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
         ]
 
-    def read_guide(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read guidance over coarse rows and columns.
+    def read_guide(
+        self, rows: slice, columns: slice, guides: Sequence[GuideSource] | None = None
+    ) -> NDArray[np.float32]:
+        """Read guidance over coarse rows and columns, of all guides unless some are named.
 
         Returns:
             ``(G, rows · scale, columns · scale)`` in physical units, NaN where it is missing.
         """
         fine_rows, fine_columns = self.to_fine(rows), self.to_fine(columns)
         shape = (0, fine_rows.stop - fine_rows.start, fine_columns.stop - fine_columns.start)
-        parts = [guide.read(fine_rows, fine_columns) for guide in self.guides]
+        chosen = self.guides if guides is None else guides
+        parts = [guide.read(fine_rows, fine_columns) for guide in chosen]
         return np.concatenate(parts) if parts else np.empty(shape, np.float32)
 
     def chunks(self, rows: slice) -> Iterator[slice]:

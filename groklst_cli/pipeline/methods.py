@@ -50,6 +50,11 @@ class Choice:
         return self.header.tile if self.header else FITTED_TILE
 
     @property
+    def conserves(self) -> bool:
+        """Whether its coarse means are restored unless the user says otherwise."""
+        return self.header.conserve if self.header else True
+
+    @property
     def tag(self) -> str:
         """The method's name, with the weights' hash where there are weights."""
         if self.checkpoint is None:
@@ -102,6 +107,7 @@ def prepare(
     choice: Choice,
     scene: Scene,
     *,
+    psf: Literal["auto", "none"] | float = "auto",
     device: str = "auto",
     precision: PrecisionChoice = "auto",
     note: Callable[[str], None] = lambda text: None,
@@ -111,6 +117,7 @@ def prepare(
     Args:
         choice: What to build.
         scene: What it will be run on.
+        psf: Point spread of the fine product for fitted methods, fine pixels.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; fitted methods run on the CPU.
         precision: Of a network's arithmetic.
         note: Told what is worth saying.
@@ -122,7 +129,9 @@ def prepare(
     try:
         if choice.checkpoint is None:
             fitted: FittedMethod = build(choice.name, scale=scene.scale)
-            fitted.fit(FileView(scene))
+            fitted.fit(FileView(scene, psf=_stated(psf)))
+            for line in _describe(fitted, stated=psf != "auto"):
+                note(line)
             return fitted
         checkpoint = load(choice.checkpoint)
         chosen = find_device(device)
@@ -141,6 +150,23 @@ def prepare(
 def reads_guide(method: Method) -> bool:
     """Tell whether a method looks at guidance, so that files need not be read for nothing."""
     return bool(getattr(method, "uses_guide", False))
+
+
+def _stated(psf: Literal["auto", "none"] | float) -> float | None:
+    if psf == "auto":
+        return None
+    return 0.0 if psf == "none" else float(psf)
+
+
+def _describe(fitted: FittedMethod, *, stated: bool) -> list[str]:
+    """Say what a fitted method found out, as far as it tells."""
+    lines = []
+    if (sensor := getattr(fitted, "sensor", None)) is not None:
+        source = "as stated" if stated else "estimated from the scene"
+        lines.append(f"point spread {sensor.sigma:.2f} fine pixels, {source}")
+    if summary := getattr(fitted, "summary", ""):
+        lines.append(str(summary))
+    return lines
 
 
 def find_device(name: str) -> torch.device:

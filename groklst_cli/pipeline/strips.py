@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from groklst_cli.geo.conserve import HALO, conserve_rows
+from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.mosaic import Mosaic
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.tiles import Cover, Span
@@ -72,9 +72,10 @@ def downscale_strip(
     layout: Layout,
     strip: Strip,
     *,
-    conserve: bool,
+    conservation: Conservation | None,
     reads_guide: bool,
     on_tiles: Callable[[int], None] = lambda count: None,
+    on_residual: Callable[[slice, slice, NDArray[np.float64]], None] = lambda r, c, values: None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Compute a strip from top to bottom in bounded memory.
 
@@ -83,22 +84,23 @@ def downscale_strip(
         method: Ready to predict.
         layout: The tile lattice of the whole scene.
         strip: What to compute.
-        conserve: Whether to restore the coarse means.
+        conservation: Which coarse values to restore, or None.
         reads_guide: Whether the method looks at guidance.
         on_tiles: Called with the number of tiles just done.
+        on_residual: Told the rows and columns of what conserving had to restore, and it, kelvin.
 
     Yields:
         The first coarse row, and fine rows ``(rows · scale, columns · scale)`` in kelvin, NaN on
         exactly the coarse pixels that are nodata.
     """
-    needed = surroundings(strip, scene, conserve=conserve)
+    needed = surroundings(strip, scene, conservation)
     rows = _blended_rows(scene, method, layout, needed, reads_guide, on_tiles)
-    if conserve:
-        rows = conserve_rows(
+    if conservation is not None:
+        rows = conservation.apply(
             rows,
             lambda part: scene.read_lst(part, needed.columns),
-            scene.scale,
             needed.rows.stop,
+            lambda row, r: on_residual(slice(row, row + len(r)), needed.columns, r),
         )
     left = (strip.columns.start - needed.columns.start) * scene.scale
     width = (strip.columns.stop - strip.columns.start) * scene.scale
@@ -115,9 +117,10 @@ def downscale_strip(
         yield start, kept
 
 
-def surroundings(strip: Strip, scene: Scene, *, conserve: bool) -> Strip:
+def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) -> Strip:
     """Return the part of the scene that has to be predicted for a strip."""
-    return strip.widened(HALO if conserve else 0, scene.coarse.shape)
+    reach = conservation.halo * conservation.rounds if conservation else 0
+    return strip.widened(reach, scene.coarse.shape)
 
 
 def _blended_rows(

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from groklst_cli.geo.conserve import HALO, block_means, conserve_rows, smooth_field
+from groklst_cli.geo.conserve import Conservation, block_means, smooth_field
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8, 16])
@@ -42,12 +42,21 @@ def test_a_plane_stays_a_plane_away_from_the_edge():
     np.testing.assert_allclose(field[inside], expected[inside], atol=1e-4)
 
 
-@pytest.mark.parametrize("cuts", [[60], [1] * 60, [7, 13, 40], [59, 1], [HALO, 60 - HALO]])
-def test_streams_cut_anywhere_give_the_same_bits(cuts):
+KINDS = [
+    Conservation(4),
+    Conservation(4, radiance=True),
+    Conservation(4, psf=0.4),
+    Conservation(4, radiance=True, psf=0.3),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["mean", "radiance", "psf", "radiance-psf"])
+@pytest.mark.parametrize("cuts", [[90], [1] * 90, [7, 13, 70], [89, 1], [20, 70]])
+def test_streams_cut_anywhere_give_the_same_bits_and_keep_the_coarse_values(kind, cuts):
     rng = np.random.default_rng(3)
-    lst = rng.normal(300, 5, (60, 8)).astype(np.float32)
+    lst = rng.normal(300, 5, (90, 8)).astype(np.float32)
     lst[20:24, 2:5] = np.nan
-    fine = rng.normal(300, 5, (60 * 4, 8 * 4)).astype(np.float32)
+    fine = rng.normal(300, 5, (90 * 4, 8 * 4)).astype(np.float32)
 
     def stream(lengths):
         start = 0
@@ -56,16 +65,22 @@ def test_streams_cut_anywhere_give_the_same_bits(cuts):
             start += length
 
     def run(lengths):
-        parts = list(conserve_rows(stream(lengths), lambda part: lst[part], 4, 60))
-        assert [first for first, _ in parts] == list(
-            np.cumsum([0, *(len(p) // 4 for _, p in parts)])[:-1]
+        told = []
+        parts = list(
+            kind.apply(
+                stream(lengths), lambda part: lst[part], 90, lambda row, r: told.append((row, r))
+            )
         )
+        rows = [len(part) // 4 for _, part in parts]
+        assert [first for first, _ in parts] == [sum(rows[:i]) for i in range(len(rows))]
+        residual = np.concatenate([part for _, part in told])
+        np.testing.assert_array_equal(residual, kind.residual(lst, fine))
         return np.concatenate([part for _, part in parts])
 
-    whole = run([60])
+    whole = run([90])
     np.testing.assert_array_equal(run(cuts), whole)
     known = ~np.isnan(lst)
-    np.testing.assert_allclose(block_means(whole, 4)[known], lst[known], atol=1e-3)
+    assert np.abs(kind.residual(lst, whole)[known]).max() < 0.005
 
 
 def test_block_means_do_not_depend_on_where_the_window_lies():

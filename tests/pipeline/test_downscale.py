@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.raster import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.downscale import Request, downscale, plan_downscale
@@ -70,7 +71,12 @@ def run(scene: Scene, method: Method, layout: Layout, strips: list[Strip], *, co
             [
                 rows
                 for _, rows in downscale_strip(
-                    scene, method, layout, strip, conserve=conserve, reads_guide=True
+                    scene,
+                    method,
+                    layout,
+                    strip,
+                    conservation=Conservation(scene.scale) if conserve else None,
+                    reads_guide=True,
                 )
             ]
         )

@@ -1,0 +1,193 @@
+"""Finding how far a guide lies beside the LST, from how well it explains the LST's detail.
+
+The guide is moved under the sensor model in steps until a regression of the coarse LST's detail on
+the guide's predicts pixels left out of it best. Unlike correlating two pictures this needs neither
+the same contrast nor the same resolution: an index, a reflectance or their mixture will do.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from groklst_models.contract import Block, SceneView
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.sensor import Sensor
+from groklst_models.fitted.windows import (
+    FOLDS,
+    bounded_features,
+    fold_numbers,
+    high_pass,
+    known_pixels,
+    left_out_error,
+    lst_detail,
+    sample_blocks,
+)
+
+BOUND: Final = 1.0
+"""Largest shift that is looked for, coarse pixels."""
+
+_STEPS: Final = (0.25, 0.1)  # of the search, coarse pixels
+_BLUR: Final = 0.12  # point spread, coarse pixels: between those found on real scenes
+_LEAST_PIXELS: Final = 80
+_LEAST_EXPLAINED: Final = 0.1
+_LEAST_MOVE: Final = 0.05
+_LARGEST_SPREAD: Final = 0.1
+_LEAST_ERRORS: Final = 2.5
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Where a guide's content lies against the LST.
+
+    Attributes:
+        rows: Coarse pixels by which it lies too far down the rows; the guide's pixel over a place
+            is found that far from where its georeference says.
+        columns: The same along the columns.
+        spread: Standard error of the two, coarse pixels, from folds left out in turn.
+        explained: Share of the LST's detail that the guide explains, 0 … 1.
+        trusted: Whether it is worth applying: clear, inside the bound, and not about zero.
+    """
+
+    rows: float
+    columns: float
+    spread: float
+    explained: float
+    trusted: bool
+
+    def __str__(self) -> str:
+        """Say it in coarse pixels."""
+        return f"{self.columns:+.2f},{self.rows:+.2f} ± {self.spread:.2f} coarse pixels"
+
+
+def estimate_shift(scene: SceneView) -> Shift:
+    """Estimate the shift that all of a scene's guidance has in common.
+
+    Args:
+        scene: With the bands of one file, which share one georeference.
+
+    Returns:
+        The shift, not trusted where the scene cannot tell.
+    """
+    features = Features(tuple(scene.bands), scene.scale)
+    windows = [_Window.of(block, features) for block in sample_blocks(scene)]
+    target = torch.cat([window.target for window in windows])
+    if len(target) < _LEAST_PIXELS:
+        return Shift(0.0, 0.0, math.inf, 0.0, trusted=False)
+    search = _Search(windows, target, torch.cat([window.fold for window in windows]))
+    place, errors = search.minimum(torch.ones(FOLDS, dtype=torch.bool))
+    folds = [search.minimum(torch.arange(FOLDS) != left_out)[0] for left_out in range(FOLDS)]
+    spread = _jackknife(folds)
+    explained = 1 - float(errors.sum() / ((target - target.mean()) ** 2).sum())
+    trusted = (
+        explained >= _LEAST_EXPLAINED
+        and spread <= _LARGEST_SPREAD
+        and max(_LEAST_MOVE, _LEAST_ERRORS * spread) <= max(map(abs, place)) < BOUND
+    )
+    return Shift(*place, spread=spread, explained=max(0.0, explained), trusted=trusted)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window's fine features, and its known coarse pixels' detail and folds."""
+
+    fine: Tensor
+    scale: int
+    shape: tuple[int, int]
+    known: Tensor
+    target: Tensor
+    fold: Tensor
+
+    @classmethod
+    def of(cls, block: Block, features: Features) -> "_Window":
+        fine = bounded_features(block, features)
+        known = known_pixels(block, features.scale, margin=2)
+        inside = torch.zeros_like(known)
+        inside[2:-2, 2:-2] = True  # what a shifted sensor sees beyond the window is unknown
+        known &= inside
+        return cls(
+            torch.cat([fine, fine**2]),
+            features.scale,
+            (block.lst.shape[0], block.lst.shape[1]),
+            known,
+            lst_detail(block)[known],
+            fold_numbers(block)[known],
+        )
+
+    def down(self, shift: float) -> Tensor:
+        """See the window from a place moved along the rows; ``(F, h, s·w)``."""
+        return self._matrix(self.shape[0], shift) @ self.fine
+
+    def design(self, down: Tensor, shift: float) -> Tensor:
+        """See that moved along the columns too; ``(n, F)`` of the known pixels."""
+        seen = down @ self._matrix(self.shape[1], shift).T
+        return high_pass(seen.double())[:, self.known].T
+
+    def _matrix(self, size: int, shift: float) -> Tensor:
+        sensor = Sensor(self.scale, _BLUR * self.scale)
+        return sensor.matrix(size, shift * self.scale).to(self.fine)
+
+
+class _Search:
+    """Errors at shifts, each computed once; the folds' errors are kept apart."""
+
+    def __init__(self, windows: Sequence[_Window], target: Tensor, fold: Tensor) -> None:
+        self._windows, self._target, self._fold = windows, target, fold
+        self._errors: dict[tuple[float, float], Tensor] = {}
+        steps = round(BOUND / _STEPS[0])
+        self._grid = [i * _STEPS[0] for i in range(-steps, steps + 1)]
+        self._fill(self._grid, self._grid)
+
+    def minimum(self, folds: Tensor) -> tuple[tuple[float, float], Tensor]:
+        """Find the shift of least error over some folds, and all folds' errors beside it."""
+        known = [(r, c) for r in self._grid for c in self._grid]
+        best = min(known, key=lambda place: float(self._errors[place][folds].sum()))
+        for step in _STEPS:
+            rows, columns = ([_rounded(x + i * step) for i in (-1, 0, 1)] for x in best)
+            self._fill(rows, columns)
+            values = torch.stack([
+                torch.stack([self._errors[r, c][folds].sum() for c in columns]) for r in rows
+            ])  # fmt: skip
+            best = tuple(  # type: ignore[assignment]
+                _rounded(min(max(x + step * _vertex(line), -BOUND), BOUND))
+                for x, line in zip(best, (values[:, 1], values[1]), strict=True)
+            )
+        self._fill([best[0]], [best[1]])
+        return best, self._errors[best]
+
+    def _fill(self, rows: Sequence[float], columns: Sequence[float]) -> None:
+        for row in rows:
+            wanted = [c for c in columns if (row, c) not in self._errors]
+            if not wanted:
+                continue
+            downs = [window.down(row) for window in self._windows]
+            for column in wanted:
+                parts = [w.design(d, column) for w, d in zip(self._windows, downs, strict=True)]
+                self._errors[row, column] = left_out_error(
+                    torch.cat(parts), self._target, self._fold
+                )
+
+
+def _vertex(values: Tensor) -> float:
+    """Find the vertex of the parabola through three values, in steps from the middle one."""
+    left, middle, right = (float(value) for value in values)
+    curvature = left - 2 * middle + right
+    if curvature <= 0:
+        return -1.0 if left < right else 1.0
+    return min(max(0.5 * (left - right) / curvature, -1.0), 1.0)
+
+
+def _jackknife(places: Sequence[tuple[float, float]]) -> float:
+    """Return the standard error of the whole from estimates with one part left out."""
+    cloud = torch.tensor(places, dtype=torch.float64)
+    count = len(cloud)
+    return float(
+        ((cloud - cloud.mean(dim=0)) ** 2).sum(dim=0).mul((count - 1) / count).max().sqrt()
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4)

@@ -1,0 +1,93 @@
+"""A standard deviation for each pixel: where it is, what it holds, what moves it."""
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from scipy.ndimage import gaussian_filter
+
+from groklst_cli.errors import OutputExistsError, UsageError
+from groklst_cli.geo.raster import BandSource
+from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_cli.pipeline.uncertainty import deviation
+from tests.conftest import read
+
+COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
+SCALE, SIDE = 4, 40
+
+
+@pytest.fixture
+def scene(write_raster):
+    """Return paths of an LST and a guide that explains most of it, and the truth."""
+    rng = np.random.default_rng(2)
+    guide, rest = (gaussian_filter(rng.normal(size=(SIDE * SCALE,) * 2), s) for s in (1.5, 1.5))
+    truth = 300 + 30 * guide + 20 * rest
+    lst = truth.reshape(SIDE, SCALE, SIDE, SCALE).mean((1, 3)).astype(np.float32)
+    lst[5:9, 7] = np.nan
+    fine = COARSE * Affine.scale(1 / SCALE)
+    return (
+        BandSource(write_raster("lst.tif", lst, COARSE)),
+        BandSource(write_raster("guide.tif", guide.astype(np.float32), fine)),
+        truth,
+    )
+
+
+@pytest.mark.parametrize("model", ["ridge", "bicubic"])
+@pytest.mark.parametrize("conserve", [True, False])
+def test_it_lies_on_the_results_grid_and_holds_most_of_the_truth(tmp_path, scene, model, conserve):
+    lst, guide, truth = scene
+    fine, sigma = tmp_path / "fine.tif", tmp_path / "sigma.tif"
+    downscale(Request(lst, fine, [guide], SCALE, model, conserve=conserve, uncertainty=sigma))
+    with rasterio.open(fine) as a, rasterio.open(sigma) as b:
+        assert (a.crs, a.transform, a.shape) == (b.crs, b.transform, b.shape)
+        assert b.tags()["GROKLST_QUANTITY"].startswith("standard deviation")
+    made, spread = read(fine), read(sigma)
+    np.testing.assert_array_equal(np.isnan(made), np.isnan(spread))
+    known = ~np.isnan(made)
+    assert (spread[known] > 0).all()
+    inside = np.abs(made - truth)[known] < spread[known]
+    assert 0.4 < inside.mean() < 0.95
+
+
+def test_a_part_has_the_deviations_of_its_own_place(tmp_path, scene):
+    lst, guide, _ = scene
+    bounds = (500000, 4385200, 504800, 4390000)
+    request = Request(
+        lst,
+        tmp_path / "f.tif",
+        [guide],
+        SCALE,
+        "ridge",
+        bounds=bounds,
+        uncertainty=tmp_path / "u.tif",
+    )
+    downscale(request)
+    assert read(tmp_path / "u.tif").shape == (80, 80)
+
+
+def test_more_unexplained_detail_means_more_uncertainty():
+    rng = np.random.default_rng(0)
+    lst, residual = rng.normal(300, 3, (30, 30)), rng.normal(0, 1, (30, 30))
+    detail = np.full((30, 30), 2.0)
+    less = deviation(lst, 0.5 * residual, detail, 8)
+    more = deviation(lst, residual, detail, 8)
+    assert (more > less).all()
+    assert (deviation(lst, residual, 100 * detail, 8) > more).all()
+
+
+def test_interpolation_is_not_praised_for_meeting_the_coarse_means():
+    lst = np.random.default_rng(0).normal(300, 3, (30, 30))
+    nothing = np.zeros((30, 30))
+    assert deviation(lst, nothing, nothing, 8).mean() > 3
+
+
+def test_the_second_file_is_guarded_like_the_first(tmp_path, scene):
+    lst, guide, _ = scene
+    (tmp_path / "u.tif").write_text("precious")
+    request = Request(lst, tmp_path / "f.tif", [guide], SCALE, uncertainty=tmp_path / "u.tif")
+    with pytest.raises(OutputExistsError, match=r"u\.tif"):
+        downscale(request)
+    assert not (tmp_path / "f.tif").exists()
+    twice = Request(lst, tmp_path / "g.tif", [guide], SCALE, uncertainty=tmp_path / "g.tif")
+    with pytest.raises(UsageError, match="two outputs"):
+        downscale(twice)
