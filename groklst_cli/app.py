@@ -10,6 +10,7 @@ import typer
 
 from groklst_cli import __version__
 from groklst_cli.commands.downscale import downscale
+from groklst_cli.commands.evaluate import evaluate
 from groklst_cli.commands.import_toolkit import import_toolkit
 from groklst_cli.commands.info import info
 from groklst_cli.commands.models import models
@@ -23,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(downscale)
+app.command()(evaluate)
 app.command()(models)
 app.command()(info)
 app.command("import")(import_toolkit)

@@ -1,0 +1,135 @@
+"""``groklst evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from groklst_cli import options
+
+if TYPE_CHECKING:
+    from groklst_cli.pipeline.scoreboard import Evaluation
+
+_WIDEST = 400  # a table is as wide as it needs, whatever the terminal: no figure is cut
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A dataset, or with --protocol a folder of scenes."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the dataset.")] = "test",
+    scale: Annotated[
+        int, typer.Option("--scale", "-s", help="Of the GrokLST dataset: 2, 4 or 8.")
+    ] = 8,
+    protocol: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="How to put methods to the test.")
+    ] = None,
+    scene: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this scene; repeatable.")
+    ] = None,
+    pred: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A fine LST to score against --ref.")
+    ] = None,
+    ref: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What --pred should be, on any grid.")
+    ] = None,
+    lst: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The LST --pred was made from, to judge coarse means."),
+    ] = None,
+    lst_units: options.LstUnits = "auto",
+    remove_bias: Annotated[
+        bool, typer.Option("--remove-bias", help="Take the mean difference to --ref away first.")
+    ] = False,
+    shift: Annotated[
+        int, typer.Option(min=0, max=8, help="Also try shifts of --pred by so many pixels.")
+    ] = 0,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME|FILE[:raw|:conserved]",
+            help="A method or checkpoint; repeatable. ':raw' leaves coarse means as they come.",
+        ),
+    ] = None,
+    device: options.Device = "auto",
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a row for each image.")
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME>NUMBER'", help="Exit with 7 if so, as 'rmse>1.5'; repeatable."),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Score methods on a dataset or a protocol, or a prediction against a reference.
+
+    Prints a table, or JSON with --json.
+    """
+    from groklst_cli import console
+    from groklst_cli.commands import parse
+    from groklst_cli.geo.writer import check_target
+    from groklst_cli.pipeline import evaluate as pipeline
+    from groklst_cli.pipeline.contest import Contender, Follow, Judgement
+    from groklst_cli.pipeline.report import Report
+    from groklst_cli.pipeline.threshold import Threshold, check_thresholds
+
+    thresholds = [Threshold.parse(text) for text in fail_if or []]
+    request = pipeline.Request(
+        data=data,
+        split=split,
+        scale=scale,
+        protocol=protocol,
+        scenes=scene or [],
+        prediction=None if pred is None else parse.band_source(pred),
+        reference=None if ref is None else parse.band_source(ref),
+        lst=None if lst is None else parse.band_source(lst),
+        units=parse.units(lst_units),
+        judgement=Judgement(remove_bias, shift),
+        contenders=[Contender.parse(text) for text in model or []],
+        device=device,
+    )
+    if csv is not None:
+        check_target(csv, overwrite=overwrite)
+    page = None if report is None else Report(report, overwrite=overwrite)
+    watch = (lambda shown: None) if page is None else page.watch
+    with console.progress_bar("images", quiet=quiet) as progress:
+        follow = Follow(console.Notes(quiet=quiet), progress, watch)
+        evaluation = pipeline.evaluate(request, follow)
+    if csv is not None:
+        evaluation.write_csv(csv, overwrite=overwrite)
+    if page is not None:
+        page.write(evaluation)
+    if json:
+        console.print_json(evaluation.to_json())
+    else:
+        _print_table(evaluation)
+    check_thresholds(thresholds, evaluation, [c.label for c in request.contenders])
+
+
+def _print_table(evaluation: "Evaluation") -> None:
+    """Print a row for each method, best first, with the figures that are defined for any."""
+    from rich.table import Table
+
+    from groklst_cli import console
+    from groklst_cli.pipeline.scoreboard import FIGURES, defined, written
+
+    standings = evaluation.standings()
+    figures = [standing.figures() for standing in standings]
+    shown = defined(figures)
+    table = Table("method", "images", box=None, pad_edge=False, title=evaluation.title)
+    for key in shown:
+        table.add_column(FIGURES[key][0], justify="right")
+    for standing, row in zip(standings, figures, strict=True):
+        cells = [written(key, row[key]) for key in shown]
+        table.add_row(standing.method, str(standing.summary.images), *cells)
+    room = console.stdout.options.update(width=_WIDEST)
+    table.width = console.stdout.measure(table, options=room).maximum
+    console.stdout.print(table)

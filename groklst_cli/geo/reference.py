@@ -1,0 +1,190 @@
+"""Bringing a reference that lies on any other grid onto a prediction's grid, by area mean."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+
+from groklst_cli.errors import InputError
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.raster import BandSource, LstSource, Units
+
+LEAST_COVERED: Final = 0.9
+"""Share of a pixel that valid reference must cover for it to count."""
+
+_COARSEST: Final = 1.5
+"""A reference's pixel may be so many times as long as a prediction's."""
+
+_PARTS: Final = 8
+"""GDAL takes the mean over the box around a pixel's diagonal, which is another area where the grids
+are turned or sheared against each other (20 % of the field's deviation at 20°, equal pixels); means
+over so many parts along a pixel, put together, tile it as it lies (0.5 %)."""
+
+_ROWS: Final = 32
+_TOLERANCE = 0.001  # largest error of GDAL's interpolated coordinates, reference pixels
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """A prediction moved as a whole so that it fits the reference best.
+
+    Attributes:
+        rows: Fine pixels down.
+        columns: Fine pixels to the right.
+        rmse: RMSE there, kelvin, over the pixels that are valid at every shift tried.
+        rmse_unmoved: RMSE without a shift, over the same pixels.
+    """
+
+    rows: int
+    columns: int
+    rmse: float
+    rmse_unmoved: float
+
+
+def read_lst(source: BandSource, units: Units | None = None) -> tuple[Grid, NDArray[np.float32]]:
+    """Read a whole LST raster: its grid, and kelvin with NaN where there is no value.
+
+    Raises:
+        InputError: If it cannot be used.
+    """
+    lst = LstSource(source, units)
+    try:
+        return lst.grid, lst.read(slice(0, lst.grid.height))
+    finally:
+        lst.close()
+
+
+def bring_reference(
+    values: NDArray[np.float32],
+    here: Grid,
+    there: Grid,
+    *,
+    least_covered: float = LEAST_COVERED,
+    path: str = "the reference",
+) -> NDArray[np.float32]:
+    """Average a reference over the pixels of another grid.
+
+    Args:
+        values: The reference, kelvin, NaN where there is no value.
+        here: Its grid.
+        there: The grid to bring it to.
+        least_covered: Share of a pixel that valid reference must cover, above 0 and up to 1.
+        path: What to call the reference in messages.
+
+    Returns:
+        Area means on the other grid, kelvin, NaN where too little is covered. On one lattice the
+        values are taken as they are.
+
+    Raises:
+        InputError: If the two lie apart, or the reference is much coarser.
+    """
+    if not here.overlaps(there):
+        raise InputError(
+            f"{path} covers {_span(here)} in {here.crs}, the prediction {_span(there)} in "
+            f"{there.crs}; they must overlap; name a reference of the same place"
+        )
+    offset = there.offset_of(here)
+    if offset is not None:
+        return _same_lattice(values, offset, there.shape)
+    ratio = here.pixels_per_pixel_of(there)
+    if ratio < 1 / _COARSEST:
+        raise InputError(
+            f"{path} has pixels {1 / ratio:.3g} times as long as the prediction's; a reference "
+            "must be about as fine or finer; downscale with a smaller --scale"
+        )
+    return _area_mean(values, here, there, least_covered)
+
+
+def best_shift(
+    prediction: NDArray[np.float32], truth: NDArray[np.float32], reach: int = 2
+) -> Shifted | None:
+    """Find the whole-scene shift of the prediction, in whole pixels, with the lowest RMSE.
+
+    Args:
+        prediction: Kelvin, NaN where there is none.
+        truth: Kelvin, of the same shape.
+        reach: Largest shift tried along rows and columns.
+
+    Returns:
+        The best, the unmoved one among equals; None when no pixel is valid at every shift.
+    """
+    height, width = truth.shape
+    steps = sorted(range(-reach, reach + 1), key=abs)
+    inner = truth[reach : height - reach, reach : width - reach].astype(np.float64)
+    errors = {}
+    for down in steps:
+        for right in steps:
+            top, left = reach - down, reach - right
+            moved = prediction[top : top + inner.shape[0], left : left + inner.shape[1]]
+            errors[down, right] = moved - inner
+    valid = np.isfinite(sum(errors.values()))
+    if not valid.any():
+        return None
+    rmse = {at: float(np.sqrt(np.mean(error[valid] ** 2))) for at, error in errors.items()}
+    down, right = min(rmse, key=rmse.__getitem__)
+    return Shifted(down, right, rmse[down, right], rmse[0, 0])
+
+
+def _same_lattice(
+    values: NDArray[np.float32], offset: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Cut the reference to the other grid, NaN beyond its edges."""
+    aligned = np.full(shape, np.nan, np.float32)
+    target, source = zip(*map(_overlap, offset, values.shape, shape), strict=True)
+    aligned[target] = values[source]
+    return aligned
+
+
+def _overlap(offset: int, length: int, other: int) -> tuple[slice, slice]:
+    """Where some pixels that begin at ``offset`` lie on another grid, and which of them do."""
+    start, stop = max(0, offset), max(0, offset, min(other, offset + length))
+    return slice(start, stop), slice(start - offset, stop - offset)
+
+
+def _area_mean(
+    values: NDArray[np.float32], here: Grid, there: Grid, least_covered: float
+) -> NDArray[np.float32]:
+    """Average values and validity over parts of pixels, a few rows at a time."""
+    # Surroundings without values: beyond its edges GDAL would average what is left, not cover.
+    margin = 2 + int(np.ceil(here.pixels_per_pixel_of(there)))
+    valid = np.isfinite(values)
+    planes = np.pad(
+        np.stack([np.where(valid, values, 0), valid]).astype(np.float64),
+        ((0, 0), (margin, margin), (margin, margin)),
+    )
+    rows, columns = (slice(-margin, size + margin) for size in here.shape)
+    source = here.crop(rows, columns)
+    mean = np.full(there.shape, np.nan, np.float32)
+    for start in range(0, there.height, _ROWS):
+        part = slice(start, min(there.height, start + _ROWS))
+        total, share = _warp(planes, source, there.crop(part, slice(0, there.width)))
+        covered = share >= least_covered - 1e-6
+        mean[part][covered] = total[covered] / share[covered]
+    return mean
+
+
+def _warp(
+    planes: NDArray[np.float64], source: Grid, target: Grid
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    parts = target.refine(_PARTS)
+    warped = np.zeros((len(planes), *parts.shape))
+    reproject(
+        planes,
+        warped,
+        src_transform=source.transform,
+        src_crs=source.crs,
+        dst_transform=parts.transform,
+        dst_crs=parts.crs,
+        resampling=Resampling.average,
+        tolerance=_TOLERANCE,
+    )
+    blocks = warped.reshape(2, target.height, _PARTS, target.width, _PARTS)
+    total, share = blocks.mean(axis=(2, 4))
+    return total, share
+
+
+def _span(grid: Grid) -> str:
+    return " ".join(f"{value:g}" for value in grid.bounds)

@@ -1,0 +1,170 @@
+"""Running a method on an image, and judging what it made."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groklst_cli.errors import GroklstError
+from groklst_cli.geo.metrics import Scores
+from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.reference import best_shift, read_lst
+from groklst_cli.pipeline.cases import Case
+from groklst_cli.pipeline.downscale import Progress, Request, downscale
+from groklst_cli.pipeline.scoreboard import Outcome
+
+_ENDINGS: Final = {":raw": False, ":conserved": True}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method as it is run.
+
+    Attributes:
+        label: As it was asked for.
+        model: The method or checkpoint.
+        conserve: Whether coarse means are kept; None for the method's own default.
+    """
+
+    label: str
+    model: str
+    conserve: bool | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``NAME|FILE[:raw|:conserved]``: ``--no-conserve`` or ``--conserve`` by its end."""
+        for ending, conserve in _ENDINGS.items():
+            if text.endswith(ending):
+                return cls(text, text.removesuffix(ending), conserve)
+        return cls(text, text)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a prediction is compared with its truth.
+
+    Attributes:
+        remove_bias: Whether the mean difference is taken away first.
+        shift: Reach of the whole-scene shift that is looked for beside, fine pixels; 0 for none.
+    """
+
+    remove_bias: bool = False
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image with all that was predicted for it, for those who want to look.
+
+    Attributes:
+        name: The image's.
+        coarse: The LST that was downscaled, kelvin, if known.
+        truth: Kelvin.
+        predictions: By method, kelvin.
+        outcomes: By method.
+    """
+
+    name: str
+    coarse: NDArray[np.float32] | None
+    truth: NDArray[np.float32]
+    predictions: Mapping[str, NDArray[np.float32]]
+    outcomes: Mapping[str, Outcome]
+
+
+Watch = Callable[[Shown], None]
+"""Called with every image as soon as it is scored."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Who is told how it goes.
+
+    Attributes:
+        note: Told, for people, what is worth knowing.
+        progress: Told how many images are done, of how many.
+        watch: Shown every image.
+    """
+
+    note: Callable[[str], None] = lambda text: None
+    progress: Progress = lambda done, total: None
+    watch: Watch = lambda shown: None
+
+
+class Run:
+    """Runs every method on a case and judges what it made."""
+
+    def __init__(
+        self, contenders: Sequence[Contender], judgement: Judgement, work: Path, device: str
+    ) -> None:
+        self._contenders = list(dict.fromkeys(contenders))
+        self._judgement, self._device = judgement, device
+        self._target = work / "prediction.tif"
+
+    def __call__(self, case: Case, watch: Watch) -> list[Outcome]:
+        """Return an outcome for each method, after showing them."""
+        predictions, outcomes = {}, {}
+        for contender in self._contenders:
+            seconds = self._downscale(case, contender)
+            memory = peak_memory()
+            _, fine = read_lst(BandSource(str(self._target)))
+            outcome = judge(
+                case.name, contender.label, fine, case.truth, case.coarse, self._judgement
+            )
+            predictions[contender.label] = fine
+            outcomes[contender.label] = replace(outcome, seconds=seconds, peak_memory=memory)
+        watch(Shown(case.name, case.coarse, case.truth, predictions, outcomes))
+        return list(outcomes.values())
+
+    def _downscale(self, case: Case, contender: Contender) -> float:
+        """Write the prediction; return the wall time."""
+        request = Request(
+            lst=case.lst,
+            output=self._target,
+            guides=case.guides,
+            scale=case.scale,
+            model=contender.model,
+            conserve=contender.conserve,
+            device=self._device,
+            overwrite=True,
+        )
+        try:
+            return downscale(request).seconds
+        except GroklstError as error:
+            raise type(error)(f"{contender.label} on {case.name}: {error}") from error
+
+
+def judge(
+    image: str,
+    method: str,
+    fine: NDArray[np.float32],
+    truth: NDArray[np.float32],
+    coarse: NDArray[np.float32] | None,
+    judgement: Judgement,
+) -> Outcome:
+    """Score a prediction against its truth, both in kelvin, and the coarse LST if it is known."""
+    removed = 0.0
+    error = (fine - truth).astype(np.float64)
+    if judgement.remove_bias and np.isfinite(error).any():
+        removed = float(np.nanmean(error))
+        truth = truth + np.float32(removed)
+    shifted = best_shift(fine, truth, judgement.shift) if judgement.shift else None
+    scores = Scores.of(fine, truth, coarse)
+    return Outcome(image, method, scores, bias_removed=removed, shifted=shifted)
+
+
+def peak_memory() -> float | None:
+    """Return the largest resident memory of this process so far, MiB; None if unknown.
+
+    ``getrusage``'s ``ru_maxrss``: it counts all that the process ever held at once, the
+    interpreter and its libraries too, and never falls.
+    """
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

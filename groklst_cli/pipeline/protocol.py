@@ -1,0 +1,212 @@
+"""Protocols: how a method is put to the test on a folder of scenes, as small TOML files."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+from groklst_cli.errors import InputError, UsageError
+
+BASELINE: Final = "bicubic:raw"
+"""What methods are compared with unless a protocol says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """What both kinds of protocol state.
+
+    Attributes:
+        title: For people.
+        scale: Fine pixels along a coarse one.
+        methods: Run when none is named, written as for ``--model``.
+        baseline: The method that ratios are taken to; always run.
+        not_guides: Names of rasters in scene folders that are no guidance.
+        left_out: Scenes that are not run, and why.
+    """
+
+    kind: ClassVar[str]
+
+    title: str
+    scale: int
+    methods: tuple[str, ...] = (BASELINE, "auto")
+    baseline: str = BASELINE
+    not_guides: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ValueError: If one does not.
+        """
+        _require("scale", self.scale, int, low=2, high=64)
+        for key in ("title", "baseline"):
+            _require(key, getattr(self, key), str)
+        for key in ("methods", "not_guides"):
+            _require_all(key, getattr(self, key), tuple, str)
+        _require_all("left_out", self.left_out, Mapping, str)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        facts = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in facts.items()}
+        return {"kind": self.kind, **plain}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaldProtocol(Protocol):
+    """Aggregate, reconstruct, compare (Wald, Ranchin & Mangolini, PE&RS 1997).
+
+    Attributes:
+        psf_sigma: Standard deviation of the imitated sensor's point spread, coarse pixels.
+        native: By scene, the factor that brings the LST's grid to its sensor's own resolution,
+            where the truth is; ``default`` serves scenes that are not named.
+    """
+
+    kind = "wald"
+
+    psf_sigma: float = 0.0
+    native: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ValueError: If one does not.
+        """
+        super().__post_init__()
+        _require("psf_sigma", self.psf_sigma, float, low=0, high=4)
+        _require_all("native", self.native, Mapping, int, low=1, high=64)
+
+    def native_of(self, scene: str) -> int:
+        """Find the aggregation factor of a scene."""
+        return self.native.get(scene, self.native.get("default", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossSensorProtocol(Protocol):
+    """Downscale one sensor's LST and compare with another's, finer, of the same minute.
+
+    Attributes:
+        least_covered: Share of a pixel that valid reference must cover.
+        least_correlation: Correlation of the two at the coarse scale below which a pair says more
+            about the sensors than about a method, and is left out.
+        remove_bias: Whether the mean difference to the reference is taken away first.
+        shift: Reach of the whole-scene shift that is reported beside, fine pixels.
+    """
+
+    kind = "cross-sensor"
+
+    least_covered: float = 0.9
+    least_correlation: float = 0.8
+    remove_bias: bool = False
+    shift: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ValueError: If one does not.
+        """
+        super().__post_init__()
+        _require("least_covered", self.least_covered, float, low=0.01, high=1)
+        _require("least_correlation", self.least_correlation, float, low=-1, high=1)
+        _require("remove_bias", self.remove_bias, bool)
+        _require("shift", self.shift, int, low=0, high=8)
+
+
+_WORDS: Final[dict[type[Any], str]] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    tuple: "list",
+    Mapping: "table",
+}
+_KINDS: Final = {kind.kind: kind for kind in (WaldProtocol, CrossSensorProtocol)}
+
+
+def packaged() -> dict[str, str]:
+    """Return the text of the protocols that come with the project, by name."""
+    folder = files("groklst_cli").joinpath("protocols")
+    found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {
+        entry.name.removesuffix(".toml"): entry.read_text("utf-8")
+        for entry in sorted(found, key=lambda entry: entry.name)
+    }
+
+
+def find_protocol(text: str) -> WaldProtocol | CrossSensorProtocol:
+    """Read a protocol by its name in the project, or from a file.
+
+    Raises:
+        UsageError: If it is neither.
+        InputError: If the file states something that is unknown or makes no sense.
+    """
+    if Path(text).is_file():
+        return parse_protocol(Path(text).read_text("utf-8"), text)
+    known = packaged()
+    if text not in known:
+        raise UsageError(
+            f"--protocol {text} is neither a file nor one of {', '.join(known)}; name one of them"
+        )
+    return parse_protocol(known[text], text)
+
+
+def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
+    """Read a protocol from TOML.
+
+    Raises:
+        InputError: If it states something that is unknown or makes no sense.
+    """
+    try:
+        facts = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name} is no TOML: {error}; mend that line") from error
+    kind = facts.pop("kind", None)
+    if kind not in _KINDS:
+        raise InputError(f"{name}: kind is {kind!r}, not {' or '.join(_KINDS)}; write kind = …")
+    known = fields(_KINDS[kind])
+    names = [f.name for f in known]
+    unknown = [key for key in facts if key not in names]
+    needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
+    missing = [key for key in needed if key not in facts]
+    if unknown or missing:
+        raise InputError(
+            f"{name}: {' and '.join(unknown) or 'nothing'} is unknown, "
+            f"{' and '.join(missing) or 'nothing'} is missing; "
+            f"a {kind} protocol takes {', '.join(names)}"
+        )
+    try:
+        return _KINDS[kind](**{key: _frozen(value) for key, value in facts.items()})
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; mend that value") from error
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return MappingProxyType(value) if isinstance(value, dict) else value
+
+
+def _require_all(
+    key: str, values: Any, container: type[Any], kind: type[Any], low: float = 0, high: float = 0
+) -> None:
+    """Refuse a list or table of another type, or one that holds such a value."""
+    if not isinstance(values, container):
+        raise ValueError(f"{key} is {values!r}, which is no {_WORDS[container]}")
+    held = values.values() if isinstance(values, Mapping) else values
+    for value in held:
+        _require(key, value, kind, low, high)
+
+
+def _require(key: str, value: Any, kind: type[Any], low: float = 0, high: float = 0) -> None:
+    """Refuse a value of another type or, where ``high`` is above ``low``, outside that range."""
+    kinds: tuple[type[Any], ...] = (int, float) if kind is float else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{key} holds {value!r}, which is no {_WORDS[kind]}")
+    if low < high and not low <= value <= high:
+        raise ValueError(f"{key} holds {value}, it must lie between {low:g} and {high:g}")
