@@ -1,0 +1,208 @@
+"""The GrokLST dataset's folders of ``.mat`` files (arXiv 2409.19835).
+
+``30m 60m 120m 240m``, each with ``guidance/`` and ``lst/``, and ``split/*.txt`` whose lines are
+positions from 0 in the sorted listing of a folder. Positions mean something only while all listings
+are the same, so pairs are made by name and a folder that differs is refused.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import h5py
+import numpy as np
+import scipy.io
+from numpy.typing import NDArray
+from scipy.io.matlab import MatReadError
+
+from groklst_cli.data.patches import Patch
+from groklst_cli.errors import InputError, UsageError
+
+RESOLUTIONS: Final[Mapping[int, str]] = {2: "60m", 4: "120m", 8: "240m"}
+"""The folder of the coarse LST by scale."""
+
+FINE: Final = "30m"
+BANDS: Final = (
+    "dem", "deepblue", "blue", "green", "red", "vre", "nir", "ndmvi", "ndvi", "ndwi",
+)  # fmt: skip
+"""The fields of a guidance file, in channel order."""
+
+OfficialSplit = Literal["train", "val", "trainval", "test"]
+_LST_FIELD: Final = "data"
+_DAMAGE: Final = (OSError, ValueError, TypeError, LookupError, NotImplementedError)
+
+
+class GrokLST:
+    """One official split of the dataset at one scale.
+
+    Attributes:
+        scale: 2, 4 or 8.
+        bands: The ten guidance bands.
+        split: Which split.
+    """
+
+    bands = BANDS
+
+    def __init__(self, folder: Path, split: OfficialSplit, scale: int) -> None:
+        """List and pair the files; none is opened yet.
+
+        Raises:
+            UsageError: If the dataset has no such scale.
+            InputError: If folders are missing or differ, or the split file does not fit them.
+        """
+        if scale not in RESOLUTIONS:
+            raise UsageError(f"the GrokLST dataset has scales 2, 4 and 8, not --scale {scale}")
+        self._folder, self.split, self.scale = folder, split, scale
+        coarse = f"{RESOLUTIONS[scale]}/lst"
+        listings = {name: _listing(folder / name) for name in (f"{FINE}/lst", coarse)}
+        listings[f"{FINE}/guidance"] = _listing(folder / FINE / "guidance")
+        _refuse_unlike(folder, listings)
+        names = listings[f"{FINE}/lst"]
+        self._names = [names[i] for i in _positions(folder / "split" / f"{split}.txt", len(names))]
+        self._coarse = coarse
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, index: int) -> str:
+        """Name a patch."""
+        return Path(self._names[index]).stem
+
+    def sides(self) -> tuple[int, int]:
+        """Return height and width of the first patch, coarse pixels; the dataset has one size."""
+        height, width = self.read(0).lst.shape
+        return height, width
+
+    def complete(self) -> bool:
+        """Tell that every patch has every band."""
+        return True
+
+    def describe(self) -> dict[str, Any]:
+        """Say where the patches come from."""
+        return {
+            "kind": "GrokLST",
+            "split": "official, by number; tiles overlap by half, so sets may share pixels",
+            "files": len(self._names),
+        }
+
+    def read(self, index: int) -> Patch:
+        """Read a patch's three files.
+
+        Raises:
+            InputError: If a file is no MAT file, lacks a field, or is of an unfitting size.
+        """
+        name = self._names[index]
+        lst = read_mat(self._folder / self._coarse / name, [_LST_FIELD])[0]
+        truth = read_mat(self._folder / FINE / "lst" / name, [_LST_FIELD])[0]
+        expected = (lst.shape[0] * self.scale, lst.shape[1] * self.scale)
+        guide_path = self._folder / FINE / "guidance" / name
+        guide = read_mat(guide_path, BANDS)
+        for path, shape in ((FINE + "/lst/" + name, truth.shape), (guide_path, guide.shape[1:])):
+            if shape != expected:
+                raise InputError(
+                    f"{path} is {shape[0]} × {shape[1]} pixels, {self._coarse}/{name} calls for "
+                    f"{expected[0]} × {expected[1]}; restore the file from the dataset"
+                )
+        return Patch(Path(name).stem, lst, truth, guide)
+
+
+def is_groklst(folder: Path) -> bool:
+    """Tell whether a folder is laid out like the dataset."""
+    return (folder / FINE / "guidance").is_dir() and (folder / FINE / "lst").is_dir()
+
+
+def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
+    """Read some fields of one size from a MAT file of version 5 or 7.3.
+
+    Returns:
+        ``(fields, rows, columns)``, NaN where a value is not finite.
+
+    Raises:
+        InputError: If the file cannot be read, lacks a field, or a field is no real matrix.
+    """
+    try:
+        found = _read_hdf5(path, fields) if h5py.is_hdf5(path) else _read_v5(path, fields)
+    except (*_DAMAGE, MatReadError, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read as a MAT file: {error!r}; restore it from the dataset"
+        ) from error
+    planes = [_plane(path, name, found.get(name)) for name in fields]
+    sizes = {plane.shape for plane in planes}
+    if len(sizes) > 1:
+        raise InputError(f"{path} holds fields of several sizes, {sorted(sizes)}; expected one")
+    stacked = np.stack(planes)
+    stacked[~np.isfinite(stacked)] = np.nan
+    return stacked
+
+
+def _read_v5(path: Path, fields: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = scipy.io.loadmat(path, variable_names=list(fields))
+    return found
+
+
+def _read_hdf5(path: Path, fields: Sequence[str]) -> dict[str, Any]:
+    """Read version 7.3, which is HDF5 with MATLAB's column-major axes, hence transposed."""
+    with h5py.File(path, "r") as opened:
+        found = {name: opened.get(name) for name in fields}
+        return {name: v[()].T for name, v in found.items() if isinstance(v, h5py.Dataset)}
+
+
+def _plane(path: Path, name: str, values: Any) -> NDArray[np.float32]:
+    if values is None:
+        raise InputError(f"{path} has no field {name!r}; restore the file from the dataset")
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path}: field {name!r} is {array.dtype} of {array.ndim} dimensions, "
+            "expected a matrix of real numbers"
+        )
+    return array.astype(np.float32)
+
+
+def _listing(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}; give --data the dataset's top folder")
+    names = sorted(item.name for item in folder.iterdir())
+    stray = [name for name in names if not name.endswith(".mat")]
+    if stray:
+        raise InputError(
+            f"{folder / stray[0]} is no .mat file and would shift every position of the split "
+            "files after it; take it away"
+        )
+    return names
+
+
+def _refuse_unlike(folder: Path, listings: Mapping[str, list[str]]) -> None:
+    """Make sure that one name stands at one position everywhere."""
+    (first, names), *others = listings.items()
+    for other, found in others:
+        _refuse_extra(folder, first, names, other, found)
+        _refuse_extra(folder, other, found, first, names)
+
+
+def _refuse_extra(folder: Path, here: str, held: list[str], there: str, found: list[str]) -> None:
+    extra = sorted(set(held) - set(found))
+    if extra:
+        raise InputError(
+            f"{folder / here / extra[0]} has no partner in {folder / there} ({len(extra)} such); "
+            "pairs are made by name: restore the missing file, or take the stray one away"
+        )
+
+
+def _positions(path: Path, count: int) -> list[int]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}; expected a split file") from error
+    words = [line.split()[0] for line in lines if line.split()]
+    for word in words:
+        if not word.isdecimal() or int(word) >= count:
+            raise InputError(
+                f"{path} names position {word!r}; there are {count} files, counted from 0: "
+                "the split file and the folders are not of one dataset"
+            )
+    positions = [int(word) for word in words]
+    if len(set(positions)) < len(positions):
+        raise InputError(f"{path} names a position twice; restore the file from the dataset")
+    return positions

@@ -1,0 +1,267 @@
+"""Patches: coarse LST, the fine truth and its guidance over one square of ground.
+
+``groklst prepare`` writes them as GeoTIFFs beside a ``manifest.json``; this module reads them back.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, Self, get_args
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+
+from groklst_cli.errors import InputError
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+Split = Literal["train", "val", "test"]
+SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One square of ground.
+
+    Attributes:
+        name: What to call it.
+        lst: Coarse LST ``(h, w)``, kelvin, NaN where nodata.
+        truth: Fine LST ``(s·h, s·w)``, kelvin, NaN where nodata.
+        guide: Guidance ``(G, s·h, s·w)``, physical units, NaN where it is missing.
+    """
+
+    name: str
+    lst: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    guide: NDArray[np.float32]
+
+
+class PatchSource(Protocol):
+    """Where patches come from; any reader process may hold a copy of it."""
+
+    @property
+    def scale(self) -> int:
+        """Fine pixels along a coarse one."""
+        ...
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the guidance bands, in the order of every guide array."""
+        ...
+
+    def __len__(self) -> int:
+        """Count the patches."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Name a patch."""
+        ...
+
+    def read(self, index: int) -> Patch:
+        """Read one patch from its files."""
+        ...
+
+    def sides(self) -> tuple[int, int]:
+        """Return the least height and width of any patch, coarse pixels."""
+        ...
+
+    def complete(self) -> bool:
+        """Tell whether every patch has every band."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Say where the patches come from, as plain data."""
+        ...
+
+
+@dataclass(frozen=True)
+class PatchEntry:
+    """A patch as the manifest lists it.
+
+    Attributes:
+        name: Its name.
+        scene: The scene it was cut from.
+        split: The set it belongs to.
+        bands: The guidance bands of its scene.
+        files: File names below the folder, by ``lst``, ``truth`` and ``guide``.
+        sha256: The files' hashes, likewise.
+        place: What lies where: rows and columns of the scene's fine grid, share of valid pixels.
+    """
+
+    name: str
+    scene: str
+    split: Split
+    bands: tuple[str, ...]
+    files: Mapping[str, str]
+    sha256: Mapping[str, str]
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds.
+
+    Attributes:
+        scale: Fine pixels along a coarse one.
+        bands: Every band of any patch, in the order that guides are read in.
+        patches: All patches.
+        provenance: Scenes, their hashes and the options; free plain data.
+        statistics: Of the training patches, by band; free plain data.
+    """
+
+    scale: int
+    bands: tuple[str, ...]
+    patches: tuple[PatchEntry, ...]
+    provenance: Mapping[str, Any]
+    statistics: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "format": FORMAT,
+            "scale": self.scale,
+            "bands": list(self.bands),
+            "patches": [
+                {**vars(entry), "bands": list(entry.bands)}  # a flat dataclass of plain data
+                for entry in self.patches
+            ],
+            "provenance": dict(self.provenance),
+            "statistics": dict(self.statistics),
+        }
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read and check a folder's manifest.
+
+        Raises:
+            InputError: If it is missing, of another format, or names files outside the folder.
+        """
+        path = folder / MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"{folder} holds no {MANIFEST}; make it with: groklst prepare SCENE… --out {folder}"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{path} is not JSON: {error}; prepare the folder again") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise InputError(f"{path} is not of format {FORMAT}; prepare the folder again")
+        try:
+            patches = tuple(_entry(item) for item in data["patches"])
+            return cls(
+                int(data["scale"]),
+                tuple(str(name) for name in data["bands"]),
+                patches,
+                dict(data["provenance"]),
+                dict(data["statistics"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} cannot be used: {error!r}; prepare it again") from error
+
+
+class PreparedFolder:
+    """One split of a prepared folder.
+
+    Attributes:
+        scale: Fine pixels along a coarse one.
+        bands: Names of the guidance bands; a patch that lacks one holds NaN there.
+        split: Which set this is.
+    """
+
+    def __init__(self, folder: Path, split: Split) -> None:
+        """Read the manifest; patches are read when they are asked for.
+
+        Raises:
+            InputError: If the manifest cannot be used.
+        """
+        self._folder, self.split = folder, split
+        self._manifest = Manifest.read(folder)
+        self.scale, self.bands = self._manifest.scale, self._manifest.bands
+        self._entries = [entry for entry in self._manifest.patches if entry.split == split]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def name(self, index: int) -> str:
+        """Name a patch."""
+        return self._entries[index].name
+
+    def sides(self) -> tuple[int, int]:
+        """Return the least height and width of any patch, coarse pixels."""
+        heights, widths = (
+            [stop - start for start, stop in (entry.place[axis] for entry in self._entries)]
+            for axis in ("rows", "columns")
+        )
+        return min(heights) // self.scale, min(widths) // self.scale
+
+    def complete(self) -> bool:
+        """Tell whether every patch of any split has every band."""
+        return all(set(entry.bands) == set(self.bands) for entry in self._manifest.patches)
+
+    def describe(self) -> dict[str, Any]:
+        """Say where the patches come from."""
+        return {"kind": "prepared", "split": "by place", **self._manifest.provenance}
+
+    def read(self, index: int) -> Patch:
+        """Read a patch.
+
+        Raises:
+            InputError: If a file is missing, damaged or of another size.
+        """
+        entry = self._entries[index]
+        lst, truth = self._plane(entry, "lst"), self._plane(entry, "truth")
+        if truth.shape != (lst.shape[0] * self.scale, lst.shape[1] * self.scale):
+            raise InputError(
+                f"patch {entry.name}: the LST is {lst.shape}, the truth {truth.shape}, which is "
+                f"not {self.scale} times as much; prepare the folder again"
+            )
+        guide = np.full((len(self.bands), *truth.shape), np.nan, np.float32)
+        if entry.bands:
+            planes = self._read(entry, "guide")
+            if planes.shape != (len(entry.bands), *truth.shape):
+                raise InputError(
+                    f"patch {entry.name}: its guide is {planes.shape}, expected "
+                    f"{(len(entry.bands), *truth.shape)}; prepare the folder again"
+                )
+            guide[[self.bands.index(name) for name in entry.bands]] = planes
+        return Patch(entry.name, lst, truth, guide)
+
+    def _plane(self, entry: PatchEntry, kind: str) -> NDArray[np.float32]:
+        plane: NDArray[np.float32] = self._read(entry, kind)[0]
+        return plane
+
+    def _read(self, entry: PatchEntry, kind: str) -> NDArray[np.float32]:
+        path = self._folder / entry.files[kind]
+        try:
+            with rasterio.open(path) as raster:
+                values: NDArray[np.float32] = raster.read(out_dtype="float32")
+        except RasterioError as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path} cannot be read: {reason}; prepare it again") from error
+        return values
+
+
+def _entry(item: Mapping[str, Any]) -> PatchEntry:
+    if item["split"] not in SPLITS:
+        raise ValueError(f"split {item['split']!r} is none of {', '.join(SPLITS)}")
+    files = {str(kind): str(name) for kind, name in item["files"].items()}
+    _refuse_outside(list(files.values()))
+    return PatchEntry(
+        str(item["name"]),
+        str(item["scene"]),
+        item["split"],
+        tuple(str(name) for name in item["bands"]),
+        files,
+        dict(item["sha256"]),
+        dict(item["place"]),
+    )
+
+
+def _refuse_outside(names: Sequence[str]) -> None:
+    for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"file {name!r} lies outside the folder")

@@ -1,0 +1,228 @@
+"""Scenes as training truth: LST at its native resolution, masked, and guidance on its grid."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Geod, Transformer
+
+from groklst_cli.data.degrade import blur_valid, reach, valid_means
+from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.raster import BandSource, LstSource
+
+LST_FILE: Final = "lst.tif"
+CLEAR_FILE: Final = "clear.tif"
+_SUFFIXES: Final = (".tif", ".tiff", ".vrt")
+_FACTORS: Final = range(1, 65)
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """The files of one scene.
+
+    Attributes:
+        name: What to call it.
+        lst: Its LST raster.
+        guides: Its guidance.
+        clear: A mask on any grid, 1 where the LST can be used; None for none.
+    """
+
+    name: str
+    lst: BandSource
+    guides: Sequence[BandSource]
+    clear: Path | None = None
+
+    @classmethod
+    def find(cls, scene: Path, guides: Sequence[BandSource] = ()) -> Self:
+        """Look into a folder with ``lst.tif``, guides and maybe ``clear.tif``, or take a file.
+
+        Raises:
+            InputError: If there is neither.
+        """
+        if scene.is_file():
+            return cls(scene.stem, BandSource(str(scene)), tuple(guides))
+        if not (scene / LST_FILE).is_file():
+            raise InputError(f"{scene} is neither a raster nor a folder with {LST_FILE}")
+        others = sorted(path for path in scene.iterdir() if path.suffix.lower() in _SUFFIXES)
+        found = [BandSource(str(p)) for p in others if p.name not in (LST_FILE, CLEAR_FILE)]
+        clear = scene / CLEAR_FILE
+        return cls(
+            scene.resolve().name,
+            BandSource(str(scene / LST_FILE)),
+            (*found, *guides),
+            clear if clear.is_file() else None,
+        )
+
+    def local(self) -> list[Path]:
+        """List the files that lie on a disk."""
+        paths = [Path(source.path) for source in (self.lst, *self.guides)]
+        paths += [self.clear] if self.clear else []
+        return [path for path in paths if path.is_file()]
+
+
+class SceneTruth:
+    """A scene at its native resolution: masked LST, and guidance on the same grid.
+
+    Attributes:
+        name: The scene's name.
+        grid: Where the truth's pixels lie.
+        bands: Names of its guidance bands.
+    """
+
+    def __init__(self, files: SceneFiles, native: str = "1", bands: Sequence[str] = ()) -> None:
+        """Open a scene's files.
+
+        Args:
+            files: Which.
+            native: The LST's true resolution: pixels to join, or metres such as ``100m``.
+            bands: The guidance bands to keep; empty for all.
+
+        Raises:
+            InputError: If a file cannot be used.
+            UsageError: If the resolution cannot be read or two bands have one name.
+        """
+        self.name, self._files = files.name, files
+        with ExitStack() as opened:
+            self._lst = LstSource(files.lst)
+            opened.callback(self._lst.close)
+            raw = self._lst.grid
+            self._factor = native_factor(native, raw)
+            self.grid = coarsen(raw, self._factor)
+            self._clear: GuideSource | None = None
+            if files.clear is not None:
+                self._clear = GuideSource(BandSource(str(files.clear)), raw, "nearest")
+                opened.callback(self._clear.close)
+            self._guides = []
+            for source in files.guides:
+                guide = GuideSource(source, self.grid)
+                opened.callback(guide.close)
+                self._guides.append(guide)
+            self._choose_bands(bands)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.close()
+
+    def describe(self) -> str:
+        """Say what it is, for people."""
+        height, width = self.grid.shape
+        return f"{height} × {width} pixels, aggregated by {self._factor}, {', '.join(self.bands)}"
+
+    def provenance(self) -> dict[str, Any]:
+        """Say what it was made of, as plain data."""
+        return {
+            "name": self.name,
+            "crs": self.grid.crs.to_string(),
+            "pixel_size": list(self.grid.pixel_size),
+            "aggregated_by": self._factor,
+            "bands": list(self.bands),
+            "sha256": {path.name: sha256(path) for path in self._files.local()},
+        }
+
+    def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the truth, kelvin, NaN where it is missing or not clear."""
+        f = self._factor
+        raw_rows = slice(rows.start * f, rows.stop * f)
+        raw_columns = slice(columns.start * f, columns.stop * f)
+        values = self._lst.read(raw_rows)[:, raw_columns].copy()
+        if self._clear is not None:
+            values[self._clear.read(raw_rows, raw_columns)[0] != 1] = np.nan
+        return valid_means(values, f)
+
+    def read_guide(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the chosen bands, physical units, NaN where they are missing."""
+        if not self.bands:
+            shape = (0, rows.stop - rows.start, columns.stop - columns.start)
+            return np.empty(shape, np.float32)
+        return np.concatenate([guide.read(rows, columns) for guide in self._guides])[self._chosen]
+
+    def read_coarse(
+        self, rows: slice, columns: slice, scale: int, sigma: float
+    ) -> NDArray[np.float32]:
+        """Read the truth as a coarser sensor sees it.
+
+        Args:
+            rows: Of the truth, whole coarse pixels.
+            columns: Likewise.
+            scale: Fine pixels along a coarse one.
+            sigma: Standard deviation of the sensor's point spread, fine pixels; true surroundings
+                are blurred in.
+
+        Returns:
+            ``(rows / scale, columns / scale)``, kelvin, NaN where less than half is valid.
+        """
+        margin, (height, width) = reach(sigma), self.grid.shape
+        around = (
+            slice(max(0, rows.start - margin), min(height, rows.stop + margin)),
+            slice(max(0, columns.start - margin), min(width, columns.stop + margin)),
+        )
+        blurred = blur_valid(self.read_lst(*around), sigma)
+        top, left = rows.start - around[0].start, columns.start - around[1].start
+        inner = blurred[top : top + rows.stop - rows.start, left:]
+        return valid_means(inner[:, : columns.stop - columns.start], scale)
+
+    def _choose_bands(self, wanted: Sequence[str]) -> None:
+        names = [name for guide in self._guides for name in guide.names]
+        twins = sorted({name for name in names if names.count(name) > 1})
+        if twins:
+            raise UsageError(f"{self.name} has several bands named {twins[0]}; rename a file")
+        self.bands = tuple(name for name in names if not wanted or name in wanted)
+        self._chosen = [names.index(name) for name in self.bands]
+
+
+def coarsen(grid: Grid, factor: int) -> Grid:
+    """Join ``factor × factor`` pixels; what is left over at the end is cut off."""
+    transform = grid.transform * Affine.scale(factor)
+    return replace(
+        grid, transform=transform, height=grid.height // factor, width=grid.width // factor
+    )
+
+
+def native_factor(text: str, grid: Grid) -> int:
+    """Read ``--native-resolution``: pixels to join, or metres such as ``100m``.
+
+    Raises:
+        UsageError: If it is neither, or lies outside 1 … 64 pixels.
+    """
+    if metres := re.fullmatch(r"(\d+(?:\.\d+)?)\s*m", text):
+        factor = max(1, round(float(metres[1]) / _pixel_metres(grid)))
+    elif text.isdecimal():
+        factor = int(text)
+    else:
+        raise UsageError(f"--native-resolution {text} is neither a factor (3) nor metres (100m)")
+    if factor not in _FACTORS:
+        raise UsageError(f"--native-resolution {text} joins {factor} pixels; allowed are 1 … 64")
+    return factor
+
+
+def _pixel_metres(grid: Grid) -> float:
+    """Measure the middle pixel's column step on the ellipsoid."""
+    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    row, column = grid.height / 2, grid.width / 2
+    ends = [to_degrees.transform(*(grid.transform * (c, row))) for c in (column, column + 1)]
+    _, _, metres = Geod(ellps="WGS84").inv(*ends[0], *ends[1])
+    return float(metres)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
