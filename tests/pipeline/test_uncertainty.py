@@ -46,7 +46,7 @@ def test_it_lies_on_the_results_grid_and_holds_most_of_the_truth(tmp_path, scene
     known = ~np.isnan(made)
     assert (spread[known] > 0).all()
     inside = np.abs(made - truth)[known] < spread[known]
-    assert 0.4 < inside.mean() < 0.95
+    assert 0.25 < inside.mean() < 0.95  # noise has more detail below than landscapes have
 
 
 def test_a_part_has_the_deviations_of_its_own_place(tmp_path, scene):
