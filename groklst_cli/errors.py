@@ -31,3 +31,9 @@ class DeviceError(GroklstError, RuntimeError):
     """The device or the memory that was asked for is not available."""
 
     exit_code = 5
+
+
+class ThresholdError(GroklstError):
+    """A score is what ``--fail-if`` says it must not be."""
+
+    exit_code = 7

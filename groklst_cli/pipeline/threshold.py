@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from groklst_cli.errors import GroklstError, UsageError
+from groklst_cli.errors import ThresholdError, UsageError
 from groklst_cli.pipeline.scoreboard import FIGURE_NAMES, Evaluation
 
 _OPERATORS: Final = {
@@ -16,12 +16,6 @@ _OPERATORS: Final = {
     ">": operator.gt,
     "<": operator.lt,
 }
-
-
-class ThresholdError(GroklstError):
-    """A score is what ``--fail-if`` says it must not be."""
-
-    exit_code = 7
 
 
 @dataclass(frozen=True)

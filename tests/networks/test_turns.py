@@ -1,0 +1,39 @@
+import torch
+
+from groklst_models.contract import Tiles
+from groklst_models.turns import TurnSpread, turned_answers
+
+
+class Leaning:
+    """Repeats the LST, and adds what depends on the row in the tile it is shown."""
+
+    scale, halo, multiple_of, pools_tile = 2, 0, 1, True
+
+    def __init__(self, lean: float) -> None:
+        self.lean = lean
+
+    def predict(self, tiles: Tiles) -> torch.Tensor:
+        fine = tiles.lst.repeat_interleave(2, -1).repeat_interleave(2, -2)
+        rows = torch.arange(fine.shape[-2], dtype=fine.dtype)[:, None]
+        return fine + self.lean * rows
+
+
+def tiles() -> Tiles:
+    lst = 300 + torch.randn(1, 1, 5, 7, generator=torch.Generator().manual_seed(0))
+    return Tiles(lst, torch.zeros(1, 2, 10, 14), (0,), (0,))
+
+
+def test_answers_come_back_as_they_were_asked():
+    expected = Leaning(0).predict(tiles())
+    answers = list(turned_answers(Leaning(0), tiles()))
+    assert len(answers) == 8
+    for answer in answers:
+        torch.testing.assert_close(answer, expected, rtol=0, atol=0)
+
+
+def test_the_spread_is_of_what_turning_changes_times_the_factor():
+    even = TurnSpread(Leaning(0), 3.0).predict(tiles())
+    torch.testing.assert_close(even, torch.full_like(even, 0.01))
+    once, twice = (TurnSpread(Leaning(0.5), factor).predict(tiles()) for factor in (1.0, 2.0))
+    assert (once > 0.3).any()
+    torch.testing.assert_close(twice, 2 * once)
