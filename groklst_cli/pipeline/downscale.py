@@ -76,7 +76,7 @@ def downscale(
                 scene, method, layout, plan, _conservation(request), result, evidence, progress
             )
         if request.uncertainty is not None:
-            write_uncertainty(request, plan, scene, evidence, form)
+            write_uncertainty(request, plan, scene, method, layout, evidence)
     if request.picture is not None:
         before_and_after(request.lst, request.output, request.picture)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean

@@ -15,6 +15,7 @@ from groklst_models.contract import FittedMethod, Method
 from groklst_models.errors import ModelsError
 from groklst_models.network_method import NetworkMethod, Precision
 from groklst_models.registry import REGISTRY, build, find
+from groklst_models.turns import SCORE
 
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -53,6 +54,12 @@ class Choice:
     def conserves(self) -> bool:
         """Whether its coarse means are restored unless the user says otherwise."""
         return self.header.conserve if self.header else True
+
+    @property
+    def spread_factor(self) -> float | None:
+        """What the spread over flips and turns is to be multiplied by, where it was measured."""
+        found = self.header.scores.get(SCORE) if self.header else None
+        return float(found) if isinstance(found, int | float) else None
 
     @property
     def tag(self) -> str:

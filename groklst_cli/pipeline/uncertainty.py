@@ -5,9 +5,12 @@ restored. Below the coarse scale the same share is taken to be unexplained of th
 method put in there, or that the LST's own detail lets expect, whichever is more; more of it where
 there is more detail, and where the residual is larger. Its factors were measured against truth on
 real scenes at ×2, ×4 and ×8; ``benchmarks/coverage.py`` prints what the intervals hold.
+
+Networks whose checkpoint holds a factor for it answer from flips and turns instead.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -17,13 +20,19 @@ from rasterio.windows import Window
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.geo.conserve import Conservation, block_means
+from groklst_cli.geo.raster import CELSIUS_ZERO
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.writer import OutputFormat, ResultFile
+from groklst_cli.pipeline.ahead import ahead
+from groklst_cli.pipeline.methods import reads_guide
 from groklst_cli.pipeline.request import Plan, Request
-from groklst_cli.pipeline.strips import Strip
+from groklst_cli.pipeline.strips import Layout, Strip, downscale_strip
+from groklst_models.contract import Method
+from groklst_models.turns import TurnSpread
 
 Coarse = NDArray[np.float64]
 
+_ROWS: Final = 64  # coarse rows at once
 _CALIBRATION: Final = 1.45
 _PER_OCTAVE: Final = 0.47  # of the LST's detail, for each halving of the pixel
 _LOCAL_DETAIL: Final = 0.5
@@ -54,44 +63,63 @@ class Evidence:
 
 
 def write_uncertainty(
-    request: Request,
-    plan: Plan,
-    scene: Scene,
-    evidence: Evidence,
-    form: OutputFormat,
+    request: Request, plan: Plan, scene: Scene, method: Method, layout: Layout, evidence: Evidence
 ) -> None:
-    """Write the standard deviation of a finished result, on its grid, kelvin or °C alike.
+    """Write the standard deviation of a finished result, on its grid, in kelvin.
 
     Args:
         request: Names the finished result and the file to write.
         plan: What was done.
         scene: What it was done to.
+        method: What it was done with.
+        layout: The tile lattice.
         evidence: The residuals, complete where coarse means were kept.
-        form: Of the result; nodata and tags carry over.
 
     Raises:
         GroklstError: If the file cannot be written.
     """
     assert request.uncertainty is not None
+    factor = plan.choice.spread_factor
+    if factor is None:
+        rows = _from_evidence(request, plan, scene, evidence)
+    else:
+        spread = TurnSpread(method, factor)
+        turned = downscale_strip(
+            scene, spread, layout, plan.strip, conservation=None, reads_guide=reads_guide(method)
+        )
+        rows = ((first - plan.strip.rows.start, fine) for first, fine in turned)
+    tags = {
+        "GROKLST_QUANTITY": "standard deviation of the LST",
+        "GROKLST_FROM": "coarse residuals" if factor is None else "flips and turns",
+    }
+    form = OutputFormat("K", request.nodata, dict(request.creation), tags)
+    with (
+        ResultFile(request.uncertainty, plan.grid, form, overwrite=request.overwrite) as written,
+        ahead(rows) as finished,
+    ):
+        for first, fine in finished:
+            written.write(first * scene.scale, fine)
+
+
+def _from_evidence(
+    request: Request, plan: Plan, scene: Scene, evidence: Evidence
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the output's coarse row and the deviation of the fine rows from there."""
     detail, lacking = _detail_energy(request, plan, scene)
     residual = evidence.residual if evidence.complete else lacking
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
     coarse = np.hypot(below, _smooth(np.abs(lacking), 0.7))
-    tags = {**form.tags, "GROKLST_QUANTITY": "standard deviation of the LST"}
-    kelvin = OutputFormat("K", form.nodata, form.creation, tags)
     gaps = np.isnan(lst)
-    filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 0.0, coarse)
-    smooth = Conservation(scene.scale).field  # of the logarithm: stays positive
-    with ResultFile(request.uncertainty, plan.grid, kelvin, overwrite=request.overwrite) as written:
-        halo = Conservation(scene.scale).halo
-        for start in range(0, len(filled), 64):
-            stop = min(len(filled), start + 64)
-            top, bottom = max(0, start - halo), min(len(filled), stop + halo)
-            fine = np.exp(smooth(np.log(filled[top:bottom])))
-            fine = fine[(start - top) * scene.scale : (stop - top) * scene.scale]
-            hidden = gaps[start:stop].repeat(scene.scale, 0).repeat(scene.scale, 1)
-            written.write(start * scene.scale, np.where(hidden, np.float32(np.nan), fine))
+    filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 1.0, coarse)
+    kept, s = Conservation(scene.scale), scene.scale
+    for start in range(0, len(filled), _ROWS):
+        stop = min(len(filled), start + _ROWS)
+        top, bottom = max(0, start - kept.halo), min(len(filled), stop + kept.halo)
+        fine = np.exp(kept.field(np.log(filled[top:bottom])))  # the logarithm keeps it positive
+        fine = fine[(start - top) * s : (stop - top) * s]
+        hidden = gaps[start:stop].repeat(s, 0).repeat(s, 1)
+        yield start, np.where(hidden, np.float32(np.nan), fine)
 
 
 def deviation(lst: Coarse, residual: Coarse, detail: Coarse, scale: int) -> Coarse:
@@ -125,8 +153,8 @@ def _detail_energy(request: Request, plan: Plan, scene: Scene) -> tuple[Coarse, 
     kept = Conservation(s)
     detail, lacking = [], []
     with rasterio.open(request.output) as result:
-        for start in range(rows.start, rows.stop, 64):
-            stop = min(rows.stop, start + 64)
+        for start in range(rows.start, rows.stop, _ROWS):
+            stop = min(rows.stop, start + _ROWS)
             around = Strip(slice(start, stop), columns).widened(kept.halo, scene.coarse.shape)
             lst = scene.read_lst(around.rows, around.columns).astype(np.float64)
             base = kept.field(lst - scene.lst.mean)
@@ -135,7 +163,7 @@ def _detail_energy(request: Request, plan: Plan, scene: Scene) -> tuple[Coarse, 
             fine_inside = tuple(slice(part.start * s, part.stop * s) for part in inside)
             window = Window(0, (start - rows.start) * s, plan.grid.width, (stop - start) * s)
             fine = result.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
-            fine += (273.15 if plan.units == "C" else 0.0) - scene.lst.mean
+            fine += (CELSIUS_ZERO if plan.units == "C" else 0.0) - scene.lst.mean
             detail.append(block_means((fine - base[fine_inside]) ** 2, s))
             lacking.append(lst[inside] - scene.lst.mean - block_means(fine, s))
     return np.concatenate(detail), np.concatenate(lacking)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
 from scipy.ndimage import gaussian_filter
 
@@ -10,6 +11,9 @@ from groklst_cli.errors import OutputExistsError, UsageError
 from groklst_cli.geo.raster import BandSource
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.uncertainty import deviation
+from groklst_models.checkpoint import Checkpoint, Header, save
+from groklst_models.normalization import BandStatistics, Normalization
+from groklst_models.turns import SCORE
 from tests.conftest import read
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
@@ -91,3 +95,34 @@ def test_the_second_file_is_guarded_like_the_first(tmp_path, scene):
     twice = Request(lst, tmp_path / "g.tif", [guide], SCALE, uncertainty=tmp_path / "g.tif")
     with pytest.raises(UsageError, match="two outputs"):
         downscale(twice)
+
+
+def test_a_network_with_a_measured_factor_answers_from_flips_and_turns(tmp_path, scene):
+    lst, guide, _ = scene
+    statistics = Normalization(300, 5, (BandStatistics("guide", 0, 0.2),))
+    tiny = {"width": 8, "stages": 1, "blocks": 1}
+    made = {}
+    for factor in (1.0, 2.0):
+        header = Header("mocolsk", SCALE, statistics, tiny, tile=64, scores={SCORE: factor})
+        torch.manual_seed(0)
+        weights = tmp_path / "w.safetensors"
+        save(Checkpoint(header, header.build_network().state_dict()), weights)
+        sigma = tmp_path / f"u{factor}.tif"
+        downscale(
+            Request(
+                lst,
+                tmp_path / "f.tif",
+                [guide],
+                SCALE,
+                str(weights),
+                uncertainty=sigma,
+                overlap=16,
+                overwrite=True,
+            )
+        )
+        with rasterio.open(sigma) as raster:
+            assert raster.tags()["GROKLST_FROM"] == "flips and turns"
+        made[factor] = read(sigma)
+    known = ~np.isnan(made[1.0])
+    np.testing.assert_array_equal(known, ~np.isnan(read(tmp_path / "f.tif")))
+    np.testing.assert_allclose(made[2.0][known], 2 * made[1.0][known], rtol=0.05, atol=0.02)
