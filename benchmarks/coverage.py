@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from real_scenes import wald_cases
 
-from groklst_cli.geo.align import gdal_environment
-from groklst_cli.pipeline.cases import Case, scene_folders, wald_case
+from groklst_cli.pipeline.cases import Case
 from groklst_cli.pipeline.downscale import Request, downscale
-from groklst_cli.pipeline.protocol import WaldProtocol, find_protocol
 
 
 def shares(case: Case, method: str, work: Path) -> tuple[float, float]:
@@ -38,18 +37,12 @@ def main() -> None:
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 4, 8])
     options = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as name, gdal_environment():
-        for scale in options.scales:
-            protocol = find_protocol(f"wald_x{scale}")
-            assert isinstance(protocol, WaldProtocol)
-            for scene in scene_folders(options.scenes):
-                if scene.name in protocol.left_out:
-                    continue
-                case = wald_case(scene, protocol, Path(name))
-                rows.append(shares(case, options.method, Path(name)))
-                print(
-                    f"x{scale} {scene.name:28s} {rows[-1][0]:5.1f} {rows[-1][1]:5.1f}", flush=True
-                )
+    with tempfile.TemporaryDirectory() as name:
+        for case in wald_cases(options.scenes, options.scales, Path(name)):
+            rows.append(shares(case, options.method, Path(name)))
+            print(
+                f"x{case.scale} {case.name:28s} {rows[-1][0]:5.1f} {rows[-1][1]:5.1f}", flush=True
+            )
     means = np.mean(rows, axis=0)
     print(f"{options.method}: {means[0]:.1f} % in 68 %, {means[1]:.1f} % in 95 %")
 

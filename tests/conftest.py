@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
 from rasterio.crs import CRS
 
+torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 WriteRaster = Callable[..., str]

@@ -83,7 +83,7 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
     """
     if model == "auto":
         if bands:
-            return Choice("ridge", "there is guidance and no checkpoint was named")
+            return Choice("best", "there is guidance and no checkpoint was named")
         return Choice("bicubic", "there is neither guidance nor a checkpoint")
     if model in REGISTRY:
         if find(model).needs_weights:

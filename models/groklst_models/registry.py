@@ -43,11 +43,21 @@ class Entry:
 _TABLE: Final = (
     # fitted
     Entry("atpk", "fitted", "fitted.atpk:ATPK", "Area-to-point kriging", "Kyriakidis, GA 2004"),
-    Entry(
-        "atprk", "fitted", "fitted.atprk:ATPRK", "Regression and kriging", "Wang et al., RSE 2015"
-    ),
+    Entry("atprk", "fitted", "fitted.atprk:ATPRK", "Regression kriging", "Wang et al., RSE 2015"),
+    Entry("best", "fitted", "fitted.best:Best", "Weighed ensemble", "Breiman, Mach. Learn. 1996"),
     Entry("bicubic", "fitted", "fitted.bicubic:Bicubic", "Cubic convolution", "Keys, TASSP 1981"),
     Entry("bilinear", "fitted", "fitted.bilinear:Bilinear", "Bilinear", "Smith, Ultramicr. 1981"),
+    Entry("dms", "fitted", "fitted.dms:DMS", "Data mining sharpener", "Gao et al., RS 2012"),
+    Entry(
+        "extra-trees", "fitted", "fitted.extra_trees:ExtraTrees", "Extra trees", "Geurts, ML 2006"
+    ),
+    Entry(
+        "gradient-boosting",
+        "fitted",
+        "fitted.gradient_boosting:GradientBoosting",
+        "Gradient boosting",
+        "Friedman, Ann. Stat. 2001",
+    ),
     Entry(
         "guided-filter",
         "fitted",
@@ -56,21 +66,23 @@ _TABLE: Final = (
         "He et al., TPAMI 2013",
     ),
     Entry("local", "fitted", "fitted.local:Local", "Local regression", "Brunsdon et al., GA 1996"),
+    Entry("nearest", "fitted", "fitted.nearest:Nearest", "Nearest neighbour", "Parker, TMI 1983"),
+    Entry("quadratic", "fitted", "fitted.quadratic:Quadratic", "Quadratic", "Kustas, RSE 2003"),
     Entry(
-        "nearest",
+        "random-forest",
         "fitted",
-        "fitted.nearest:Nearest",
-        "Nearest neighbour",
-        "Parker et al., TMI 1983",
-    ),
-    Entry(
-        "quadratic",
-        "fitted",
-        "fitted.quadratic:Quadratic",
-        "Quadratic ridge",
-        "Kustas et al., RSE 2003",
+        "fitted.random_forest:RandomForest",
+        "Random forest",
+        "Hutengs & Vohland, RSE 2016",
     ),
     Entry("ridge", "fitted", "fitted.ridge:Ridge", "Multi-band ridge", "Agam et al., RSE 2007"),
+    Entry(
+        "scene-net",
+        "fitted",
+        "fitted.scene_net:SceneNet",
+        "Scene network",
+        "de Lutio et al., ICCV 2019",
+    ),
     Entry("tsharp", "fitted", "fitted.tsharp:TsHARP", "TsHARP", "Agam et al., RSE 2007"),
     # guided
     Entry("mocolsk", "guided", "guided.mocolsk:MoCoLSKNet", "MoCoLSK-Net", "Dai et al., TGRS 2025"),

@@ -1,0 +1,115 @@
+"""The scene network: a small network fitted to one scene, through a model of its sensor.
+
+After R. de Lutio, S. D'Aronco, J. D. Wegner & K. Schindler, "Guided Super-Resolution as
+Pixel-to-Pixel Transformation", ICCV 2019, arXiv 1904.01501: a fine pixel is a function of what
+guidance says there, learnt from the one scene that it is wanted for. Differs in the sensor, whose
+point spread and mean lie between the network and the coarse LST; in a linear skip that starts from
+the ridge solution; in forgiving most of the local mean of the error, which conserving the coarse
+means restores; and in averaging several short runs.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from groklst_models.contract import SceneView, Tiles
+from groklst_models.errors import FitError
+from groklst_models.fitted.detail_ridge import Detail, linear
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.sensor import Sensor
+from groklst_models.fitted.small_network import Schedule, SmallNetwork, train_network
+from groklst_models.fitted.standardization import Standardization
+from groklst_models.fitted.training import plausible_sensor, read_training_set
+
+
+class SceneNet:
+    """The mean of several small networks.
+
+    Attributes:
+        sensor: The point spread that was found.
+        level: Kelvin that the networks' answers are added to.
+        networks: One for each seed.
+    """
+
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    multiple_of = 1
+    pools_tile = False
+
+    level: float
+    networks: list[SmallNetwork]
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        width: int = 32,
+        depth: int = 3,
+        steps: int = 300,
+        batch: int = 2,
+        crop: int = 12,
+        shrinkage: float = 1e-2,
+        networks: int = 3,
+        seed: int = 0,
+    ) -> None:
+        """Choose the networks and how long they are trained.
+
+        Args:
+            scale: Fine pixels along a coarse one.
+            width: Channels of a layer.
+            depth: Layers.
+            steps: Of the optimizer.
+            batch: Windows in each step.
+            crop: Their side, coarse pixels.
+            shrinkage: Ridge parameter of the linear start, as a share of the samples.
+            networks: How many are averaged.
+            seed: Of the first network; the others count on.
+
+        Raises:
+            ValueError: If a number is below 1, or the shrinkage negative.
+        """
+        counts = {"width": width, "depth": depth, "steps": steps, "batch": batch, "crop": crop}
+        for name, value in {**counts, "networks": networks}.items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}, it must be at least 1")
+        if shrinkage < 0:
+            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+        self.scale, self.shrinkage, self.seed = scale, shrinkage, seed
+        self.schedule = Schedule(steps=steps, batch=batch, crop=crop, width=width, depth=depth)
+        self.members = networks
+        self.sensor = Sensor(scale)
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the blur reaches."""
+        return self.sensor.halo
+
+    def fit(self, scene: SceneView) -> None:
+        """Train on windows of the scene.
+
+        Raises:
+            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+        """
+        if not scene.bands:
+            raise FitError("scene-net needs at least one guidance band; add --guide FILE")
+        features = Features(tuple(scene.bands), self.scale)
+        self.sensor = plausible_sensor(scene, features)
+        self._standard = Standardization.of(scene, features)
+        training = read_training_set(scene, self._standard, self.sensor)
+        self.level = training.level
+        start = Detail.of(training, linear).solve(self.shrinkage)
+        self.networks = [
+            train_network(training, start, seed=self.seed + i, schedule=self.schedule)
+            for i in range(self.members)
+        ]
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Average the networks' answers at the fine scale, then blur. Kelvin."""
+        assert tiles.guide is not None
+        sharp = torch.stack([self._sharp(fine) for fine in self._standard.fine(tiles.guide)])
+        return self.sensor.blur(sharp[:, None]) + self.level
+
+    def _sharp(self, fine: Tensor) -> Tensor:
+        answers = [network.answer(fine) for network in self.networks]
+        return torch.stack(answers).mean(dim=0)

@@ -1,0 +1,84 @@
+"""Regression of the LST on features by trees from scikit-learn: fit coarse, apply fine, blur."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from groklst_models.contract import SceneView, Tiles
+from groklst_models.errors import FitError
+from groklst_models.fitted.bounded_samples import bounded_samples
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.sensor import Sensor, estimate_sensor
+
+
+class Regressor(Protocol):
+    """What scikit-learn's regressors share."""
+
+    def fit(self, features: NDArray[np.float32], lst: NDArray[np.float32]) -> object:
+        """Fit to ``(n, F)`` and ``(n,)``."""
+        ...
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Evaluate at ``(n, F)``."""
+        ...
+
+
+class TreeRegression(ABC):
+    """A forest of some kind; the kind is the subclass's.
+
+    Attributes:
+        sensor: The point spread that was found.
+        mean: ``(F,)``, features where guidance is missing.
+    """
+
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    multiple_of = 1
+    pools_tile = False
+
+    sensor: Sensor
+    mean: NDArray[np.float32]
+
+    def __init__(self, *, scale: int, trees: int, leaves: int, seed: int) -> None:
+        for name, value, least in (("trees", trees, 1), ("leaves", leaves, 2), ("seed", seed, 0)):
+            if value < least:
+                raise ValueError(f"{name} is {value}, it must be at least {least}")
+        self.scale, self.trees, self.leaves, self.seed = scale, trees, leaves, seed
+        self.sensor = Sensor(scale)
+
+    @abstractmethod
+    def regressor(self) -> Regressor:
+        """Make the forest, still without trees."""
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the blur reaches."""
+        return self.sensor.halo
+
+    def fit(self, scene: SceneView) -> None:
+        """Grow the trees on a bounded number of coarse pixels.
+
+        Raises:
+            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+        """
+        if not scene.bands:
+            raise FitError("trees need at least one guidance band; add --guide FILE")
+        self.features = Features(tuple(scene.bands), self.scale)
+        self.sensor = estimate_sensor(scene, self.features)
+        samples = bounded_samples(scene, self.features, self.sensor)
+        self.mean = samples.features.mean(axis=0)
+        self._fitted = self.regressor()
+        self._fitted.fit(samples.features, samples.lst)
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Evaluate at the fine scale, then blur. Kelvin."""
+        assert tiles.guide is not None
+        fine = self.features.fine(tiles.guide)
+        filled = torch.where(torch.isnan(fine), torch.from_numpy(self.mean)[:, None, None], fine)
+        pixels = filled.permute(0, 2, 3, 1).flatten(0, 2).contiguous().numpy()
+        answers = self._fitted.predict(pixels).astype(np.float32)
+        return self.sensor.blur(torch.from_numpy(answers).view(len(fine), 1, *fine.shape[-2:]))
