@@ -44,14 +44,16 @@ def write(path: Path, values: np.ndarray, transform: Affine, scale: float = 1.0)
 
 
 def make_scene(folder: Path, side: int) -> None:
-    """Write an LST and six guides on one lattice."""
+    """Write an LST and six guides on one lattice, of which two explain most of it."""
     rng = np.random.default_rng(0)
-    smooth = rng.normal(300, 5, (side // SCALE, side // SCALE)).astype(np.float32)
-    write(folder / "lst.tif", smooth, FINE * Affine.scale(SCALE))
+    lst = rng.normal(300, 0.3, (side // SCALE, side // SCALE))
     for name in BANDS:
         coarse = rng.integers(500, 5000, (side // 4, side // 4))
         band = coarse.repeat(4, 0).repeat(4, 1) + rng.integers(0, 50, (side, side))
         write(folder / f"{name}.tif", band.astype("uint16"), FINE, 1e-4)
+        means = band.reshape(side // SCALE, SCALE, -1, SCALE).mean((1, 3)) * 1e-4
+        lst += {"nir": -20.0, "swir1": 15.0}.get(name, 0.0) * means
+    write(folder / "lst.tif", lst.astype(np.float32), FINE * Affine.scale(SCALE))
 
 
 class Cheap(nn.Module):
