@@ -7,22 +7,19 @@ deconvolved from its variogram; the coarse means are met. Differs in averaging f
 computing them, in regressing detail on detail, and in the sensor's blur.
 """
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.fitted.kriging import Kriging
 from groklst_models.fitted.polynomial import Polynomial
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.sensor import estimate_sensor
 from groklst_models.fitted.standardization import Standardization
 
 
-class ATPRK:
+class ATPRK(GuidedRegression):
     """A linear function of bands and indices, and a kriged residual.
 
     Attributes:
@@ -32,12 +29,6 @@ class ATPRK:
         residual: ``(H, W)``, what the function leaves of the coarse LST, gaps predicted; kelvin.
     """
 
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
-
-    sensor: Sensor
     polynomial: Polynomial
     kriging: Kriging
     residual: Tensor
@@ -53,14 +44,8 @@ class ATPRK:
         Raises:
             ValueError: If the shrinkage is negative.
         """
-        if shrinkage < 0:
-            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
-        self.scale, self.shrinkage = scale, shrinkage
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
+        super().__init__(scale)
+        self.shrinkage = checked_shrinkage(shrinkage)
 
     def fit(self, scene: SceneView) -> None:
         """Read the scene twice: for the regression, and for what it leaves.
@@ -68,9 +53,7 @@ class ATPRK:
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("atprk needs at least one guidance band; add --guide FILE, or use atpk")
-        features = Features(tuple(scene.bands), self.scale)
+        features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)
         standard = Standardization.of(scene, features)
         self.polynomial = Polynomial.fit(

@@ -10,24 +10,21 @@ papers in departing from one function for the whole scene, to which coefficients
 the window cannot tell, in regressing detail on detail, and in the sensor's blur.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
 from groklst_models.fitted.aggregation import CoarseRows
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.guided_regression import GuidedRegression
 from groklst_models.fitted.interpolation import upsample_linear
 from groklst_models.fitted.neighbourhood import Neighbourhood, with_surroundings
 from groklst_models.fitted.polynomial import Degree, Polynomial
 from groklst_models.fitted.regression import NEIGHBOURHOOD
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.sensor import estimate_sensor
 from groklst_models.fitted.standardization import Standardization
 
 
-class Local:
+class Local(GuidedRegression):
     """A function of bands and indices for the scene, and linear departures from it.
 
     Attributes:
@@ -37,12 +34,6 @@ class Local:
             feature, and kelvin where every feature is at its mean.
     """
 
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
-
-    sensor: Sensor
     polynomial: Polynomial
     departures: Tensor
 
@@ -65,13 +56,9 @@ class Local:
             raise ValueError(f"window is {window}, shrinkage {shrinkage}: both must be above 0")
         if degree not in (1, 2):
             raise ValueError(f"degree is {degree}, it must be 1 or 2")
-        self.scale, self.degree, self.shrinkage = scale, degree, shrinkage
+        super().__init__(scale)
+        self.degree, self.shrinkage = degree, shrinkage
         self._window = Neighbourhood(window)
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
 
     def fit(self, scene: SceneView) -> None:
         """Read the scene twice: for the function, and for the departures from it.
@@ -79,9 +66,7 @@ class Local:
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("local needs at least one guidance band; add --guide FILE")
-        features = Features(tuple(scene.bands), self.scale)
+        features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)
         self.polynomial = Polynomial.fit(
             scene,

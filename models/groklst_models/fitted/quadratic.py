@@ -9,19 +9,16 @@ averaging afterwards, in the sensor's blur, and in clipping features at four dev
 parabola promises what nobody has seen.
 """
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.fitted.polynomial import Polynomial
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.sensor import estimate_sensor
 from groklst_models.fitted.standardization import Standardization
 
 
-class Quadratic:
+class Quadratic(GuidedRegression):
     """A quadratic function of standardised bands and indices.
 
     Attributes:
@@ -29,12 +26,6 @@ class Quadratic:
         polynomial: The function that was found.
     """
 
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
-
-    sensor: Sensor
     polynomial: Polynomial
 
     def __init__(self, *, scale: int, shrinkage: float = 0.03) -> None:
@@ -48,14 +39,8 @@ class Quadratic:
         Raises:
             ValueError: If the shrinkage is negative.
         """
-        if shrinkage < 0:
-            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
-        self.scale, self.shrinkage = scale, shrinkage
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
+        super().__init__(scale)
+        self.shrinkage = checked_shrinkage(shrinkage)
 
     def fit(self, scene: SceneView) -> None:
         """Solve the normal equations, which are summed in one pass over the scene.
@@ -63,9 +48,7 @@ class Quadratic:
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("quadratic needs at least one guidance band; add --guide FILE")
-        features = Features(tuple(scene.bands), self.scale)
+        features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)
         standard = Standardization.of(scene, features)
         self.polynomial = Polynomial.fit(

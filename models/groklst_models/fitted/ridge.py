@@ -8,20 +8,18 @@ from the scene; what it does not explain is restored by conserving the coarse me
 TsHARP in using every band, in averaging features after computing them, and in the blur.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.fitted.moments import Moments
 from groklst_models.fitted.samples import coarse_samples
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.sensor import estimate_sensor
 
 
-class Ridge:
+class Ridge(GuidedRegression):
     """A linear function of bands and indices.
 
     Attributes:
@@ -29,11 +27,6 @@ class Ridge:
         intercept: Kelvin, where every feature is at its mean.
         coefficients: ``(F,)``, kelvin for each standard deviation of a feature.
     """
-
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
 
     intercept: float
     coefficients: Tensor
@@ -49,15 +42,8 @@ class Ridge:
         Raises:
             ValueError: If the shrinkage is negative.
         """
-        if shrinkage < 0:
-            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
-        self.scale, self.shrinkage = scale, shrinkage
-        self.sensor = Sensor(scale)
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
+        super().__init__(scale)
+        self.shrinkage = checked_shrinkage(shrinkage)
 
     def fit(self, scene: SceneView) -> None:
         """Solve the normal equations, which are summed in one pass over the scene.
@@ -65,9 +51,7 @@ class Ridge:
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("ridge needs at least one guidance band; add --guide FILE")
-        self.features = Features(tuple(scene.bands), self.scale)
+        self.features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, self.features)
         moments = Moments()
         for samples in coarse_samples(scene, self.features, self.sensor):

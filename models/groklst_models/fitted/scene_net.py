@@ -8,22 +8,18 @@ the ridge solution; in forgiving most of the local mean of the error, which cons
 means restores; and in averaging several short runs.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
 from groklst_models.fitted.detail_ridge import Detail, linear
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor
+from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.fitted.small_network import Schedule, SmallNetwork, train_network
 from groklst_models.fitted.standardization import Standardization
 from groklst_models.fitted.training import plausible_sensor, read_training_set
 
 
-class SceneNet:
+class SceneNet(GuidedRegression):
     """The mean of several small networks.
 
     Attributes:
@@ -31,11 +27,6 @@ class SceneNet:
         level: Kelvin that the networks' answers are added to.
         networks: One for each seed.
     """
-
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
 
     level: float
     networks: list[SmallNetwork]
@@ -73,17 +64,10 @@ class SceneNet:
         for name, value in {**counts, "networks": networks}.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}, it must be at least 1")
-        if shrinkage < 0:
-            raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
-        self.scale, self.shrinkage, self.seed = scale, shrinkage, seed
+        super().__init__(scale)
+        self.shrinkage, self.seed = checked_shrinkage(shrinkage), seed
         self.schedule = Schedule(steps=steps, batch=batch, crop=crop, width=width, depth=depth)
         self.members = networks
-        self.sensor = Sensor(scale)
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
 
     def fit(self, scene: SceneView) -> None:
         """Train on windows of the scene.
@@ -91,9 +75,7 @@ class SceneNet:
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("scene-net needs at least one guidance band; add --guide FILE")
-        features = Features(tuple(scene.bands), self.scale)
+        features = self.features_of(scene)
         self.sensor = plausible_sensor(scene, features)
         self._standard = Standardization.of(scene, features)
         training = read_training_set(scene, self._standard, self.sensor)

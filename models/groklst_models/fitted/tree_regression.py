@@ -1,7 +1,7 @@
 """Regression of the LST on features by trees from scikit-learn: fit coarse, apply fine, blur."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
 from groklst_models.fitted.bounded_samples import bounded_samples
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
+from groklst_models.fitted.guided_regression import GuidedRegression
+from groklst_models.fitted.sensor import estimate_sensor
 
 
 class Regressor(Protocol):
@@ -27,7 +26,7 @@ class Regressor(Protocol):
         ...
 
 
-class TreeRegression(ABC):
+class TreeRegression(GuidedRegression, ABC):
     """A forest of some kind; the kind is the subclass's.
 
     Attributes:
@@ -35,29 +34,18 @@ class TreeRegression(ABC):
         mean: ``(F,)``, features where guidance is missing.
     """
 
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
-
-    sensor: Sensor
     mean: NDArray[np.float32]
 
     def __init__(self, *, scale: int, trees: int, leaves: int, seed: int) -> None:
         for name, value, least in (("trees", trees, 1), ("leaves", leaves, 2), ("seed", seed, 0)):
             if value < least:
                 raise ValueError(f"{name} is {value}, it must be at least {least}")
-        self.scale, self.trees, self.leaves, self.seed = scale, trees, leaves, seed
-        self.sensor = Sensor(scale)
+        super().__init__(scale)
+        self.trees, self.leaves, self.seed = trees, leaves, seed
 
     @abstractmethod
     def regressor(self) -> Regressor:
         """Make the forest, still without trees."""
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
 
     def fit(self, scene: SceneView) -> None:
         """Grow the trees on a bounded number of coarse pixels.
@@ -65,9 +53,7 @@ class TreeRegression(ABC):
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        if not scene.bands:
-            raise FitError("trees need at least one guidance band; add --guide FILE")
-        self.features = Features(tuple(scene.bands), self.scale)
+        self.features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, self.features)
         samples = bounded_samples(scene, self.features, self.sensor)
         self.mean = samples.features.mean(axis=0)

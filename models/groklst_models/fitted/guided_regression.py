@@ -1,0 +1,54 @@
+"""What all regressions of the LST on guidance have in common: facts, reach, a first look."""
+
+from typing import ClassVar
+
+from groklst_models.contract import SceneView
+from groklst_models.errors import FitError
+from groklst_models.fitted.features import Features
+from groklst_models.fitted.sensor import Sensor
+
+
+class GuidedRegression:
+    """The part of the method's contract that does not depend on the regression.
+
+    Attributes:
+        scale: Fine pixels along a coarse one.
+        sensor: The point spread; none until it was found.
+    """
+
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    multiple_of = 1
+    pools_tile = False
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+        self.sensor = Sensor(scale)
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the blur reaches."""
+        return self.sensor.halo
+
+    def features_of(self, scene: SceneView) -> Features:
+        """Name the features of a scene's guidance.
+
+        Raises:
+            FitError: If it has none.
+        """
+        if not scene.bands:
+            raise FitError(
+                f"{type(self).__name__} needs at least one guidance band; add --guide FILE"
+            )
+        return Features(tuple(scene.bands), self.scale)
+
+
+def checked_shrinkage(shrinkage: float) -> float:
+    """Return a ridge parameter that is not negative.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if shrinkage < 0:
+        raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+    return shrinkage
