@@ -14,6 +14,8 @@ from groklst_cli.commands.evaluate import evaluate
 from groklst_cli.commands.import_toolkit import import_toolkit
 from groklst_cli.commands.info import info
 from groklst_cli.commands.models import models
+from groklst_cli.commands.prepare import prepare
+from groklst_cli.commands.train import train
 
 app = typer.Typer(
     name="groklst",
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.command()(downscale)
 app.command()(evaluate)
+app.command()(prepare)
+app.command()(train)
 app.command()(models)
 app.command()(info)
 app.command("import")(import_toolkit)

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.data.groklst_dataset import GrokLST, OfficialSplit, is_groklst
-from groklst_cli.data.patches import SPLITS, PatchSource, PreparedFolder, Split
+from groklst_cli.data.sources import open_patches
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import gdal_environment
 from groklst_cli.geo.grid import Grid
@@ -152,27 +150,6 @@ def evaluate_pair(
         )
     (follow or Follow()).watch(Shown(name, coarse, truth, {name: fine}, {name: outcome}))
     return Evaluation(f"{name} against {Path(path).name}", [outcome])
-
-
-def open_patches(folder: Path, split: str, scale: int) -> PatchSource:
-    """Open a split of the GrokLST dataset, or of a folder that ``groklst prepare`` wrote.
-
-    Args:
-        folder: The dataset's top folder.
-        split: One of its splits.
-        scale: Which of the dataset's scales; a prepared folder has its own.
-
-    Raises:
-        UsageError: If there is no such split or scale.
-        InputError: If the folder is neither, or cannot be used.
-    """
-    official = is_groklst(folder)
-    splits = get_args(OfficialSplit) if official else SPLITS
-    if split not in splits:
-        raise UsageError(f"--split {split} is none of {', '.join(splits)}; choose one of them")
-    if official:
-        return GrokLST(folder, cast("OfficialSplit", split), scale)
-    return PreparedFolder(folder, cast("Split", split))
 
 
 def _read_coarse(lst: BandSource, fine: Grid, units: Units | None) -> NDArray[np.float32]:

@@ -33,8 +33,8 @@ from groklst_models.turns import TurnSpread
 Coarse = NDArray[np.float64]
 
 _ROWS: Final = 64  # coarse rows at once
-_CALIBRATION: Final = 1.45
-_PER_OCTAVE: Final = 0.47  # of the LST's detail, for each halving of the pixel
+_CALIBRATION: Final = 1.62
+_PER_OCTAVE: Final = 0.52  # of the LST's detail, for each halving of the pixel
 _LOCAL_DETAIL: Final = 0.5
 _LOCAL_RESIDUAL: Final = 0.3
 _LEAST_PUT_IN: Final = 0.3

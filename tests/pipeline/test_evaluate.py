@@ -273,7 +273,7 @@ def test_a_split_of_the_dataset_is_scored_image_by_image(dataset):
     assert found.outcomes[0].scores.pixels == 32 * 32
     assert found.outcomes[1].scores.coarse_max < 0.01
     assert found.protocol["kind"] == "GrokLST"
-    with pytest.raises(UsageError, match="--split all is none of"):
+    with pytest.raises(UsageError, match="has no split 'all'"):
         evaluate(Request(data=dataset, split="all", scale=4, contenders=METHODS[:1]))
 
 

@@ -1,0 +1,75 @@
+"""``groklst prepare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groklst_cli import options
+
+
+def prepare(
+    scenes: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SCENE…",
+            help="Folders with lst.tif, guides, maybe clear.tif; or an LST file with --guide.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")],
+    guide: options.Guide = None,
+    scale: options.Scale = 8,
+    patch: Annotated[int, typer.Option(min=2, help="Side of a patch, fine pixels.")] = 256,
+    bands: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="Guidance bands to keep; all of them.")
+    ] = None,
+    native_resolution: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[SCENE=]N|METRESm",
+            help="Aggregate first, where the LST is coarser than its grid: by 3, or to 100m.",
+        ),
+    ] = None,
+    psf: Annotated[
+        float, typer.Option(help="Standard deviation of the sensor's blur, coarse pixels.")
+    ] = 0.0,
+    max_nodata: Annotated[
+        float, typer.Option(help="Largest share of a patch where LST or a guide is missing.")
+    ] = 0.2,
+    whole: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCENE=train|val|test", help="Give a scene to one set instead of cutting it."
+        ),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Cut scenes into training, validation and test patches that are a patch apart.
+
+    Prints the folder, or JSON with --json.
+    """
+    from groklst_cli import console
+    from groklst_cli.commands import parse
+    from groklst_cli.data.truth import SceneFiles
+    from groklst_cli.pipeline import prepare as pipeline
+
+    guides = [parse.band_source(text) for text in guide or []]
+    request = pipeline.Preparation(
+        scenes=[SceneFiles.find(scene, guides) for scene in scenes],
+        out=out,
+        scale=scale,
+        patch=patch,
+        bands=tuple(bands.split(",")) if bands else (),
+        native=pipeline.parse_native(native_resolution or []),
+        psf=psf,
+        max_nodata=max_nodata,
+        whole=pipeline.parse_whole(whole or []),
+        overwrite=overwrite,
+    )
+    result = pipeline.prepare(request, note=console.Notes(quiet=quiet))
+    if json:
+        console.print_json(result.to_json())
+    else:
+        console.stdout.print(str(result.out))

@@ -1,0 +1,84 @@
+"""``groklst train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groklst_cli import options
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Options; see --print-config.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A prepared folder, or the GrokLST dataset."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="The network.")
+    ] = None,
+    scale: Annotated[
+        int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="published|local", help="Values to start from.")
+    ] = None,
+    band_dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="Leave each band out this often, to serve scenes that lack some."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", "-d", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out from its last state.")
+    ] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a network from scratch and write checkpoints that downscale and evaluate take.
+
+    Prints the best checkpoint's path, or JSON with --json. Started by torchrun or srun, all
+    processes train together.
+    """
+    from groklst_cli import console
+    from groklst_cli.commands.train_display import display
+    from groklst_cli.pipeline.recipes import collect
+
+    flags = {
+        "data": data and str(data),
+        "network": model,
+        "scale": scale,
+        "out": out and str(out),
+        "recipe": recipe,
+        "band_dropout": band_dropout,
+        "device": device,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    chosen = collect(config, given, set_ or [], resume=resume)
+    if print_config:
+        console.stdout.print(chosen.to_toml(), end="")
+        return
+    from groklst_cli.pipeline.train import fit
+
+    with display(quiet=quiet) as (note, watch):
+        result = fit(chosen, resume=resume, overwrite=overwrite, note=note, watch=watch)
+    if not result.speaks:
+        return
+    if json:
+        console.print_json(result.to_json())
+    else:
+        console.stdout.print(str(result.checkpoint))

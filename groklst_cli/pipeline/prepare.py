@@ -1,0 +1,317 @@
+"""Preparing a training set: scenes in, patches and a manifest out."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.warp import transform_bounds
+
+from groklst_cli import __version__
+from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, Split
+from groklst_cli.data.splits import Bounds, cut, starts, too_near
+from groklst_cli.data.statistics import Moments
+from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
+from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.grid import Grid
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to prepare.
+
+    Attributes:
+        scenes: The scenes.
+        out: The folder to write.
+        scale: Fine pixels along a coarse one.
+        patch: Side of a patch, fine pixels.
+        bands: The guidance bands to keep; empty for all.
+        native: The LST's true resolution by scene, "" for all others: pixels to join, or metres
+            such as ``100m``.
+        psf: Standard deviation of the sensor's point spread, coarse pixels.
+        max_nodata: Largest share of a patch where LST or a guide is missing.
+        whole: Sets of scenes that are not cut but belong to one set as a whole.
+        overwrite: Whether an existing folder may be replaced.
+    """
+
+    scenes: Sequence[SceneFiles]
+    out: Path
+    scale: int = 8
+    patch: int = 256
+    bands: Sequence[str] = ()
+    native: Mapping[str, str] = field(default_factory=dict)
+    psf: float = 0.0
+    max_nodata: float = 0.2
+    whole: Mapping[str, Split] = field(default_factory=dict)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            UsageError: If a value is impossible or names no scene.
+        """
+        names = [scene.name for scene in self.scenes]
+        twins = sorted({name for name in names if names.count(name) > 1})
+        if twins:
+            raise UsageError(f"two scenes are named {twins[0]}; rename a folder")
+        if self.patch < self.scale or self.patch % self.scale:
+            raise UsageError(f"--patch {self.patch} is not a multiple of --scale {self.scale}")
+        if not 0 <= self.max_nodata < 1:
+            raise UsageError(f"--max-nodata {self.max_nodata} must lie in 0 … 1, 1 left out")
+        if not 0 <= self.psf <= 2:
+            raise UsageError(f"--psf {self.psf} must lie in 0 … 2 coarse pixels")
+        for option, named in (("--whole", self.whole), ("--native-resolution", self.native)):
+            for name in named:
+                if name and name not in names:
+                    raise UsageError(f"{option} names {name}, the scenes are {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made.
+
+    Attributes:
+        out: The folder.
+        patches: Patches by set.
+        left_out: Patches that were not kept, by reason.
+        bands: Names of the guidance bands.
+    """
+
+    out: Path
+    patches: Mapping[str, int]
+    left_out: Mapping[str, int]
+    bands: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {**asdict(self), "out": str(self.out), "bands": list(self.bands)}
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Where a patch lies: fine pixels of its scene, and degrees."""
+
+    split: Split
+    rows: slice
+    columns: slice
+    bounds: Bounds
+
+
+def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: None) -> Prepared:
+    """Cut scenes into patches; the manifest is written last, so a folder that has one is whole.
+
+    Args:
+        request: What to do.
+        note: Told, for people, what each scene came to.
+
+    Raises:
+        OutputExistsError: If the folder exists and may not be replaced.
+        InputError: If a scene cannot be used or no training patch is left.
+    """
+    if request.out.exists() and not request.overwrite:
+        raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
+    if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
+        raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
+    partial = request.out.with_name(f".{request.out.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with gdal_environment(), ExitStack() as opened:
+            scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
+            made = _write_scenes(scenes, request, partial, note)
+        if request.out.exists():
+            shutil.rmtree(request.out)
+        partial.rename(request.out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return made
+
+
+def parse_native(texts: Iterable[str]) -> dict[str, str]:
+    """Read ``[SCENE=]N`` or ``[SCENE=]METRESm``; the name "" stands for all other scenes."""
+    pairs = [text.rpartition("=") for text in texts]
+    return {name: value for name, _, value in pairs}
+
+
+def parse_whole(texts: Iterable[str]) -> dict[str, Split]:
+    """Read ``SCENE=train``, ``=val`` or ``=test``.
+
+    Raises:
+        UsageError: If a text is not of that form.
+    """
+    named: dict[str, Split] = {}
+    for text in texts:
+        name, _, asked = text.rpartition("=")
+        found = [split for split in SPLITS if split == asked]
+        if not name or not found:
+            raise UsageError(f"--whole {text} is not SCENE=train, SCENE=val or SCENE=test")
+        named[name] = found[0]
+    return named
+
+
+def _open(files: SceneFiles, request: Preparation) -> SceneTruth:
+    native = request.native.get(files.name, request.native.get("", "1"))
+    return SceneTruth(files, native, request.bands)
+
+
+def _is_used(folder: Path) -> bool:
+    return not folder.is_dir() or any(folder.iterdir())
+
+
+def _write_scenes(
+    scenes: Sequence[SceneTruth], request: Preparation, folder: Path, note: Callable[[str], None]
+) -> Prepared:
+    windows = {scene.name: _place(scene, request) for scene in scenes}
+    bands = tuple(dict.fromkeys(name for scene in scenes for name in scene.bands))
+    bands = tuple(request.bands) or bands
+    entries: list[PatchEntry] = []
+    left_out = {"too near another set": 0, "too much nodata": 0}
+    statistics = {name: Moments() for name in ("lst", *bands)}
+    for scene in scenes:
+        others = [(w.split, w.bounds) for n, ws in windows.items() if n != scene.name for w in ws]
+        kept = [w for w in windows[scene.name] if not too_near(w.split, w.bounds, others)]
+        left_out["too near another set"] += len(windows[scene.name]) - len(kept)
+        for entry in _write_patches(scene, kept, request, folder, statistics):
+            if entry is None:
+                left_out["too much nodata"] += 1
+            else:
+                entries.append(entry)
+        counts = _counts(e.split for e in entries if e.scene == scene.name)
+        note(f"scene {scene.name}: {scene.describe()}; patches {counts}")
+    counts = _counts(entry.split for entry in entries)
+    if not counts["train"]:
+        raise InputError(
+            f"no training patch is left ({left_out}); add scenes, or lower --patch, "
+            "or raise --max-nodata"
+        )
+    provenance = {
+        "version": __version__,
+        "patch": request.patch,
+        "psf": request.psf,
+        "max_nodata": request.max_nodata,
+        "split": "by place; sets are a patch apart",
+        "scenes": [scene.provenance() for scene in scenes],
+    }
+    told = {name: moments.to_json() for name, moments in statistics.items()}
+    manifest = Manifest(request.scale, bands, tuple(entries), provenance, told)
+    text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return Prepared(request.out, counts, left_out, bands)
+
+
+def _counts(splits: Iterable[Split]) -> dict[str, int]:
+    found = list(splits)
+    return {name: found.count(name) for name in SPLITS}
+
+
+def _place(scene: SceneTruth, request: Preparation) -> list[_Window]:
+    """Place a scene's patches: blocks along its longer side, patches side by side in a block."""
+    unit, size = request.scale, request.patch // request.scale
+    height, width = (length // unit for length in scene.grid.shape)
+    if min(height, width) < 1:
+        raise InputError(f"{scene.name} is {scene.grid.shape} pixels, less than one coarse pixel")
+    tall = height >= width
+    length, other = (height, width) if tall else (width, height)
+    places = []
+    for split, start, stop in _blocks(scene.name, length, size, request):
+        for along in starts(start, stop, size):
+            for across in starts(0, other, size):
+                longer = slice(along, min(along + size, stop))
+                shorter = slice(across, min(across + size, other))
+                rows, columns = (longer, shorter) if tall else (shorter, longer)
+                places.append((split, rows, columns))
+    return [_window(scene.grid, split, rows, columns, unit) for split, rows, columns in places]
+
+
+def _blocks(
+    name: str, length: int, size: int, request: Preparation
+) -> list[tuple[Split, int, int]]:
+    if name in request.whole:
+        return [(request.whole[name], 0, length)]
+    taken = set(request.whole.values()) - {"train"}
+    sets = [split for split in SPLITS if split not in taken]
+    try:
+        return [(part.split, part.start, part.stop) for part in cut(length, size, sets)]
+    except ValueError as error:
+        raise InputError(
+            f"{name} is {length} coarse pixels long, but {error}; "
+            f"add --whole {name}=train (or val, or test), or lower --patch"
+        ) from error
+
+
+def _window(grid: Grid, split: Split, rows: slice, columns: slice, unit: int) -> _Window:
+    fine_rows = slice(rows.start * unit, rows.stop * unit)
+    fine_columns = slice(columns.start * unit, columns.stop * unit)
+    bounds = grid.crop(fine_rows, fine_columns).bounds
+    return _Window(split, fine_rows, fine_columns, transform_bounds(grid.crs, 4326, *bounds))
+
+
+def _write_patches(
+    scene: SceneTruth,
+    windows: Sequence[_Window],
+    request: Preparation,
+    folder: Path,
+    statistics: Mapping[str, Moments],
+) -> Iterator[PatchEntry | None]:
+    """Write a scene's patches; None stands for one with too many gaps."""
+    for number, window in enumerate(windows):
+        truth = scene.read_lst(window.rows, window.columns)
+        guide = scene.read_guide(window.rows, window.columns)
+        gaps = np.isnan(truth) | np.isnan(guide).any(axis=0)
+        if gaps.mean() > request.max_nodata:
+            yield None
+            continue
+        sigma = request.psf * request.scale
+        lst = scene.read_coarse(window.rows, window.columns, request.scale, sigma)
+        if window.split == "train":
+            statistics["lst"].add(lst)
+            for name, plane in zip(scene.bands, guide, strict=True):
+                statistics[name].add(plane)
+        name = f"{scene.name}_{number:04d}"
+        grid = scene.grid.crop(window.rows, window.columns)
+        kinds = {"lst": lst[None], "truth": truth[None], "guide": guide}
+        files, hashes = {}, {}
+        for kind, planes in kinds.items():
+            if len(planes) == 0:
+                continue
+            files[kind] = f"{window.split}/{name}_{kind}.tif"
+            names = scene.bands if kind == "guide" else (kind,)
+            here = coarsen(grid, request.scale) if kind == "lst" else grid
+            _write(folder / files[kind], planes, names, here)
+            hashes[kind] = sha256(folder / files[kind])
+        place = {
+            "rows": [window.rows.start, window.rows.stop],
+            "columns": [window.columns.start, window.columns.stop],
+            "valid": round(float(1 - gaps.mean()), 4),
+        }
+        yield PatchEntry(name, scene.name, window.split, scene.bands, files, hashes, place)
+
+
+def _write(path: Path, planes: NDArray[np.float32], names: Sequence[str], grid: Grid) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        dtype="float32",
+        count=len(planes),
+        height=grid.height,
+        width=grid.width,
+        crs=grid.crs,
+        transform=grid.transform,
+        nodata=float("nan"),
+        compress="deflate",
+        predictor=3,
+    ) as raster:
+        raster.write(planes)
+        for index, name in enumerate(names, 1):
+            raster.set_band_description(index, name)

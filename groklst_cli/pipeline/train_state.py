@@ -1,0 +1,109 @@
+"""The state of a training run on disk, and the checkpoint that comes of it."""
+
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from groklst_cli import __version__
+from groklst_cli.errors import InputError
+from groklst_cli.pipeline.train_options import TrainOptions
+from groklst_models.checkpoint import Checkpoint, Header
+from groklst_models.normalization import Normalization
+
+STATE: Final = "state.pt"
+_FORMAT: Final = 1
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a state beside its place and rename it, so that a file of that name is whole.
+
+    Args:
+        state: Tensors, numbers, texts, and lists and dicts of them.
+        path: Where to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            torch.save({"format": _FORMAT, **state}, opened)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a state; only tensors and plain data are taken, nothing in the file runs.
+
+    Raises:
+        InputError: If there is none, or it is none of ours.
+    """
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"there is no {path} to resume from; leave out --resume, or name the run with --out"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise InputError(f"{path} is no state of this version; start anew")
+    return state
+
+
+def make_checkpoint(
+    weights: Mapping[str, Tensor],
+    options: TrainOptions,
+    normalization: Normalization,
+    *,
+    tile: int,
+    step: int,
+    data: Mapping[str, Any],
+    scores: Mapping[str, Any],
+) -> Checkpoint:
+    """Put weights together with all that is needed to use them.
+
+    Args:
+        weights: Of the network, or their running mean.
+        options: Of the run.
+        normalization: What the network was trained with.
+        tile: Side of the crops, fine pixels.
+        step: Steps done.
+        data: Where the patches come from.
+        scores: Of the validation set.
+    """
+    told = {key: value for key, value in options.to_json().items() if key not in ("data", "out")}
+    header = Header(
+        network=options.network,
+        scale=options.scale,
+        normalization=normalization,
+        arguments=options.arguments,
+        tile=tile,
+        conserve=options.conserve,
+        training={
+            "version": __version__,
+            "torch": str(torch.__version__),
+            "steps": step,
+            "options": told,
+            "data": dict(data),
+        },
+        scores=scores,
+        licence=options.licence,
+    )
+    return Checkpoint(header, weights)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
