@@ -71,6 +71,8 @@ def run(application: Callable[[], Any] = app) -> int:
     try:
         application()
     except SystemExit as ended:
+        if ended.code == 130:  # how Typer ends on Ctrl-C
+            return _failed("interrupted", 130)
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except GroklstError as error:
         return _failed(error, error.exit_code)

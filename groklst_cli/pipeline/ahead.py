@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -37,9 +37,12 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
             with gdal_environment():
                 for item in items:
                     if not _put(waiting, item, stop):
-                        return
+                        break
         except BaseException as caught:
             error = caught
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # ends its own threads before its files are closed
         _put(waiting, _End(error), stop)
 
     def take() -> Iterator[T]:

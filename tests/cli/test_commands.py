@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -201,3 +203,24 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_leaves_nothing_behind(write_raster, tmp_path, number, code):
+    rng = np.random.default_rng(0)
+    write_raster("lst.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "groklst_cli", "downscale", "lst.tif", "out.tif", "-m", "bicubic"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob(".*.part/rows.tif")) and time.monotonic() < until:
+        time.sleep(0.01)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert err.splitlines()[-1] in ("groklst: interrupted", "groklst: terminated")
+    assert os.listdir(tmp_path) == ["lst.tif"]
