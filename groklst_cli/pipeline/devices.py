@@ -41,6 +41,13 @@ def launch(device: str, precision: Precision) -> Fabric:
     return fabric
 
 
+def part(fabric: Fabric) -> None:
+    """Wait for all processes and dissolve the group, so that none leaves another in the lurch."""
+    if fabric.world_size > 1:
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def gather(fabric: Fabric, items: list[T]) -> list[T]:
     """Put together what every process holds, in the order of the processes."""
     if fabric.world_size == 1:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from groklst_cli.data.samples import Sample
 from groklst_cli.errors import GroklstError, OutputExistsError, UsageError
-from groklst_cli.pipeline.devices import launch, mean_of_all
+from groklst_cli.pipeline.devices import launch, mean_of_all, part
 from groklst_cli.pipeline.interrupts import Interrupts
 from groklst_cli.pipeline.meter import Meter
 from groklst_cli.pipeline.recipes import OPTIONS, assemble
@@ -132,7 +132,9 @@ def fit(
         interrupts.raise_again()
     named = folder / (BEST if math.isfinite(run.best) else LAST)
     scores = dict(read_header(named).scores) if fabric.is_global_zero else run.scores
-    return Trained(named, run.step, scores, time.monotonic() - began, fabric.is_global_zero)
+    speaks = fabric.is_global_zero
+    part(fabric)
+    return Trained(named, run.step, scores, time.monotonic() - began, speaks)
 
 
 def _train(
