@@ -8,6 +8,7 @@ from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.align import gdal_environment
 from groklst_cli.geo.raster import BandSource, LstSource, data_bands, grid_of, open_raster
 from groklst_cli.geo.writer import check_target
+from groklst_models.bands import derivable
 from groklst_models.checkpoint import Header, read_header, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES
@@ -86,7 +87,8 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     except ModelsError as error:
         raise InputError(str(error)) from error
     bands = header.normalization.band_names
-    guides = " ".join(f"--guide {name}=FILE" for name in bands)
+    given = [name for name in bands if name not in derivable([b for b in bands if b != name])]
+    guides = " ".join(f"--guide {name}=FILE" for name in given)
     return {
         "file": str(path),
         "kind": "checkpoint",

@@ -104,7 +104,7 @@ class _Window:
     @classmethod
     def of(cls, block: Block, features: Features) -> "_Window":
         fine = bounded_features(block, features)
-        known = known_pixels(block, features.scale, margin=2)
+        known = known_pixels(block, features.scale, margin=1)
         inside = torch.zeros_like(known)
         inside[2:-2, 2:-2] = True  # what a shifted sensor sees beyond the window is unknown
         known &= inside

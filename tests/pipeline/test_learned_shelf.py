@@ -264,7 +264,7 @@ class TestBest:
     def test_it_says_what_it_chose(self):
         best = fitted(Best, make(shape=(40, 40)), steps=20)
         assert "quadratic" in best.summary
-        assert "point spread" in best.summary
+        assert "explains" in best.summary
         assert 0 < best.weights.gain <= 1
         assert min(best.weights.values) >= 0
 

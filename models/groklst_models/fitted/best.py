@@ -126,8 +126,7 @@ class Best:
         pairs = zip(self.members, self.weights.values, strict=True)
         shares = " + ".join(f"{value:.2f} {member.name}" for member, value in pairs)
         self.summary = (
-            f"{shares}; point spread {self.sensor.sigma:.2f} fine pixels; explains "
-            f"{self.weights.gain:.0%} of the RMSE of detail left out of the fit "
+            f"{shares}; explains {self.weights.gain:.0%} of the RMSE of detail left out of the fit "
             f"({training.count} coarse pixels)"
         )
         return None
