@@ -4,7 +4,8 @@ What guidance leaves unexplained of the coarse LST's detail is known: the residu
 restored. Below the coarse scale the same share is taken to be unexplained of the detail that the
 method put in there, or that the LST's own detail lets expect, whichever is more; more of it where
 there is more detail, and where the residual is larger. Its factors were measured against truth on
-real scenes at ×2, ×4 and ×8; ``benchmarks/coverage.py`` prints what the intervals hold.
+nine real scenes at ×2, ×4 and ×8, the same on which ``benchmarks/coverage.py`` prints what the
+intervals hold; no others have tested them yet.
 
 Networks whose checkpoint holds a factor for it answer from flips and turns instead.
 """
