@@ -1,8 +1,9 @@
 """Whether the default ever does harm: its RMSE over plain bicubic's where guidance misleads.
 
 ``python benchmarks/guards.py SCENES [--scales 4 8] [--scene NAME …]`` gives the default, under
-Wald's protocol, guides of noise, turned by half, constant, one band alone, a crop of 8 coarse pixels, a
-cloud in the guides and a gap in the LST, and prints each ratio and the worst (1.02 is allowed).
+Wald's protocol, guides of noise, turned by half, constant, one band alone, a crop of 8 coarse
+pixels, a cloud in the guides and a gap in the LST, and prints each ratio and the worst (1.02 is
+allowed).
 """
 
 import argparse
