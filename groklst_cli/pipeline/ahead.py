@@ -55,12 +55,13 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
             yield item
 
     thread = threading.Thread(target=work, daemon=True)
-    thread.start()
     try:
+        thread.start()
         yield take()
     finally:
         stop.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
 def _put(waiting: "queue.Queue[T | _End]", item: T | _End, stop: threading.Event) -> bool:
