@@ -1,4 +1,4 @@
-"""Residual channel attention blocks and groups of them, after RCAN (Zhang et al., ECCV 2018)."""
+"""Residual blocks: plain ones, ones with channel attention, and groups of those."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,44 @@ from torch import Tensor, nn
 from groklst_models.blocks.attention import ChannelAttention
 
 
+class ResidualBlock(nn.Module):
+    """Add two convolutions with an activation between them to the input.
+
+    Without normalization, as EDSR has it (Lim et al., CVPRW 2017).
+
+    Args:
+        channels: channels in and out.
+        kernel_size: of both convolutions, odd.
+        activation: makes the activation between the convolutions.
+        weight: what the convolutions' result is multiplied by before it is added.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        kernel_size: int = 3,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.weight = weight
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+            activation(),
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (B, C, H, W) features for (B, C, H, W) features."""
+        residual: Tensor = self.convolutions(features)
+        return features + self.weight * residual
+
+
 class ResidualChannelAttentionBlock(nn.Module):
     """Add two 3×3 convolutions, gated by channel attention, to the input (RCAB).
+
+    After RCAN (Zhang et al., ECCV 2018).
 
     Args:
         channels: channels in and out.
@@ -39,6 +75,8 @@ class ResidualChannelAttentionBlock(nn.Module):
 
 class ResidualGroup(nn.Module):
     """Chain channel attention blocks and a 3×3 convolution, with a skip over all of it (RG).
+
+    After RCAN (Zhang et al., ECCV 2018).
 
     Args:
         channels: channels in and out.

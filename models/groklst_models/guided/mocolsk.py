@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from groklst_models.blocks.projection import DownProjection, UpProjection
 from groklst_models.blocks.residual import ResidualGroup
+from groklst_models.blocks.upsample import bicubic
 
 LeakyReLU = partial(nn.LeakyReLU, 0.2, inplace=True)
 
@@ -41,6 +42,7 @@ class MoCoLSKNet(nn.Module):
     """
 
     multiple_of: ClassVar[int] = 1
+    sees_whole_tile: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -74,15 +76,7 @@ class MoCoLSKNet(nn.Module):
         )
 
     def forward(self, lst: Tensor, guide: Tensor) -> Tensor:
-        """Return the fine LST; everything in and out is standardised.
-
-        Args:
-            lst: coarse LST, (B, 1, h, w).
-            guide: fine guidance, (B, G, sh, sw).
-
-        Returns:
-            Fine LST, (B, 1, sh, sw).
-        """
+        """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w) and guidance (B, G, sh, sw)."""
         coarse = self.lst_stem(lst)  # (B, F, h, w)
         fine = self.guide_stem(guide)  # (B, F, sh, sw)
         stages = zip(self.lst_groups, self.guide_groups, self.bridges, strict=True)
@@ -90,8 +84,7 @@ class MoCoLSKNet(nn.Module):
             fine = guide_group(fine)
             coarse = bridge(lst_group(coarse), fine)  # (B, F more, h, w)
         detail: Tensor = self.head(self.reconstruction(coarse))  # (B, 1, sh, sw)
-        bicubic = F.interpolate(lst, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return bicubic + detail
+        return bicubic(lst, self.scale) + detail
 
 
 class Bridge(nn.Module):

@@ -1,0 +1,27 @@
+"""Tokens: the pixels of a map as a sequence, and the network that each passes through."""
+
+from torch import Tensor, nn
+
+
+def to_tokens(features: Tensor) -> Tensor:
+    """Turn (B, C, H, W) features into tokens (B, H·W, C), row by row."""
+    return features.flatten(2).transpose(1, 2)
+
+
+def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Turn tokens (B, height·width, C) back into features (B, C, height, width)."""
+    return tokens.transpose(1, 2).unflatten(2, (height, width))
+
+
+class TokenMLP(nn.Sequential):
+    """Pass each token through two linear layers with GELU between them.
+
+    The feed-forward part of a transformer (Vaswani et al., NeurIPS 2017).
+
+    Args:
+        channels: channels in and out.
+        hidden: channels of the hidden layer.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
