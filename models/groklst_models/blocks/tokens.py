@@ -10,7 +10,8 @@ def to_tokens(features: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
     """Turn tokens (B, height·width, C) back into features (B, C, height, width)."""
-    return tokens.transpose(1, 2).unflatten(2, (height, width))
+    batch, _, channels = tokens.shape
+    return tokens.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 class TokenMLP(nn.Sequential):
