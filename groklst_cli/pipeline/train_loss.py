@@ -12,6 +12,7 @@ from groklst_models.bands import derive_known
 from groklst_models.fitted.interpolation import upsample_cubic
 from groklst_models.guidance import coarse_means
 from groklst_models.inputs import network_inputs
+from groklst_models.padding import run_padded
 
 _HUBER: Final = 0.5
 """Spreads of the LST at which the square turns into a line."""
@@ -22,7 +23,7 @@ def sample_losses(run: Run, batch: Sample) -> Tensor:
     scale, normalization = run.options.scale, run.normalization
     guide = derive_known(batch["guide"], run.data.train.bands, run.data.bands)
     inputs = network_inputs(normalization, batch["lst"], guide, scale)
-    fine = inputs.complete(run.network(inputs.lst, inputs.guide).float())
+    fine = inputs.complete(run_padded(run.network, inputs.lst, inputs.guide, scale).float())
     known = batch["known"].float()
     if run.options.conserve:
         lst = inputs.spread.standardize(batch["lst"])

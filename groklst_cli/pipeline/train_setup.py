@@ -51,21 +51,14 @@ def open_data(options: TrainOptions) -> TrainData:
     val = open_patches(Path(options.data), options.val_split, options.scale)
     if len(train) == 0:
         raise InputError(f"{options.data} has no patch in split {options.train_split!r}")
-    network = find(options.network)
-    bands = _bands(options, train) if network.shelf == "guided" else ()
-    multiple = int(getattr(network.load(), "multiple_of", 1))
-    whole = min(min(train.sides()), options.crop // options.scale or min(train.sides()))
-    if options.crop and whole * options.scale < options.crop:
+    bands = _bands(options, train) if find(options.network).shelf == "guided" else ()
+    smallest = min(train.sides())
+    if options.crop > smallest * options.scale:
         raise UsageError(
             f"--set crop={options.crop} does not fit into the smallest patch, "
-            f"{whole * options.scale} fine pixels a side; choose a smaller crop"
+            f"{smallest * options.scale} fine pixels a side; choose a smaller crop"
         )
-    crop = whole - whole % multiple
-    if crop == 0 or (options.crop and crop != whole):
-        raise UsageError(
-            f"{options.network} takes coarse sides that are multiples of {multiple}; "
-            f"add --set crop={max(1, whole // multiple) * multiple * options.scale}"
-        )
+    crop = options.crop // options.scale or smallest
     return TrainData(train, val, bands, crop)
 
 

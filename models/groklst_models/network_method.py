@@ -4,13 +4,13 @@ from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from groklst_models.bands import derivable, derive_known
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError
 from groklst_models.inputs import network_inputs
 from groklst_models.normalization import Normalization
+from groklst_models.padding import run_padded
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -41,7 +41,7 @@ class NetworkMethod:
         """Bring a network to its device.
 
         Args:
-            network: Takes standardised ``(lst, guide)``.
+            network: Takes standardised ``(lst, guide)``, or ``(lst)`` alone.
             normalization: What it was trained with.
             scale: Fine pixels along a coarse one.
             bands: Names of the guidance bands that tiles will hold.
@@ -63,7 +63,6 @@ class NetworkMethod:
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return ``(B, 1, s·h, s·w)`` in kelvin, on the CPU."""
-        height, width = tiles.lst.shape[-2:]
         guide = None
         if self.uses_guide:
             assert tiles.guide is not None
@@ -72,20 +71,8 @@ class NetworkMethod:
         lst = tiles.lst.to(self._device)
         inputs = network_inputs(self.normalization, lst, guide, self.scale)
         with torch.inference_mode(), self._autocast():
-            fine = self.network(*self._padded(inputs.lst, inputs.guide)).float()
-        fine = fine[..., : height * self.scale, : width * self.scale]
+            fine = run_padded(self.network, inputs.lst, inputs.guide, self.scale).float()
         return inputs.restore(fine).cpu()
-
-    def _padded(self, lst: Tensor, guide: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Repeat the last row and column up to the network's multiple."""
-        down, right = (-size % self.multiple_of for size in lst.shape[-2:])
-        if not down and not right:
-            return lst, guide
-        lst = functional.pad(lst, (0, right, 0, down), mode="replicate")
-        if guide is not None:
-            fine = (0, right * self.scale, 0, down * self.scale)
-            guide = functional.pad(guide, fine, mode="replicate")
-        return lst, guide
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(

@@ -1,7 +1,8 @@
 """Every method, one line each; ``build`` is the only door."""
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, Literal
 
@@ -20,6 +21,7 @@ class Entry:
         where: ``module:Class`` below ``groklst_models``.
         title: The method's own name.
         paper: First author, venue and year.
+        presets: Arguments that make this entry of a class that serves several.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Entry:
     where: str
     title: str
     paper: str
+    presets: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def needs_weights(self) -> bool:
@@ -117,14 +120,15 @@ def build(name: str, **arguments: Any) -> Any:
         UnknownMethodError: If there is no such method.
         ArgumentsError: If it does not take an argument or refuses its value.
     """
-    method = find(name).load()
-    known = inspect.signature(method).parameters
+    entry = find(name)
+    method = entry.load()
+    known = [key for key in inspect.signature(method).parameters if key not in entry.presets]
     unknown = [key for key in arguments if key not in known]
     if unknown:
         raise ArgumentsError(
             f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
         )
     try:
-        return method(**arguments)
+        return method(**entry.presets, **arguments)
     except (TypeError, ValueError) as error:
         raise ArgumentsError(f"{name} cannot be built: {error}") from error

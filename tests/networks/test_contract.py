@@ -1,64 +1,136 @@
 """Laws that every method of the registry keeps."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from groklst_models.accounting import BENCHMARK_CHANNELS
 from groklst_models.contract import FittedMethod, Tiles
 from groklst_models.errors import ArgumentsError, UnknownMethodError
 from groklst_models.registry import REGISTRY, build, find
+from tests.networks.toy_networks import (
+    NETWORKS,
+    TABLE,
+    fits,
+    inputs,
+    is_guided,
+    run,
+    tiny,
+)
 from tests.networks.toy_scene import ToyScene
 
-TINY = {"mocolsk": {"width": 8, "stages": 2, "blocks": 1}}
-NETWORKS = [name for name, entry in REGISTRY.items() if entry.needs_weights]
 FITTED = [name for name, entry in REGISTRY.items() if not entry.needs_weights]
-BANDS = 3
+SCALES = (2, 4, 8)
 
 
-def tiny(name: str, scale: int) -> nn.Module:
-    torch.manual_seed(0)
-    guided = {"guide_channels": BANDS} if find(name).shelf == "guided" else {}
-    network: nn.Module = build(name, scale=scale, **guided, **TINY[name])
-    return network.eval()
-
-
-def inputs(name: str, scale: int, height: int, width: int, batch: int = 2) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    lst = torch.randn(batch, 1, height, width, generator=generator)
-    guide = torch.randn(batch, BANDS, height * scale, width * scale, generator=generator)
-    return [lst, guide] if find(name).shelf == "guided" else [lst]
-
-
-@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", NETWORKS)
 class TestNetworks:
-    def test_odd_sizes_come_out_scaled_and_samples_stay_apart(self, name, scale):
-        network = tiny(name, scale)
-        sizes = [-(-size // network.multiple_of) * network.multiple_of for size in (17, 23)]
-        given = inputs(name, scale, *sizes)
-        with torch.inference_mode():
-            both = network(*given)
-            each = [network(*(t[i : i + 1] for t in given)) for i in range(2)]
-        assert both.shape == (2, 1, sizes[0] * scale, sizes[1] * scale)
-        torch.testing.assert_close(both, torch.cat(each), atol=1e-5, rtol=1e-5)
+    @pytest.mark.parametrize("size", [(17, 23), (1, 2)])
+    def test_odd_sizes_come_out_scaled_and_samples_stay_apart(self, name, scale, size):
+        network, given = tiny(name, scale), inputs(name, scale, *size)
+        both = run(network, given, scale)
+        each = [run(network, [part[i : i + 1] for part in given], scale) for i in range(2)]
+        assert both.shape == (2, 1, size[0] * scale, size[1] * scale)
+        assert torch.isfinite(both).all()
+        torch.testing.assert_close(both, torch.cat(each), atol=1e-4, rtol=1e-4)
+
+    def test_samples_stay_apart_in_training_too_and_every_parameter_learns(self, name, scale):
+        without_gradient = set(dict(tiny(name, scale).named_parameters()))
+        for seed in range(8):  # a narrow ReLU may be shut in one draw
+            network = shaken(name, scale, seed).train()
+            sizes = [fits(network, size) for size in (7, 9)]
+            given = inputs(name, scale, *sizes)
+            fine = network(*given)
+            alone = network(*(part[1:] for part in given))
+            torch.testing.assert_close(fine[1:], alone, atol=1e-4, rtol=1e-4)
+            (fine - torch.randn_like(fine)).square().mean().backward()
+            learned = {
+                key
+                for key, parameter in network.named_parameters()
+                if parameter.grad is not None
+                and torch.isfinite(parameter.grad).all()
+                and parameter.grad.any()
+            }
+            without_gradient -= learned
+            if not without_gradient:
+                break
+        assert not without_gradient
 
     def test_its_state_makes_it_again(self, name, scale):
-        first, second = tiny(name, scale), tiny(name, scale)
-        for parameter in second.parameters():
-            nn.init.zeros_(parameter)
+        first, second = shaken(name, scale, 1), shaken(name, scale, 2)
         second.load_state_dict(first.state_dict())
-        given = inputs(name, scale, 8, 8)
+        given = inputs(name, scale, fits(first, 8), fits(first, 8))
         with torch.inference_mode():
-            torch.testing.assert_close(first(*given), second(*given))
+            torch.testing.assert_close(first(*given), second(*given), rtol=0, atol=0)
 
     def test_bfloat16_stays_near_float32(self, name, scale):
-        network, given = tiny(name, scale), inputs(name, scale, 8, 8)
+        network = tiny(name, scale)
+        given = inputs(name, scale, fits(network, 8), fits(network, 8))
         with torch.inference_mode():
             exact = network(*given)
             with torch.autocast("cpu", torch.bfloat16):
                 rounded = network(*given)
         assert (rounded.float() - exact).abs().max() < 0.1 * exact.std()
+
+    def test_flat_inputs_do_no_harm(self, name, scale):
+        network = tiny(name, scale)
+        given = [torch.zeros_like(t) for t in inputs(name, scale, 8, 8)]
+        fine = run(network, given, scale)
+        assert torch.isfinite(fine).all()
+
+    def test_its_parameters_are_counted_and_are_the_benchmarks(self, name, scale):
+        arguments = {"guide_channels": BENCHMARK_CHANNELS} if is_guided(name) else {}
+        with torch.device("meta"):
+            network = build(name, scale=scale, **arguments)
+        place = SCALES.index(scale)
+        count = sum(parameter.numel() for parameter in network.parameters())
+        assert count == TABLE[name]["parameters"][place]
+        published = TABLE[name]["published"][place]
+        if published and abs(count / published - 1) > 0.02:
+            header = inspect.getmodule(find(name).load()).__doc__
+            assert "parameters" in header, f"{count} parameters, published {published}"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+class TestFactsOfNetworks:
+    @pytest.mark.parametrize("size", [(33, 47)])
+    def test_a_larger_odd_size_works(self, name, size):
+        network, given = tiny(name, 2), inputs(name, 2, *size, batch=1)
+        fine = run(network, given, 2)
+        assert fine.shape == (1, 1, 66, 94)
+
+    def test_it_says_whether_it_sees_the_whole_tile(self, name):
+        network = shaken(name, 2, 0).double()
+        side = fits(network, 96)
+        given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
+        given[0].requires_grad_()
+        network(*given)[0, 0, 0, 0].backward()
+        seen = given[0].grad[0, 0]
+        assert bool(seen[-16:, -16:].any()) == network.sees_whole_tile
+
+    @pytest.mark.skipif(not hasattr(torch, "export"), reason="this torch has no export")
+    def test_it_exports_where_the_table_says_so(self, name):
+        network = tiny(name, 2)
+        given = tuple(inputs(name, 2, fits(network, 8), fits(network, 8), batch=1))
+        if not TABLE[name]["exports"]:
+            pytest.skip("this network cannot be exported")
+        program = torch.export.export(network, given, strict=False)
+        with torch.inference_mode():
+            torch.testing.assert_close(program.module()(*given), network(*given))
+
+
+def shaken(name: str, scale: int, seed: int) -> nn.Module:
+    """A tiny network none of whose parameters is zero, as after some training."""
+    network = tiny(name, scale, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+    return network
 
 
 @pytest.mark.parametrize("bands", [("ndvi",), ("red", "nir", "swir1")])
