@@ -52,6 +52,11 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     stdout.print(table)
 
 
+def print_page(text: str) -> None:
+    """Print a finished text on stdout as it is."""
+    stdout.print(text, end="")
+
+
 def print_fields(facts: dict[str, Any], indent: str = "") -> None:
     """Print plain data as indented lines on stdout."""
     for key, value in facts.items():

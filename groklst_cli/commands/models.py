@@ -1,6 +1,6 @@
 """``groklst models``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,21 +11,30 @@ def models(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME|FILE]", help="One method or checkpoint only.")
     ] = None,
+    form: Annotated[
+        Literal["table", "markdown"],
+        typer.Option("--format", help="Of the list; markdown counts every network's costs."),
+    ] = "table",
     json: options.Json = False,
 ) -> None:
     """List the methods, or show one method or checkpoint."""
     from groklst_cli import console
+    from groklst_cli.errors import UsageError
     from groklst_cli.pipeline.catalogue import describe, list_methods
 
-    if name is not None:
+    if form == "markdown":
+        if name is not None or json:
+            raise UsageError("--format markdown writes the whole catalogue; leave the rest out")
+        from groklst_cli.pipeline.catalogue_page import catalogue_page
+
+        console.print_page(catalogue_page())
+    elif name is not None:
         found = describe(name)
         if json:
             console.print_json(found)
         else:
             console.print_fields(found)
-        return
-    rows = list_methods()
-    if json:
-        console.print_json(rows)
+    elif json:
+        console.print_json(list_methods())
     else:
-        console.print_table(rows)
+        console.print_table(list_methods())

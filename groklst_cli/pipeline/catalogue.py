@@ -77,7 +77,7 @@ def import_checkpoint(
 
 def _method(name: str) -> dict[str, Any]:
     entry = find(name)
-    facts = {key: value for key, value in asdict(entry).items() if key != "where"}
+    facts = {key: value for key, value in asdict(entry).items() if key not in ("where", "presets")}
     return {**facts, "needs": "weights" if entry.needs_weights else "the scene itself"}
 
 

@@ -1,48 +1,69 @@
-"""What a network costs: parameters and operations, counted without memory for either."""
+"""What a network costs: parameters and operations as counted, time as measured."""
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from groklst_models.registry import build, find
 
-BENCHMARK_CHANNELS = 10
+BENCHMARK_CHANNELS: Final = 10
 """Guidance channels of the GrokLST dataset."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a network costs at its default widths.
-
-    Attributes:
-        parameters: Trainable numbers.
-        operations: Multiplications and additions for one tile.
-    """
-
-    parameters: int
-    operations: int
+def count_parameters(name: str, scale: int) -> int:
+    """Count a network's trainable numbers at its default widths."""
+    return sum(parameter.numel() for parameter in _weightless(name, scale).parameters())
 
 
-def cost(name: str, *, scale: int, side: int = 512) -> Cost:
-    """Count the parameters of a network, and its operations for one fine tile.
+def count_operations(name: str, scale: int, *, side: int = 512) -> int:
+    """Count a network's multiplications and additions for one fine tile.
 
-    Counted on the meta device, so nothing is computed: convolutions, matrix products and attention
-    are counted, what works on each value alone is not.
+    Convolutions, matrix products and attention are counted; what works on each value alone is not.
 
     Args:
         name: The network's key.
         scale: How many times finer its output is.
         side: Of the tile, fine pixels; a network that takes multiples of some size gets the next.
     """
+    network = _weightless(name, scale)
+    coarse = -(-side // scale // network.multiple_of) * network.multiple_of
+    given = [torch.empty(1, 1, coarse, coarse, device="meta")]
+    if find(name).shelf == "guided":
+        fine = coarse * scale
+        given.append(torch.empty(1, BENCHMARK_CHANNELS, fine, fine, device="meta"))
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(*given)
+    return counter.get_total_flops()
+
+
+def _weightless(name: str, scale: int) -> Any:
+    """Build a network that knows shapes only."""
     guided = {"guide_channels": BENCHMARK_CHANNELS} if find(name).shelf == "guided" else {}
-    with torch.device("meta"), torch.inference_mode():
-        network = build(name, scale=scale, **guided).eval()
-        coarse = -(-side // scale // network.multiple_of) * network.multiple_of
-        given = [torch.empty(1, 1, coarse, coarse)]
-        if guided:
-            given.append(torch.empty(1, BENCHMARK_CHANNELS, coarse * scale, coarse * scale))
-        with FlopCounterMode(display=False) as counter:
-            network(*given)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Cost(parameters, counter.get_total_flops())
+    with torch.device("meta"):
+        return build(name, scale=scale, **guided).eval()
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """How long networks take.
+
+    Attributes:
+        conditions: On what they were measured; a clause for people.
+        ratio: Time of a forward pass over EDSR's, by the network's key.
+    """
+
+    conditions: str
+    ratio: Mapping[str, float]
+
+
+@cache
+def speeds() -> Speeds:
+    """Read what ``benchmarks/network_speed.py`` measured."""
+    text = files("groklst_models").joinpath("speeds.toml").read_text(encoding="utf-8")
+    return Speeds(**tomllib.loads(text))

@@ -1,0 +1,64 @@
+"""The catalogue that a person chooses a method from, as a Markdown page."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Final
+
+from groklst_models.accounting import (
+    BENCHMARK_CHANNELS,
+    count_operations,
+    count_parameters,
+    speeds,
+)
+from groklst_models.registry import REGISTRY, Entry
+
+_SCALES: Final = (2, 4, 8)
+_HEAD: Final = """\
+| key | network | paper | parameters ×2 | ×4 | ×8 | 10⁹ operations | whole tile | time |
+|---|---|---|---:|---:|---:|---:|---|---:|
+"""
+
+
+def catalogue_page() -> str:
+    """Write the page; takes seconds, since every network is counted."""
+    shelves: dict[str, list[Entry]] = {"guided": [], "single": [], "fitted": []}
+    for entry in REGISTRY.values():
+        shelves[entry.shelf].append(entry)
+    page = files("groklst_cli.pipeline").joinpath("catalogue.md").read_text(encoding="utf-8")
+    return page.format(
+        channels=BENCHMARK_CHANNELS,
+        conditions=speeds().conditions,
+        guided=_HEAD + _lines(map(_network, shelves["guided"])),
+        single=_HEAD + _lines(map(_network, shelves["single"])),
+        fitted=_lines(map(_fitted, shelves["fitted"])),
+    )
+
+
+def _network(entry: Entry) -> str:
+    ratio = speeds().ratio.get(entry.name)
+    cells = [
+        f"`{entry.name}`",
+        entry.title,
+        entry.paper,
+        *(f"{count_parameters(entry.name, scale):,}" for scale in _SCALES),
+        _three_digits(count_operations(entry.name, _SCALES[-1]) / 1e9),
+        "yes" if entry.load().sees_whole_tile else "no",
+        "not measured" if ratio is None else _three_digits(ratio),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _fitted(entry: Entry) -> str:
+    method = entry.load()
+    guidance = (
+        "needs it" if method.needs_guide else "uses it" if method.uses_guide else "ignores it"
+    )
+    return f"| `{entry.name}` | {entry.title} | {entry.paper} | {guidance} |"
+
+
+def _lines(rows: Iterable[str]) -> str:
+    return "\n".join(rows)
