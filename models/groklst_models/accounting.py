@@ -39,7 +39,7 @@ def count_operations(name: str, scale: int, *, side: int = 512) -> int:
         given.append(torch.empty(1, BENCHMARK_CHANNELS, fine, fine, device="meta"))
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(*given)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def _weightless(name: str, scale: int) -> Any:

@@ -35,6 +35,7 @@ class TurnSpread:
         self._method, self._factor = method, factor
         self.scale, self.halo = method.scale, method.halo
         self.multiple_of, self.pools_tile = method.multiple_of, method.pools_tile
+        self.uses_guide = bool(getattr(method, "uses_guide", False))
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return the standard deviation ``(B, 1, s·h, s·w)``, kelvin."""

@@ -104,13 +104,17 @@ class TestFactsOfNetworks:
         assert fine.shape == (1, 1, 66, 94)
 
     def test_it_says_whether_it_sees_the_whole_tile(self, name):
-        network = shaken(name, 2, 0).double()
-        side = fits(network, 96)
-        given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
-        given[0].requires_grad_()
-        network(*given)[0, 0, 0, 0].backward()
-        seen = given[0].grad[0, 0]
-        assert bool(seen[-16:, -16:].any()) == network.sees_whole_tile
+        far = False
+        for seed in range(4):  # a narrow ReLU may be shut in one draw
+            network = shaken(name, 2, seed).double()
+            side = fits(network, 96)
+            given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
+            given[0].requires_grad_()
+            network(*given)[0, 0, 0, 0].backward()
+            far = far or bool(given[0].grad[0, 0, -16:, -16:].any())
+            if far:
+                break
+        assert far == network.sees_whole_tile
 
     @pytest.mark.skipif(not hasattr(torch, "export"), reason="this torch has no export")
     def test_it_exports_where_the_table_says_so(self, name):
