@@ -78,6 +78,20 @@ def downscale(
     picture: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Also draw before and after.")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Threads to use; all processors by default."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Spread the work over N local processes.")
+    ] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let the workers of a Dask scheduler do it."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what an interrupted run has finished.")
+    ] = False,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, write nothing.")
@@ -118,6 +132,10 @@ def downscale(
         creation=parse.creation_options(co or []),
         picture=picture,
         overwrite=overwrite,
+        resume=resume,
+        jobs=jobs,
+        workers=workers,
+        scheduler=scheduler,
     )
     if dry_run:
         plan = pipeline.plan_downscale(request)

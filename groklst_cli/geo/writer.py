@@ -85,20 +85,36 @@ class ResultFile:
     one, nothing is there but what was there before.
     """
 
-    def __init__(self, path: Path, grid: Grid, form: OutputFormat, *, overwrite: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        grid: Grid,
+        form: OutputFormat,
+        *,
+        overwrite: bool,
+        folder: Path | None = None,
+    ) -> None:
         """Plan a file; nothing is written yet.
+
+        Args:
+            path: The target.
+            grid: Of the result.
+            form: How it is stored.
+            overwrite: Whether the target may be replaced.
+            folder: Where to work, on the target's file system; the target's own by default.
 
         Raises:
             OutputExistsError: If the target exists and may not be replaced.
             UsageError: If the target is a folder, or its folder does not exist.
         """
         self.path, self.grid, self._form, self._overwrite = path, grid, form, overwrite
+        self._work = path.parent if folder is None else folder
         check_target(path, overwrite=overwrite)
 
     def __enter__(self) -> Self:
         prefix = f".{self.path.name[:80]}."
         try:
-            folder = tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=self.path.parent)
+            folder = tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=self._work)
         except OSError as error:
             raise GroklstError(f"cannot write in {self.path.parent}: {error.strerror}") from error
         self._folder = Path(folder)

@@ -1,28 +1,41 @@
 """Downscaling one scene, from files to a file."""
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import rasterio
+import torch
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
 from groklst_cli import __version__
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import gdal_environment
-from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
-from groklst_cli.geo.raster import CELSIUS_ZERO
+from groklst_cli.geo.raster import CELSIUS_ZERO, Units
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.writer import OutputFormat, ResultFile, check_target
+from groklst_cli.geo.writer import STATUS_TAG, OutputFormat, ResultFile, check_target
 from groklst_cli.pipeline.ahead import ahead
+from groklst_cli.pipeline.cluster import Cluster, Work, open_cluster
 from groklst_cli.pipeline.coregister import coregister
-from groklst_cli.pipeline.methods import NETWORK_OVERLAP, choose, prepare, reads_guide
+from groklst_cli.pipeline.job import Job, Parts
+from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
 from groklst_cli.pipeline.picture import before_and_after
+from groklst_cli.pipeline.plan import conservation_of, facts_of, layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
-from groklst_cli.pipeline.strips import Layout, Strip, downscale_strip, surroundings
-from groklst_cli.pipeline.uncertainty import Evidence, write_uncertainty
+from groklst_cli.pipeline.strips import finished_rows, surroundings
+from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.uncertainty import Evidence, uncertainty_rows
 from groklst_models.contract import Method
+from groklst_models.turns import TurnSpread
 
 __all__ = ["Plan", "Progress", "Request", "Result", "downscale", "plan_downscale"]
+
+_JOB_TAG = "GROKLST_JOB"
 
 
 def plan_downscale(request: Request) -> Plan:
@@ -32,8 +45,8 @@ def plan_downscale(request: Request) -> Plan:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
     _check_targets(request)
-    with gdal_environment(), _open(request) as scene:
-        return _plan(request, scene)
+    with gdal_environment(), open_scene(request) as scene:
+        return plan_of(request, scene)
 
 
 def downscale(
@@ -50,118 +63,193 @@ def downscale(
         progress: Told how far it is.
 
     Raises:
-        GroklstError: If it fails; nothing is left in the output's folder.
+        GroklstError: If it fails; nothing is left under an output's name. Rows that were finished
+            before a failure that a second try may mend are kept for ``resume``.
     """
     began = time.monotonic()
     _check_targets(request)
-    with gdal_environment(), _open(request) as scene:
-        plan = _plan(request, scene)
+    threads = request.jobs or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    with gdal_environment(), open_scene(request) as scene:
+        plan = plan_of(request, scene)
         for line in _explain(plan):
             note(line)
         shifts = coregister(scene, request.coregister, note)
-        method = prepare(
-            plan.choice,
-            scene,
-            psf=request.psf,
-            device=request.device,
-            precision=request.precision,
-            note=note,
-        )
-        layout = _layout(plan, request, scene, method)
-        tags = _tags(plan, scene, shifts)
-        form = OutputFormat(plan.units, request.nodata, dict(request.creation), tags)
-        evidence = Evidence(plan.strip)
-        with ResultFile(request.output, plan.grid, form, overwrite=request.overwrite) as result:
-            tiles, mean = _stream(
-                scene, method, layout, plan, _conservation(request), result, evidence, progress
+        facts = facts_of(request, plan, scene, shifts)
+        job = Job(request.output, facts, resume=request.resume, overwrite=request.overwrite)
+        done = _earlier_result(request, job)
+        if done is not None:
+            note(f"{request.output} was finished by an earlier run")
+            return Result(request.output, plan, shifts, 0, time.monotonic() - began, done)
+        with job:
+            method = prepare(
+                plan.choice,
+                scene,
+                psf=request.psf,
+                device=request.devices[0],
+                precision=request.precision,
+                note=note,
             )
-        if request.uncertainty is not None:
-            write_uncertainty(request, plan, scene, method, layout, evidence)
+            work = Work(request, shifts, method if plan.choice.is_fitted else None, threads)
+            with open_cluster(request, note) as cluster:
+                layout = layout_of(plan, request, scene, method)
+                at_once = share_processor(method, layout.count, own=threads, machine=threads)
+                run = _Run(
+                    request, plan, scene, method, layout, job, at_once, cluster, work, progress
+                )
+                mean = run.write(_tags(plan, scene, shifts) | {_JOB_TAG: job.digest})
     if request.picture is not None:
         before_and_after(request.lst, request.output, request.picture)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
-    return Result(request.output, plan, shifts, tiles, time.monotonic() - began, mean)
+    return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
+
+
+@dataclass
+class _Run:
+    """A run that is under way."""
+
+    request: Request
+    plan: Plan
+    scene: Scene
+    method: Method
+    layout: Layout
+    job: Job
+    at_once: int
+    cluster: Cluster | None
+    work: Work
+    progress: Progress
+    tiles: int = 0
+
+    def write(self, tags: Mapping[str, str]) -> float:
+        """Write all outputs; return the mean of the result, kelvin."""
+        request, plan = self.request, self.plan
+        kept = conservation_of(request) if plan.conserve else None
+        needed = surroundings(plan.strip, self.scene, kept)
+        evidence = Evidence(plan.strip)
+        with ExitStack() as held:
+            rows = finished_rows(
+                self.scene,
+                self.layout,
+                plan.strip,
+                self._tile_rows("lst", self.method, needed),
+                conservation=kept,
+                on_residual=evidence.add_residual,
+            )
+            finished = held.enter_context(ahead(rows))
+            form = self._form(plan.units, tags)
+            result = held.enter_context(self._file(request.output, form))
+            mean = _write(result, plan, finished)
+        if request.uncertainty is not None:
+            self._write_uncertainty(request.uncertainty, evidence)
+        return mean
+
+    def _write_uncertainty(self, path: Path, evidence: Evidence) -> None:
+        plan, factor = self.plan, self.plan.choice.spread_factor
+        tags = {
+            "GROKLST_QUANTITY": "standard deviation of the LST",
+            "GROKLST_FROM": "coarse residuals" if factor is None else "flips and turns",
+        }
+        if factor is None:
+            rows = uncertainty_rows(self.request, plan, self.scene, evidence)
+        else:
+            turned = self._tile_rows("deviation", TurnSpread(self.method, factor), plan.strip)
+            rows = finished_rows(self.scene, self.layout, plan.strip, turned, conservation=None)
+        form = self._form("K", tags)
+        with ahead(rows) as finished, self._file(path, form) as result:
+            _write(result, plan, finished)
+
+    def _form(self, units: Units, tags: Mapping[str, str]) -> OutputFormat:
+        threads = {"NUM_THREADS": str(self.request.jobs)} if self.request.jobs else {}
+        creation = {**threads, **self.request.creation}
+        return OutputFormat(units, self.request.nodata, creation, tags)
+
+    def _file(self, path: Path, form: OutputFormat) -> ResultFile:
+        overwrite = self.request.overwrite or self.request.resume
+        return ResultFile(path, self.plan.grid, form, overwrite=overwrite, folder=self.job.folder)
+
+    def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
+        """Bring all rows of tiles in order: those that are kept from the disk, others made now."""
+        parts, groups = self.job.parts(name), self.layout.groups_of(needed)
+        missing = [group for group in groups if not all(map(parts.done, group))]
+        across = len(self.layout.columns_of(needed))
+        total = across * sum(map(len, groups))
+        done = total - across * sum(map(len, missing))
+
+        def count(tiles: int) -> None:
+            nonlocal done
+            done += tiles
+            self.tiles += tiles
+            self.progress(done, total)
+
+        count(0)
+        if self.cluster is not None:
+            made = self.cluster.predict(self.work, name, self.job.folder, needed, missing, count)
+        else:
+            made = _saved(
+                predict_tile_rows(
+                    self.scene,
+                    method,
+                    self.layout,
+                    needed,
+                    missing,
+                    reads_guide=reads_guide(method),
+                    at_once=self.at_once,
+                    on_tiles=count,
+                ),
+                parts,
+            )
+        wanted = {row for group in missing for row in group}
+        for row in (row for group in groups for row in group):
+            yield next(made) if row in wanted else (row, parts.load(row))
+
+
+def _saved(rows: Iterator[tuple[int, Fine]], parts: Parts) -> Iterator[tuple[int, Fine]]:
+    """Keep each row on disk as it passes, while the next one is made."""
+    with ahead(rows, depth=1) as made:
+        for row, fine in made:
+            parts.save(row, fine)
+            yield row, fine
+
+
+def _write(
+    result: ResultFile, plan: Plan, rows: Iterator[tuple[int, NDArray[np.float32]]]
+) -> float:
+    """Write finished rows and return the mean of their valid pixels."""
+    value, pixels = 0.0, 0
+    for first, fine in rows:
+        result.write((first - plan.strip.rows.start) * plan.scale, fine)
+        valid = np.isfinite(fine)
+        value += float(fine.sum(where=valid, dtype=np.float64))
+        pixels += int(valid.sum())
+    return value / pixels if pixels else float("nan")
 
 
 def _check_targets(request: Request) -> None:
     for target in request.targets:
-        check_target(target, overwrite=request.overwrite)
+        check_target(target, overwrite=request.overwrite or request.resume)
     if len(set(request.targets)) < len(request.targets):
         raise UsageError(f"{request.output} is named for two outputs; give each its own name")
 
 
-def _open(request: Request) -> Scene:
-    return Scene(
-        request.lst,
-        request.guides,
-        request.scale,
-        units=request.units,
-        resampling=request.resampling,
-    )
+def _earlier_result(request: Request, job: Job) -> float | None:
+    """Tell the mean of a result that this very request has made before, kelvin; else None.
 
-
-def _plan(request: Request, scene: Scene) -> Plan:
-    choice = choose(request.model, scene.bands, scene.scale)
-    strip = _strip(request, scene)
-    tile = choice.tile - choice.tile % scene.scale if request.tile is None else request.tile
-    overlap = request.overlap
-    if overlap is None:
-        overlap = 0 if choice.is_fitted else min(NETWORK_OVERLAP, tile // 2)
-    _check_tiling(tile, overlap, scene.scale)
-    _conservation(request)
-    return Plan(
-        choice=choice,
-        grid=scene.fine.crop(scene.to_fine(strip.rows), scene.to_fine(strip.columns)),
-        strip=strip,
-        tile=tile,
-        overlap=overlap - overlap % scene.scale,
-        conserve=choice.conserves if request.conserve is None else request.conserve,
-        bands=scene.bands,
-        resampling={guide.path: guide.method for guide in scene.guides},
-        units=scene.lst.units,
-        units_from=scene.lst.units_from,
-        valid=scene.lst.valid,
-    )
-
-
-def _strip(request: Request, scene: Scene) -> Strip:
-    rows, columns = slice(0, scene.coarse.height), slice(0, scene.coarse.width)
-    if request.bounds is not None:
-        left, bottom, right, top = request.bounds
-        if not (left < right and bottom < top):
-            raise UsageError("--bounds are LEFT BOTTOM RIGHT TOP, with LEFT < RIGHT, BOTTOM < TOP")
-        rows, columns = scene.coarse.window_of(request.bounds)
-    if rows.start == rows.stop or columns.start == columns.stop:
-        raise InputError(
-            f"--bounds lie outside {scene.lst.path}, whose bounds are "
-            f"{' '.join(f'{v:.10g}' for v in scene.coarse.bounds)}"
-        )
-    return Strip(rows, columns)
-
-
-def _check_tiling(tile: int, overlap: int, scale: int) -> None:
-    if tile < scale or tile % scale:
-        raise UsageError(f"--tile {tile} is not a multiple of the scale {scale}")
-    if not 0 <= overlap <= tile // 2:
-        raise UsageError(f"--overlap {overlap} must lie between 0 and half the tile, {tile // 2}")
-
-
-def _layout(plan: Plan, request: Request, scene: Scene, method: Method) -> Layout:
-    return Layout.of(
-        scene.coarse.shape,
-        tile=plan.tile // scene.scale,
-        overlap=plan.overlap // scene.scale,
-        halo=method.halo,
-        batch=request.batch,
-    )
-
-
-def _conservation(request: Request) -> Conservation:
-    if not 0 <= request.sensor_psf <= LARGEST_PSF:
-        raise UsageError(
-            f"--sensor-psf {request.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
-        )
-    return Conservation(request.scale, request.radiance, request.sensor_psf)
+    Raises:
+        OutputExistsError: If the output is another's, and may not be replaced.
+    """
+    if not request.resume or not request.output.exists():
+        return None
+    try:
+        with rasterio.open(request.output) as found:
+            tags = found.tags()
+    except RasterioError:
+        tags = {}
+    whole = tags.get(STATUS_TAG) == "complete" and tags.get(_JOB_TAG) == job.digest
+    if not whole:
+        check_target(request.output, overwrite=request.overwrite)
+        return None
+    others = [path for path in request.targets if not path.exists()]
+    return None if others or job.folder.exists() else float("nan")
 
 
 def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -> dict[str, str]:
@@ -177,46 +265,6 @@ def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -
         "GROKLST_CONSERVE": "yes" if plan.conserve else "no",
         "units": "kelvin" if plan.units == "K" else "celsius",
     }
-
-
-def _stream(
-    scene: Scene,
-    method: Method,
-    layout: Layout,
-    plan: Plan,
-    conservation: Conservation,
-    result: ResultFile,
-    evidence: Evidence,
-    progress: Progress,
-) -> tuple[int, float]:
-    """Compute in one thread, read in another, write in this one."""
-    kept = conservation if plan.conserve else None
-    down, across = layout.tiles_of(surroundings(plan.strip, scene, kept))
-    done, total = 0, len(down) * len(across)
-
-    def count(tiles: int) -> None:
-        nonlocal done
-        done += tiles
-        progress(done, total)
-
-    rows = downscale_strip(
-        scene,
-        method,
-        layout,
-        plan.strip,
-        conservation=kept,
-        reads_guide=reads_guide(method),
-        on_tiles=count,
-        on_residual=evidence.add_residual,
-    )
-    value, pixels = 0.0, 0
-    with ahead(rows) as finished:
-        for first, fine in finished:
-            result.write((first - plan.strip.rows.start) * scene.scale, fine)
-            valid = np.isfinite(fine)
-            value += float(fine.sum(where=valid, dtype=np.float64))
-            pixels += int(valid.sum())
-    return done, value / pixels if pixels else float("nan")
 
 
 def _explain(plan: Plan) -> list[str]:

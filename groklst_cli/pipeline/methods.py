@@ -20,6 +20,7 @@ from groklst_models.turns import SCORE
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 FITTED_TILE: Final = 512
+_SEVERAL: Final = 4  # tiles from which on each is computed on one thread
 NETWORK_OVERLAP: Final = 64
 """Fine pixels; leaves 0.021 K at tile lines, where 16 leave 0.046 K and 128 leave 0.020 K."""
 
@@ -152,6 +153,27 @@ def prepare(
         )
     except ModelsError as error:
         raise InputError(str(error)) from error
+
+
+def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> int:
+    """Divide threads among tiles; return how many batches this process predicts at once.
+
+    A network on the CPU computes each tile on one thread, several tiles at once, wherever the scene
+    has several: so its bits do not depend on how many threads a process has (a transposed
+    convolution's do), and no thread waits for another.
+
+    Args:
+        method: What will predict.
+        tiles: Of the whole scene, so that all processes that share it decide alike.
+        own: Threads that are this process's.
+        machine: Threads that a process would have alone.
+    """
+    if not getattr(method, "concurrent", False):
+        torch.set_num_threads(own)
+        return 1
+    several = tiles >= _SEVERAL
+    torch.set_num_threads(1 if several else machine)
+    return own if several else 1
 
 
 def reads_guide(method: Method) -> bool:

@@ -11,7 +11,7 @@ from groklst_cli.geo.align import ResamplingName
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.raster import BandSource, Units
 from groklst_cli.pipeline.methods import Choice, PrecisionChoice
-from groklst_cli.pipeline.strips import Strip
+from groklst_cli.pipeline.tile_rows import Strip
 
 Coregistration = Literal["none", "auto"] | tuple[float, float]
 """Leave guides where they are, find their shift, or state it (columns, rows; coarse pixels)."""
@@ -45,13 +45,17 @@ class Request:
         tile: Side of a tile, fine pixels; None for the method's own.
         overlap: What neighbouring tiles share, fine pixels; None for the method's own.
         batch: Tiles a network gets at once.
-        device: Where a network runs.
+        device: Where a network runs; several, with commas between, share the work.
         precision: Of a network's arithmetic.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
         nodata: The output's nodata value.
         creation: GDAL's COG creation options.
         picture: A PNG to draw before and after in, or None.
         overwrite: Whether existing files may be replaced.
+        resume: Whether to go on from what an interrupted run has finished.
+        jobs: Threads to compute and compress with; None for all processors.
+        workers: Local processes to spread the work over; 0 for this one alone.
+        scheduler: Address of a Dask scheduler whose workers are to do it.
     """
 
     lst: BandSource
@@ -77,6 +81,20 @@ class Request:
     creation: Mapping[str, str] = field(default_factory=dict)
     picture: Path | None = None
     overwrite: bool = False
+    resume: bool = False
+    jobs: int | None = None
+    workers: int = 0
+    scheduler: str | None = None
+
+    @property
+    def devices(self) -> list[str]:
+        """Where to compute; several devices get a process each."""
+        return self.device.split(",")
+
+    @property
+    def processes(self) -> int:
+        """How many local processes share the work; 0 for this one alone."""
+        return self.workers or (len(self.devices) if len(self.devices) > 1 else 0)
 
     @property
     def targets(self) -> list[Path]:
@@ -91,6 +109,7 @@ class Plan:
     Attributes:
         choice: The method and why it was chosen.
         grid: The output's grid.
+        scale: Fine pixels along a coarse one.
         strip: The coarse pixels that are computed.
         tile: Side of a tile, fine pixels.
         overlap: What neighbours share, fine pixels.
@@ -104,6 +123,7 @@ class Plan:
 
     choice: Choice
     grid: Grid
+    scale: int
     strip: Strip
     tile: int
     overlap: int
@@ -120,6 +140,7 @@ class Plan:
             "method": self.choice.name,
             "checkpoint": str(self.choice.checkpoint) if self.choice.checkpoint else None,
             "reason": self.choice.reason,
+            "scale": self.scale,
             "height": self.grid.height,
             "width": self.grid.width,
             "crs": self.grid.crs.to_string(),

@@ -23,13 +23,8 @@ from scipy.ndimage import gaussian_filter
 from groklst_cli.geo.conserve import Conservation, block_means
 from groklst_cli.geo.raster import CELSIUS_ZERO
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.writer import OutputFormat, ResultFile
-from groklst_cli.pipeline.ahead import ahead
-from groklst_cli.pipeline.methods import reads_guide
 from groklst_cli.pipeline.request import Plan, Request
-from groklst_cli.pipeline.strips import Layout, Strip, downscale_strip
-from groklst_models.contract import Method
-from groklst_models.turns import TurnSpread
+from groklst_cli.pipeline.tile_rows import Strip
 
 Coarse = NDArray[np.float64]
 
@@ -63,49 +58,20 @@ class Evidence:
         self.complete = bottom == wanted.rows.stop
 
 
-def write_uncertainty(
-    request: Request, plan: Plan, scene: Scene, method: Method, layout: Layout, evidence: Evidence
-) -> None:
-    """Write the standard deviation of a finished result, on its grid, in kelvin.
-
-    Args:
-        request: Names the finished result and the file to write.
-        plan: What was done.
-        scene: What it was done to.
-        method: What it was done with.
-        layout: The tile lattice.
-        evidence: The residuals, complete where coarse means were kept.
-
-    Raises:
-        GroklstError: If the file cannot be written.
-    """
-    assert request.uncertainty is not None
-    factor = plan.choice.spread_factor
-    if factor is None:
-        rows = _from_evidence(request, plan, scene, evidence)
-    else:
-        spread = TurnSpread(method, factor)
-        turned = downscale_strip(
-            scene, spread, layout, plan.strip, conservation=None, reads_guide=reads_guide(method)
-        )
-        rows = ((first - plan.strip.rows.start, fine) for first, fine in turned)
-    tags = {
-        "GROKLST_QUANTITY": "standard deviation of the LST",
-        "GROKLST_FROM": "coarse residuals" if factor is None else "flips and turns",
-    }
-    form = OutputFormat("K", request.nodata, dict(request.creation), tags)
-    with (
-        ResultFile(request.uncertainty, plan.grid, form, overwrite=request.overwrite) as written,
-        ahead(rows) as finished,
-    ):
-        for first, fine in finished:
-            written.write(first * scene.scale, fine)
-
-
-def _from_evidence(
+def uncertainty_rows(
     request: Request, plan: Plan, scene: Scene, evidence: Evidence
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the output's coarse row and the deviation of the fine rows from there."""
+    """Compute the standard deviation of a finished result from its residuals.
+
+    Args:
+        request: Names the finished result.
+        plan: What was done.
+        scene: What it was done to.
+        evidence: The residuals, complete where coarse means were kept.
+
+    Yields:
+        The first coarse row and the fine rows from there, kelvin.
+    """
     detail, lacking = _detail_energy(request, plan, scene)
     residual = evidence.residual if evidence.complete else lacking
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
@@ -120,7 +86,7 @@ def _from_evidence(
         fine = np.exp(kept.field(np.log(filled[top:bottom])))  # the logarithm keeps it positive
         fine = fine[(start - top) * s : (stop - top) * s]
         hidden = gaps[start:stop].repeat(s, 0).repeat(s, 1)
-        yield start, np.where(hidden, np.float32(np.nan), fine)
+        yield plan.strip.rows.start + start, np.where(hidden, np.float32(np.nan), fine)
 
 
 def deviation(lst: Coarse, residual: Coarse, detail: Coarse, scale: int) -> Coarse:

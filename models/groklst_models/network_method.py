@@ -23,6 +23,7 @@ class NetworkMethod:
         network: In evaluation mode, on its device.
         normalization: What it was trained with.
         uses_guide: Whether the network has guidance channels.
+        concurrent: Whether tiles are best computed side by side, each on one thread.
     """
 
     halo = 0
@@ -60,6 +61,7 @@ class NetworkMethod:
         self.multiple_of = int(getattr(network, "multiple_of", 1))
         self.uses_guide = bool(normalization.bands)
         self._device, self._precision = device, precision
+        self.concurrent = device.type == "cpu"
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return ``(B, 1, s·h, s·w)`` in kelvin, on the CPU."""

@@ -36,6 +36,7 @@ class TurnSpread:
         self.scale, self.halo = method.scale, method.halo
         self.multiple_of, self.pools_tile = method.multiple_of, method.pools_tile
         self.uses_guide = bool(getattr(method, "uses_guide", False))
+        self.concurrent = bool(getattr(method, "concurrent", False))
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return the standard deviation ``(B, 1, s·h, s·w)``, kelvin."""

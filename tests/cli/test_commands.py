@@ -207,20 +207,24 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_leaves_nothing_behind(write_raster, tmp_path, number, code):
+def test_a_stopped_run_leaves_no_output_and_is_gone_on_with(write_raster, tmp_path, number, code):
     rng = np.random.default_rng(0)
     write_raster("lst.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)
-    running = subprocess.Popen(
-        [sys.executable, "-m", "groklst_cli", "downscale", "lst.tif", "out.tif", "-m", "bicubic"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-m", "groklst_cli", "downscale", "lst.tif", "out.tif"]
+    command += ["-m", "bicubic", "--resume"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
-    while not list(tmp_path.glob(".*.part/rows.tif")) and time.monotonic() < until:
-        time.sleep(0.01)
+    while not list(tmp_path.glob(".out.tif.unfinished/lst-000002-*.npy")):
+        assert time.monotonic() < until
+        time.sleep(0.005)
     running.send_signal(number)
     _, err = running.communicate(timeout=60)
     assert running.returncode == code
     assert err.splitlines()[-1] in ("groklst: interrupted", "groklst: terminated")
-    assert os.listdir(tmp_path) == ["lst.tif"]
+    assert sorted(os.listdir(tmp_path)) == [".out.tif.unfinished", "lst.tif"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert sorted(os.listdir(tmp_path)) == ["lst.tif", "out.tif"]
+    whole = [*command[:5], "whole.tif", "-m", "bicubic"]
+    subprocess.run(whole, cwd=tmp_path, check=True, capture_output=True)
+    with rasterio.open(tmp_path / "out.tif") as resumed, rasterio.open(tmp_path / "whole.tif") as w:
+        np.testing.assert_array_equal(resumed.read(1), w.read(1))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groklst_cli.geo.mosaic import Mosaic
+from groklst_cli.geo.mosaic import Mosaic, TileRow
 from groklst_cli.geo.tiles import Cover
 
 
@@ -67,18 +67,19 @@ def test_a_mosaic_of_cut_up_values_is_the_values(rows, columns, scale):
         .normal(300, 20, (rows.size * scale, columns.size * scale))
         .astype(np.float32)
     )
-    mosaic = Mosaic(rows, columns, scale, slice(0, columns.size))
+    mosaic = Mosaic(rows, scale)
     made = []
     for i, down in enumerate(rows.spans):
+        tile_row = TileRow(down, columns, scale, slice(0, columns.size))
         for j, across in enumerate(columns.spans):
-            mosaic.add(
-                i,
+            tile_row.add(
                 j,
                 values[
                     down.start * scale : down.stop * scale,
                     across.start * scale : across.stop * scale,
                 ],
             )
+        mosaic.add(i, tile_row.fine())
         last = i == len(rows.spans) - 1
         made.append(mosaic.take(down.stop if last else rows.spans[i + 1].start)[1])
     np.testing.assert_allclose(np.concatenate(made), values, atol=1e-4)

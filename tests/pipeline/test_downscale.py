@@ -19,7 +19,8 @@ from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.raster import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.downscale import Request, downscale, plan_downscale
-from groklst_cli.pipeline.strips import Layout, Strip, downscale_strip
+from groklst_cli.pipeline.strips import downscale_strip
+from groklst_cli.pipeline.tile_rows import Layout, Strip
 from groklst_models.contract import Method
 from groklst_models.fitted.ridge import Ridge
 from groklst_models.network_method import NetworkMethod
@@ -111,7 +112,7 @@ def test_an_interpolated_plane_is_the_plane(write_raster, tmp_path, transform, s
     scale=st.sampled_from([2, 4]),
     tile=st.integers(2, 24),
     share=st.floats(0, 0.5),
-    batch=st.integers(1, 3),
+    batch=st.integers(1, 9),
 )
 def test_an_identity_network_returns_its_input_for_any_size_tile_and_overlap(
     write_raster, height, width, scale, tile, share, batch

@@ -1,0 +1,222 @@
+"""Rows of tiles on several processes or machines, by Dask.
+
+Each worker opens the files itself, predicts whole rows of tiles as it is told, and writes them into
+the job's folder, from where they are read in order. A worker that is lost takes nothing with it but
+the rows it was at, and these run again elsewhere.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from groklst_cli.errors import DeviceError, GroklstError, UsageError
+from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.job import Parts
+from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
+from groklst_cli.pipeline.plan import layout_of, open_scene, plan_of
+from groklst_cli.pipeline.request import Request
+from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_models.contract import Method
+from groklst_models.turns import TurnSpread
+
+_PATIENCE: Final = 120.0
+"""Seconds to wait for the first worker of a cluster."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a worker needs to know.
+
+    Attributes:
+        request: What was asked for; its files are opened by the worker.
+        shifts: By how much each guide was found to be off.
+        fitted: The method, if it was fitted; a network is loaded by the worker.
+        threads: That a process would compute with alone.
+    """
+
+    request: Request
+    shifts: Mapping[str, tuple[float, float]]
+    fitted: Method | None
+    threads: int
+
+
+class Cluster:
+    """Workers that predict rows of tiles."""
+
+    def __init__(self, client: Any) -> None:
+        """Talk to a scheduler through a ``distributed.Client``."""
+        self._client = client
+
+    def predict(
+        self,
+        work: Work,
+        name: str,
+        folder: Path,
+        strip: Strip,
+        groups: Sequence[range],
+        on_tiles: Callable[[int], None],
+    ) -> Iterator[tuple[int, Fine]]:
+        """Have rows of tiles predicted.
+
+        Args:
+            work: What to predict.
+            name: Of the rows: ``lst``, or ``deviation`` for the spread of flips and turns.
+            folder: The job's; every worker has to see it under this path.
+            strip: What the rows are for.
+            groups: Which rows.
+            on_tiles: Called with the number of tiles just done.
+
+        Yields:
+            Each row's number and fine pixels, in order.
+
+        Raises:
+            GroklstError: If a row fails, or its workers die again and again.
+        """
+        from distributed import KilledWorker
+
+        # A task of its own, so that the scheduler can make it again when its worker is lost.
+        shared = self._client.submit(_hold, work, key=f"groklst-work-{id(work)}", pure=False)
+        futures = [
+            self._client.submit(
+                predict_group, shared, name, str(folder), strip, group, pure=False, priority=-first
+            )
+            for first, group in enumerate(groups)
+        ]
+        parts = Parts(folder, name)
+        try:
+            for group, future in zip(groups, futures, strict=True):
+                on_tiles(future.result())
+                for row in group:
+                    yield row, parts.load(row)
+        except KilledWorker as error:
+            raise GroklstError(
+                f"workers died several times over the same rows ({error}); "
+                "they may lack memory: try fewer workers or a smaller --tile, and --resume"
+            ) from error
+        finally:
+            self._client.cancel([shared, *futures])
+
+
+@contextmanager
+def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Cluster | None]:
+    """Start the local workers that a request asks for, or join a scheduler; None for neither.
+
+    Raises:
+        UsageError: If both are asked for, or Dask is not installed.
+        DeviceError: If the scheduler cannot be reached.
+    """
+    if not request.processes and request.scheduler is None:
+        yield None
+        return
+    if request.workers and request.scheduler is not None:
+        raise UsageError("--workers starts a cluster, --scheduler joins one; name one of them")
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
+    if request.scheduler is not None:
+        try:
+            client = distributed.Client(request.scheduler, timeout=30)
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise DeviceError(f"--scheduler {request.scheduler}: {error}") from error
+        note(f"{len(client.scheduler_info()['workers'])} workers at {request.scheduler}")
+        with client:
+            yield Cluster(client)
+        return
+    with (
+        distributed.LocalCluster(
+            n_workers=request.processes,
+            threads_per_worker=1,
+            memory_limit=0,  # rows go to the disk, Dask holds nothing
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        note(f"{request.processes} local workers")
+        yield Cluster(client)
+
+
+def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range) -> int:
+    """Predict a group of rows of tiles into the job's folder; return how many tiles they had."""
+    with gdal_environment():
+        opened = _opened(work)
+        parts = Parts(Path(folder), name)
+        if all(map(parts.done, group)):  # by a worker that was lost before it could say so
+            return len(group) * len(opened.layout.columns_of(strip))
+        method = opened.method
+        if name == "deviation":
+            assert opened.spread_factor is not None
+            method = TurnSpread(method, opened.spread_factor)
+        tiles = 0
+
+        def count(done: int) -> None:
+            nonlocal tiles
+            tiles += done
+
+        for row, fine in predict_tile_rows(
+            opened.scene,
+            method,
+            opened.layout,
+            strip,
+            [group],
+            reads_guide=reads_guide(method),
+            at_once=opened.at_once,
+            on_tiles=count,
+        ):
+            parts.save(row, fine)
+    return tiles
+
+
+@dataclass(frozen=True)
+class _Opened:
+    scene: Scene
+    method: Method
+    layout: Layout
+    at_once: int
+    spread_factor: float | None
+
+
+@lru_cache(maxsize=1)
+def _opened(work: Work) -> _Opened:
+    """Open the files once in each worker process."""
+    request = work.request
+    place, threads = _place_of_worker()
+    scene = open_scene(request)
+    for guide in scene.guides:
+        if guide.path in work.shifts:
+            columns, rows = work.shifts[guide.path]
+            guide.move(columns * scene.scale, rows * scene.scale)
+    plan = plan_of(request, scene)
+    method = work.fitted
+    if method is None:
+        method = prepare(
+            plan.choice,
+            scene,
+            device=request.devices[place % len(request.devices)],
+            precision=request.precision,
+        )
+    layout = layout_of(plan, request, scene, method)
+    own = max(1, work.threads // request.processes) if request.processes else threads
+    at_once = share_processor(method, layout.count, own=own, machine=work.threads)
+    return _Opened(scene, method, layout, at_once, plan.choice.spread_factor)
+
+
+def _place_of_worker() -> tuple[int, int]:
+    """Return the number of this worker among its cluster's, and how many threads it has."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    name = str(worker.name)
+    return int(name) if name.isdigit() else 0, int(worker.state.nthreads)
+
+
+def _hold(work: Work) -> Work:
+    return work

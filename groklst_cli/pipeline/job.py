@@ -1,0 +1,197 @@
+"""The unfinished run of an output: a hidden folder beside it, which ``--resume`` goes on from.
+
+It holds what the run was asked for and each predicted row of tiles. A row's file carries its own
+checksum in its name, so that one which was cut off, or lost in a power cut, is not trusted. The
+folder is locked while a process works in it, and the lock ends with the process.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from groklst_cli.errors import DeviceError, GroklstError, OutputExistsError, UsageError
+
+Fine = NDArray[np.float32]
+
+_FACTS: Final = "job.json"
+_KEPT: Final = (GroklstError, DeviceError)  # failures after which going on may succeed
+
+
+class Job:
+    """A run in its folder.
+
+    Used as a context manager: left without error, or with one that no second try can mend, the
+    folder is removed; otherwise finished rows stay in it.
+    """
+
+    def __init__(
+        self, target: Path, facts: Mapping[str, str], *, resume: bool, overwrite: bool
+    ) -> None:
+        """Plan a run; nothing is written yet.
+
+        Args:
+            target: The output.
+            facts: All that the rows depend on, by name.
+            resume: Whether to go on from what an earlier run has finished.
+            overwrite: Whether an earlier run's work may be thrown away.
+        """
+        self.folder = target.with_name(f".{target.name[:80]}.unfinished")
+        self.facts = dict(facts)
+        self._target, self._resume, self._overwrite = target, resume, overwrite
+
+    @property
+    def digest(self) -> str:
+        """A short name for what was asked."""
+        text = json.dumps(self.facts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self._lock = FileLock(self.folder / "lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OutputExistsError(
+                f"another process is writing {self._target}; wait for it, or name another output"
+            ) from error
+        except OSError as error:
+            raise GroklstError(f"cannot write in {self._target.parent}: {error}") from error
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        hopeless = isinstance(error, GroklstError) and type(error) not in _KEPT
+        keep = error is not None and not hopeless and any(self.folder.glob("*.npy"))
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+        if not keep and os.name == "nt":  # where a file that is open cannot be removed
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def parts(self, name: str) -> "Parts":
+        """Return the store of one kind of rows."""
+        return Parts(self.folder, name)
+
+    def _begin(self) -> None:
+        found = self._found()
+        if found is not None and not self._resume and not self._overwrite:
+            done = len(list(self.folder.glob("*.npy")))
+            raise OutputExistsError(
+                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume "
+                "to go on from there, or --overwrite to begin again"
+            )
+        if found is not None and self._resume:
+            self._refuse_changes(found)
+        anew = found is None or not self._resume
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)  # a result that was being written
+            elif path.suffix == ".new" or (anew and path.name != "lock"):
+                path.unlink()
+        if anew:
+            _write(self.folder / _FACTS, json.dumps(self.facts, indent=1).encode())
+
+    def _found(self) -> dict[str, str] | None:
+        """Read what an earlier run was asked for; None if there is none worth keeping."""
+        try:
+            found = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(found, dict) or not any(self.folder.glob("*.npy")):
+            return None
+        return found
+
+    def _refuse_changes(self, found: Mapping[str, str]) -> None:
+        names = sorted(found.keys() | self.facts.keys())
+        changed = [name for name in names if found.get(name) != self.facts.get(name)]
+        if changed:
+            named = "; ".join(
+                f"{name} was {found.get(name, 'none')}, is {self.facts.get(name, 'none')}"
+                for name in changed
+            )
+            raise UsageError(
+                f"--resume cannot go on with {self._target}: {named}; "
+                "put that back, or add --overwrite instead to begin again"
+            )
+
+
+class Parts:
+    """Rows of tiles on disk; any process that sees the folder may add to them."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Look at one kind of rows in a job's folder."""
+        self._folder, self._name = folder, name
+
+    def done(self, row: int) -> bool:
+        """Tell whether a row is there and whole; what is not whole is removed."""
+        for path in self._paths(row):
+            if f"{zlib.crc32(path.read_bytes()):08x}" == path.stem.rpartition("-")[2]:
+                return True
+            path.unlink()
+        return False
+
+    def save(self, row: int, fine: Fine) -> None:
+        """Keep a row, whole or not at all.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        contents = _npy(fine)
+        name = f"{self._name}-{row:06d}-{zlib.crc32(contents):08x}.npy"
+        try:
+            _write(self._folder / name, contents)
+        except OSError as error:
+            raise GroklstError(f"a finished row cannot be kept: {error}") from error
+
+    def load(self, row: int) -> Fine:
+        """Read a row that is there.
+
+        Raises:
+            GroklstError: If it is not, or cannot be read.
+        """
+        try:
+            (path, *_) = self._paths(row)
+            values: Fine = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise GroklstError(f"finished row {row} cannot be read again: {error}") from error
+        return values
+
+    def _paths(self, row: int) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._name}-{row:06d}-*.npy"))
+
+
+def _npy(values: Fine) -> bytes:
+    """Lay an array out as a file of numpy's format 1.0."""
+    held = io.BytesIO()
+    np.save(held, values, allow_pickle=False)
+    return held.getvalue()
+
+
+def _write(path: Path, contents: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_bytes(contents)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,149 @@
+"""From a request to a plan: open the inputs, check all that can be checked, lay the lattice."""
+
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from groklst_cli import __version__
+from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.methods import NETWORK_OVERLAP, choose
+from groklst_cli.pipeline.request import Plan, Request
+from groklst_cli.pipeline.tile_rows import Layout, Strip
+from groklst_models.contract import Method
+
+
+def open_scene(request: Request) -> Scene:
+    """Open the files of a request."""
+    return Scene(
+        request.lst,
+        request.guides,
+        request.scale,
+        units=request.units,
+        resampling=request.resampling,
+    )
+
+
+def plan_of(request: Request, scene: Scene) -> Plan:
+    """Say what a request comes to on its scene.
+
+    Raises:
+        GroklstError: If it cannot be carried out.
+    """
+    choice = choose(request.model, scene.bands, scene.scale)
+    strip = _strip(request, scene)
+    tile = choice.tile - choice.tile % scene.scale if request.tile is None else request.tile
+    overlap = request.overlap
+    if overlap is None:
+        overlap = 0 if choice.is_fitted else min(NETWORK_OVERLAP, tile // 2)
+    _check_tiling(tile, overlap, scene.scale)
+    conservation_of(request)
+    return Plan(
+        choice=choice,
+        grid=scene.fine.crop(scene.to_fine(strip.rows), scene.to_fine(strip.columns)),
+        scale=scene.scale,
+        strip=strip,
+        tile=tile,
+        overlap=overlap - overlap % scene.scale,
+        conserve=choice.conserves if request.conserve is None else request.conserve,
+        bands=scene.bands,
+        resampling={guide.path: guide.method for guide in scene.guides},
+        units=scene.lst.units,
+        units_from=scene.lst.units_from,
+        valid=scene.lst.valid,
+    )
+
+
+def layout_of(plan: Plan, request: Request, scene: Scene, method: Method) -> Layout:
+    """Cut the whole scene into tiles."""
+    return Layout.of(
+        scene.coarse.shape,
+        tile=plan.tile // scene.scale,
+        overlap=plan.overlap // scene.scale,
+        halo=method.halo,
+        batch=request.batch,
+    )
+
+
+def conservation_of(request: Request) -> Conservation:
+    """Say which coarse values are to be kept, if any are.
+
+    Raises:
+        UsageError: If the sensor's point spread is impossible.
+    """
+    if not 0 <= request.sensor_psf <= LARGEST_PSF:
+        raise UsageError(
+            f"--sensor-psf {request.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
+        )
+    return Conservation(request.scale, request.radiance, request.sensor_psf)
+
+
+def facts_of(
+    request: Request, plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]
+) -> dict[str, str]:
+    """Name all that the pixels of a result depend on, so that a later run can tell a change."""
+    files = {
+        f"guide {position}": _state_of(guide.path)
+        for position, guide in enumerate(scene.guides, start=1)
+    }
+    options = {
+        "--scale": request.scale,
+        "--tile": plan.tile,
+        "--overlap": plan.overlap,
+        "--batch": request.batch,
+        "--precision": request.precision,
+        "--device": ", ".join(sorted({device.partition(":")[0] for device in request.devices})),
+        "--psf": request.psf,
+        "--conserve": plan.conserve and ("radiance" if request.radiance else "kelvin"),
+        "--sensor-psf": request.sensor_psf,
+        "--bounds": request.bounds,
+        "--resampling": dict(plan.resampling),
+        "--lst-units": plan.units,
+        "--dst-nodata": request.nodata,
+        "--co": dict(request.creation),
+        "shifts of guides": dict(shifts),
+        "bands": plan.bands,
+    }
+    return {
+        "the LST": _state_of(scene.lst.path),
+        **files,
+        "the method": plan.choice.tag,
+        "the version": f"groklst {__version__}, torch {torch.__version__}, {platform.machine()}",
+        **{name: str(value) for name, value in options.items()},
+    }
+
+
+def _state_of(path: str) -> str:
+    """Describe a file by its size and when it was changed; other sources by their name alone."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return path
+    changed = datetime.fromtimestamp(found.st_mtime, UTC).isoformat(timespec="milliseconds")
+    return f"{Path(path).name} of {found.st_size} bytes changed {changed}"
+
+
+def _strip(request: Request, scene: Scene) -> Strip:
+    rows, columns = slice(0, scene.coarse.height), slice(0, scene.coarse.width)
+    if request.bounds is not None:
+        left, bottom, right, top = request.bounds
+        if not (left < right and bottom < top):
+            raise UsageError("--bounds are LEFT BOTTOM RIGHT TOP, with LEFT < RIGHT, BOTTOM < TOP")
+        rows, columns = scene.coarse.window_of(request.bounds)
+    if rows.start == rows.stop or columns.start == columns.stop:
+        raise InputError(
+            f"--bounds lie outside {scene.lst.path}, whose bounds are "
+            f"{' '.join(f'{v:.10g}' for v in scene.coarse.bounds)}"
+        )
+    return Strip(rows, columns)
+
+
+def _check_tiling(tile: int, overlap: int, scale: int) -> None:
+    if tile < scale or tile % scale:
+        raise UsageError(f"--tile {tile} is not a multiple of the scale {scale}")
+    if not 0 <= overlap <= tile // 2:
+        raise UsageError(f"--overlap {overlap} must lie between 0 and half the tile, {tile // 2}")
