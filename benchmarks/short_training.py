@@ -77,7 +77,8 @@ def train(name: str, arguments: dict[str, object], work: Path, scenes: Path, ste
         ]
         groklst(
             "train", "--data", work / "set", "--model", name, "--scale", SCALE, "--out", run,
-            *OPTIONS, "--set", f"steps={steps}", *(part for pair in sets for part in pair),
+            *OPTIONS, "--set", f"steps={steps}",
+            "--set", f"validate_every={steps}", *(part for pair in sets for part in pair),
         )  # fmt: skip
     weights = load(run / "best.safetensors").weights.values()
     rmse = score(scenes, run / "best.safetensors")
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

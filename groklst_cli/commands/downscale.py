@@ -60,8 +60,14 @@ def downscale(
         int | None, typer.Option(min=0, help="What neighbouring tiles share, fine pixels.")
     ] = None,
     batch: Annotated[
-        int, typer.Option("--batch", "-B", min=1, help="Tiles that a network gets at once.")
-    ] = 1,
+        str,
+        typer.Option(
+            "--batch",
+            "-B",
+            metavar="auto|N",
+            help="Tiles that a network gets at once; 'auto': as many as pay on its device.",
+        ),
+    ] = "auto",
     device: options.Device = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Of a network's arithmetic.")
@@ -94,7 +100,7 @@ def downscale(
     ] = False,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan, write nothing.")
+        bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
     ] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -124,7 +130,7 @@ def downscale(
         uncertainty=uncertainty,
         tile=tile,
         overlap=overlap,
-        batch=batch,
+        batch=parse.batch(batch),
         device=device,
         precision=parse.precision(precision),
         bounds=bounds,
@@ -138,8 +144,8 @@ def downscale(
         scheduler=scheduler,
     )
     if dry_run:
-        plan = pipeline.plan_downscale(request)
-        console.print_json(plan.to_json())
+        plan, estimate = pipeline.plan_downscale(request)
+        console.print_json({**plan.to_json(), "estimate": estimate.to_json()})
         return
     with console.progress_bar("tiles", quiet=quiet) as progress:
         result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)

@@ -54,6 +54,15 @@ def precision(text: str) -> PrecisionChoice:
     return cast("PrecisionChoice", one_of("--precision", text, get_args(PrecisionChoice)))
 
 
+def batch(text: str) -> int | Literal["auto"]:
+    """Read ``auto`` or a number of tiles."""
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--batch {text} is neither 'auto' nor a number from 1 on")
+    return int(text)
+
+
 def conserves(text: str | None, *, no_conserve: bool) -> bool | None:
     """Read ``kelvin``, ``radiance`` or ``none``; None leaves it to the method."""
     if no_conserve and text not in (None, "none"):

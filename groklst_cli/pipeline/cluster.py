@@ -25,8 +25,8 @@ from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_row
 from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
 
-_PATIENCE: Final = 120.0
-"""Seconds to wait for the first worker of a cluster."""
+_PATIENCE: Final = 60.0
+"""Seconds to wait for a scheduler, and for the first of its workers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
         raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
     if request.scheduler is not None:
         try:
-            client = distributed.Client(request.scheduler, timeout=30)
+            client = distributed.Client(request.scheduler, timeout=_PATIENCE)
             client.wait_for_workers(1, timeout=_PATIENCE)
         except (OSError, TimeoutError, ValueError) as error:
             raise DeviceError(f"--scheduler {request.scheduler}: {error}") from error

@@ -4,8 +4,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import rasterio
@@ -22,8 +23,9 @@ from groklst_cli.geo.writer import STATUS_TAG, OutputFormat, ResultFile, check_t
 from groklst_cli.pipeline.ahead import ahead
 from groklst_cli.pipeline.cluster import Cluster, Work, open_cluster
 from groklst_cli.pipeline.coregister import coregister
+from groklst_cli.pipeline.estimate import Estimate, estimate, fitting_batch
 from groklst_cli.pipeline.job import Job, Parts
-from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
+from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
 from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.plan import conservation_of, facts_of, layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
@@ -35,18 +37,20 @@ from groklst_models.turns import TurnSpread
 
 __all__ = ["Plan", "Progress", "Request", "Result", "downscale", "plan_downscale"]
 
-_JOB_TAG = "GROKLST_JOB"
+_JOB_TAG: Final = "GROKLST_JOB"
+_WORTH_SAYING: Final = 10.0  # seconds
 
 
-def plan_downscale(request: Request) -> Plan:
-    """Open the inputs, check all that can be checked, and say what would be done.
+def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
+    """Open the inputs, check all that can be checked, try one tile, and say what would be done.
 
     Raises:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
     _check_targets(request)
     with gdal_environment(), open_scene(request) as scene:
-        return plan_of(request, scene)
+        plan = plan_of(request, scene)
+        return plan, estimate(request, plan, scene)
 
 
 def downscale(
@@ -90,14 +94,26 @@ def downscale(
                 precision=request.precision,
                 note=note,
             )
+            request = _with_batch(request, plan, scene, method, job, note)
             work = Work(request, shifts, method if plan.choice.is_fitted else None, threads)
             with open_cluster(request, note) as cluster:
                 layout = layout_of(plan, request, scene, method)
                 at_once = share_processor(method, layout.count, own=threads, machine=threads)
                 run = _Run(
-                    request, plan, scene, method, layout, job, at_once, cluster, work, progress
+                    request,
+                    plan,
+                    scene,
+                    method,
+                    layout,
+                    job,
+                    at_once,
+                    cluster,
+                    work,
+                    progress,
+                    note,
                 )
-                mean = run.write(_tags(plan, scene, shifts) | {_JOB_TAG: job.digest})
+                with memory_errors():
+                    mean = run.write(_tags(plan, scene, shifts) | {_JOB_TAG: job.digest})
     if request.picture is not None:
         before_and_after(request.lst, request.output, request.picture)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
@@ -118,6 +134,7 @@ class _Run:
     cluster: Cluster | None
     work: Work
     progress: Progress
+    note: Callable[[str], None]
     tiles: int = 0
 
     def write(self, tags: Mapping[str, str]) -> float:
@@ -175,9 +192,17 @@ class _Run:
         total = across * sum(map(len, groups))
         done = total - across * sum(map(len, missing))
 
+        began, made_here = time.monotonic(), 0
+        self.note(_amount(total, done, self.plan))
+
         def count(tiles: int) -> None:
-            nonlocal done
-            done += tiles
+            nonlocal done, made_here
+            if tiles and not made_here:
+                lanes = self.at_once * max(1, self.request.processes)
+                left = (time.monotonic() - began) * (total - done - tiles) / (tiles * lanes)
+                if left > _WORTH_SAYING:
+                    self.note(f"about {_duration(left)} left")
+            done, made_here = done + tiles, made_here + tiles
             self.tiles += tiles
             self.progress(done, total)
 
@@ -201,6 +226,35 @@ class _Run:
         wanted = {row for group in missing for row in group}
         for row in (row for group in groups for row in group):
             yield next(made) if row in wanted else (row, parts.load(row))
+
+
+def _amount(total: int, done: int, plan: Plan) -> str:
+    kept = f", {done} of them from an earlier run" if done else ""
+    return f"{total} tiles of {plan.tile} × {plan.tile} fine pixels{kept}"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _with_batch(
+    request: Request,
+    plan: Plan,
+    scene: Scene,
+    method: Method,
+    job: Job,
+    note: Callable[[str], None],
+) -> Request:
+    """Settle how many tiles a batch has; a run that is gone on with keeps what it had."""
+    if request.batch != "auto":
+        return request
+    layout = layout_of(plan, request, scene, method, batch=1)
+    channels = len(scene.bands) if reads_guide(method) else 0
+    batch = job.recall("batch", lambda: fitting_batch(method, layout, channels, note))
+    return replace(request, batch=batch)
 
 
 def _saved(rows: Iterator[tuple[int, Fine]], parts: Parts) -> Iterator[tuple[int, Fine]]:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -87,6 +87,16 @@ class Job:
         self._lock.release()
         if not keep and os.name == "nt":  # where a file that is open cannot be removed
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def recall(self, name: str, choose: Callable[[], int]) -> int:
+        """Return a number that this run, or the one it goes on with, has once chosen."""
+        path = self.folder / f"{name}.json"
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            chosen = choose()
+            _write(path, json.dumps(chosen).encode())
+            return chosen
 
     def parts(self, name: str) -> "Parts":
         """Return the store of one kind of rows."""

@@ -1,6 +1,7 @@
 """Choosing a method, bringing it to a device, fitting it to the scene."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +21,8 @@ from groklst_models.turns import SCORE
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 FITTED_TILE: Final = 512
+_CPU: Final = torch.device("cpu")
+_ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
 _SEVERAL: Final = 4  # tiles from which on each is computed on one thread
 NETWORK_OVERLAP: Final = 64
 """Fine pixels; leaves 0.021 K at tile lines, where 16 leave 0.046 K and 128 leave 0.020 K."""
@@ -170,10 +173,28 @@ def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> in
     """
     if not getattr(method, "concurrent", False):
         torch.set_num_threads(own)
-        return 1
+        return _ON_A_GPU if getattr(method, "device", _CPU).type == "cuda" else 1
     several = tiles >= _SEVERAL
     torch.set_num_threads(1 if several else machine)
     return own if several else 1
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn torch's complaints of too little memory into ours.
+
+    Raises:
+        DeviceError: If memory ran out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise DeviceError(
+            "memory ran out while predicting; take --batch 1, a smaller --tile or a smaller -j, "
+            "and --resume where finished rows were kept"
+        ) from error
 
 
 def reads_guide(method: Method) -> bool:

@@ -58,14 +58,26 @@ def plan_of(request: Request, scene: Scene) -> Plan:
     )
 
 
-def layout_of(plan: Plan, request: Request, scene: Scene, method: Method) -> Layout:
-    """Cut the whole scene into tiles."""
+def layout_of(
+    plan: Plan, request: Request, scene: Scene, method: Method, *, batch: int | None = None
+) -> Layout:
+    """Cut the whole scene into tiles.
+
+    Args:
+        plan: Says how large tiles are.
+        request: Says how many a batch has, unless ``batch`` does.
+        scene: What is cut.
+        method: Says what a tile needs around it.
+        batch: Tiles in a batch.
+    """
+    together = batch if batch is not None else request.batch
+    assert together != "auto"
     return Layout.of(
         scene.coarse.shape,
         tile=plan.tile // scene.scale,
         overlap=plan.overlap // scene.scale,
         halo=method.halo,
-        batch=request.batch,
+        batch=together,
     )
 
 

@@ -44,7 +44,7 @@ class Request:
         uncertainty: A GeoTIFF for the standard deviation of the result, or None.
         tile: Side of a tile, fine pixels; None for the method's own.
         overlap: What neighbouring tiles share, fine pixels; None for the method's own.
-        batch: Tiles a network gets at once.
+        batch: Tiles a network gets at once; ``auto`` for as many as pay on its device.
         device: Where a network runs; several, with commas between, share the work.
         precision: Of a network's arithmetic.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
@@ -73,7 +73,7 @@ class Request:
     uncertainty: Path | None = None
     tile: int | None = None
     overlap: int | None = None
-    batch: int = 1
+    batch: int | Literal["auto"] = "auto"
     device: str = "auto"
     precision: PrecisionChoice = "auto"
     bounds: tuple[float, float, float, float] | None = None

@@ -23,6 +23,7 @@ class NetworkMethod:
         network: In evaluation mode, on its device.
         normalization: What it was trained with.
         uses_guide: Whether the network has guidance channels.
+        device: Where it runs.
         concurrent: Whether tiles are best computed side by side, each on one thread.
     """
 
@@ -60,7 +61,7 @@ class NetworkMethod:
         self.scale = scale
         self.multiple_of = int(getattr(network, "multiple_of", 1))
         self.uses_guide = bool(normalization.bands)
-        self._device, self._precision = device, precision
+        self.device, self._precision = device, precision
         self.concurrent = device.type == "cpu"
 
     def predict(self, tiles: Tiles) -> Tensor:
@@ -69,16 +70,22 @@ class NetworkMethod:
         if self.uses_guide:
             assert tiles.guide is not None
             wanted = self.normalization.band_names
-            guide = derive_known(tiles.guide.to(self._device), self._bands, wanted)
-        lst = tiles.lst.to(self._device)
+            guide = derive_known(self._brought(tiles.guide), self._bands, wanted)
+        lst = self._brought(tiles.lst)
         inputs = network_inputs(self.normalization, lst, guide, self.scale)
         with torch.inference_mode(), self._autocast():
             fine = run_padded(self.network, inputs.lst, inputs.guide, self.scale).float()
         return inputs.restore(fine).cpu()
 
+    def _brought(self, values: Tensor) -> Tensor:
+        """Bring a tensor to the device; to a GPU without making the processor wait."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(
-            self._device.type,
+            self.device.type,
             dtype=_DTYPES.get(self._precision, torch.bfloat16),
             enabled=self._precision != "fp32",
         )

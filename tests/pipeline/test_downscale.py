@@ -223,10 +223,12 @@ def test_a_plan_says_what_a_run_does_and_writes_nothing(write_raster, tmp_path):
         scale=4,
         bounds=(500000, 4388000, 502000, 4389900),
     )
-    plan = plan_downscale(request)
+    plan, expected = plan_downscale(request)
     assert sorted(os.listdir(tmp_path)) == before
     result = downscale(request)
     assert result.plan == plan
+    assert expected.tiles == result.tiles
+    assert expected.seconds > 0
     with rasterio.open(tmp_path / "f.tif") as fine:
         assert fine.shape == plan.grid.shape == (36, 36)  # whole coarse pixels that touch
         assert fine.transform == plan.grid.transform
