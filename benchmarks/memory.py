@@ -1,7 +1,8 @@
 """Peak memory of a tall scene over that of a square one: it must not grow with the height.
 
-``python benchmarks/memory.py [--method NAME] [--bands N]`` downscales two scenes of 4 096 columns,
-×8, in processes of their own and prints the ratio of their peak memory (largest resident set).
+``python benchmarks/memory.py [--method NAME] [--bands N] [--height N]`` downscales two scenes of
+4 096 columns, ×8, in processes of their own and prints the ratio of their peak memory (largest
+resident set).
 """
 
 import argparse
@@ -17,7 +18,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-SCALE, WIDTH, HEIGHTS = 8, 4096, (4096, 16384)
+SCALE, WIDTH = 8, 4096
 FINE = Affine(30, 0, 500000, 0, -30, 4400000)
 
 
@@ -53,11 +54,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--method", default="bicubic")
     parser.add_argument("--bands", type=int, default=1)
+    parser.add_argument("--height", type=int, default=16384)
     options = parser.parse_args()
     peaks = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for height in HEIGHTS:
+        for height in (WIDTH, options.height):
             coarse = FINE * Affine.scale(SCALE)
             write_rows(folder / "lst.tif", height // SCALE, WIDTH // SCALE, coarse, 280, 320)
             guides: list[str] = []

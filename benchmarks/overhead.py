@@ -10,12 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import rasterio
 import rasterio.shutil
 import torch
-from affine import Affine
-from rasterio.crs import CRS
+from made_scenes import BANDS, SCALE, make_scene
 from torch import nn
 from torch.nn import functional
 
@@ -26,34 +24,6 @@ from groklst_cli.pipeline import downscale as pipeline
 from groklst_models.contract import Tiles
 from groklst_models.network_method import NetworkMethod
 from groklst_models.normalization import BandStatistics, Normalization
-
-SCALE = 8
-FINE = Affine(30, 0, 500000, 0, -30, 4400000)
-BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
-
-
-def write(path: Path, values: np.ndarray, transform: Affine, scale: float = 1.0) -> None:
-    """Write one band, compressed as products are."""
-    with rasterio.open(
-        path, "w", driver="GTiff", count=1, height=values.shape[0], width=values.shape[1],
-        dtype=values.dtype, crs=CRS.from_epsg(32647), transform=transform, tiled=True,
-        compress="deflate",
-    ) as raster:  # fmt: skip
-        raster.write(values, 1)
-        raster.scales = (scale,)
-
-
-def make_scene(folder: Path, side: int) -> None:
-    """Write an LST and six guides on one lattice, of which two explain most of it."""
-    rng = np.random.default_rng(0)
-    lst = rng.normal(300, 0.3, (side // SCALE, side // SCALE))
-    for name in BANDS:
-        coarse = rng.integers(500, 5000, (side // 4, side // 4))
-        band = coarse.repeat(4, 0).repeat(4, 1) + rng.integers(0, 50, (side, side))
-        write(folder / f"{name}.tif", band.astype("uint16"), FINE, 1e-4)
-        means = band.reshape(side // SCALE, SCALE, -1, SCALE).mean((1, 3)) * 1e-4
-        lst += {"nir": -20.0, "swir1": 15.0}.get(name, 0.0) * means
-    write(folder / "lst.tif", lst.astype(np.float32), FINE * Affine.scale(SCALE))
 
 
 class Cheap(nn.Module):
@@ -112,7 +82,7 @@ def main() -> None:
     pipeline.prepare = lambda *given, **named: method
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_scene(folder, options.side)
+        make_scene(folder, options.side, options.side)
         request = pipeline.Request(
             BandSource(str(folder / "lst.tif")), folder / "out.tif",
             [BandSource(str(folder / f"{b}.tif")) for b in BANDS],

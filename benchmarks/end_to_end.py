@@ -1,0 +1,80 @@
+"""A whole run over bare forward passes of the same tiles, for MoCoLSK-Net.
+
+``python benchmarks/end_to_end.py [--side N] [--width N] [--tile N]`` downscales a scene with six
+guides in this process, then runs the same network, loaded the same way, over as many tensors of a
+tile's size: one after the other on all threads, and side by side on one thread each. The better of
+the two is what the run is compared with.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from made_scenes import BANDS, SCALE, make_checkpoint, make_scene
+
+from groklst_cli.geo.raster import BandSource
+from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_models.checkpoint import load
+
+
+def bare_seconds(model: Path, tile: int, tiles: int) -> float:
+    """Time forward passes alone, arranged in the better of two ways."""
+    network = load(model).load_network().eval()
+    lst = torch.randn(1, 1, tile // SCALE, tile // SCALE)
+    guide = torch.randn(1, len(BANDS), tile, tile)
+
+    def forward(_: int) -> None:
+        with torch.inference_mode():
+            network(lst, guide)
+
+    threads, found = os.cpu_count() or 1, []
+    for each, lanes in ((threads, 1), (1, threads)):
+        torch.set_num_threads(each)
+        with ThreadPoolExecutor(lanes) as pool:
+            forward(0)
+            began = time.perf_counter()
+            list(pool.map(forward, range(tiles)))
+            found.append(time.perf_counter() - began)
+    print(f"bare: {found[0]:.1f} s on all threads, {found[1]:.1f} s side by side")
+    return min(found)
+
+
+def main() -> None:
+    """Run, compare, print the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--side", type=int, default=1536)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--stages", type=int, default=4)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--tile", type=int, default=256)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_scene(folder, options.side, options.side)
+        make_checkpoint(
+            folder / "network",
+            width=options.width,
+            stages=options.stages,
+            blocks=options.blocks,
+            tile=options.tile,
+        )
+        request = Request(
+            BandSource(str(folder / "lst.tif")),
+            folder / "out.tif",
+            [BandSource(str(folder / f"{band}.tif")) for band in BANDS],
+            scale=SCALE,
+            model=str(folder / "network"),
+            device="cpu",
+        )
+        result = downscale(request)
+        print(f"{options.side}² pixels, {result.tiles} tiles: {result.seconds:.1f} s", flush=True)
+        bare = bare_seconds(folder / "network", options.tile, result.tiles)
+    print(f"ratio {result.seconds / bare:.3f}")
+
+
+if __name__ == "__main__":
+    main()
