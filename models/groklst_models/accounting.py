@@ -37,7 +37,7 @@ def count_operations(name: str, scale: int, *, side: int = 512) -> int:
     if find(name).shelf == "guided":
         fine = coarse * scale
         given.append(torch.empty(1, BENCHMARK_CHANNELS, fine, fine, device="meta"))
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*given)
     return int(counter.get_total_flops())
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from groklst_models.blocks.attention import EnhancedSpatialAttention
+from groklst_models.blocks.precision import without_autocast
 from groklst_models.blocks.upsample import bicubic
 
 
@@ -132,7 +133,7 @@ class EdgeTransfer(nn.Module):
 
     def forward(self, lst: Tensor, guide: Tensor, gates: Tensor) -> Tensor:
         """Return (B, F, H, W) features for LST and guidance features and gates of that shape."""
-        with torch.autocast(lst.device.type, enabled=False):  # half floats cannot sum whole rows
+        with without_autocast(lst.device):  # half floats cannot sum whole rows
             return self.solve(lst.float(), guide.float(), gates.float()).to(lst.dtype)
 
     def solve(self, lst: Tensor, guide: Tensor, gates: Tensor) -> Tensor:

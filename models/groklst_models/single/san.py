@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from groklst_models.blocks.attention import ChannelAttention
+from groklst_models.blocks.precision import without_autocast
 from groklst_models.blocks.residual import ResidualBlock
 from groklst_models.blocks.tokens import to_map, to_tokens
 from groklst_models.blocks.upsample import PixelShuffleUpsampler
@@ -104,7 +105,7 @@ class SecondOrderAttention(ChannelAttention):
 
     def summary(self, features: Tensor) -> Tensor:
         """Return (B, C, 1, 1), each channel's mean over its row of the covariance's root."""
-        with torch.autocast(device_type=features.device.type, enabled=False):
+        with without_autocast(features.device):
             root = square_root(covariance(features.float()))
         return root.mean(dim=2)[..., None, None].to(features.dtype)
 
