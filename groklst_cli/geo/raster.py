@@ -1,6 +1,8 @@
 """Opening rasters: bands by name, values in physical units, NaN where there are none."""
 
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -139,6 +141,57 @@ def to_physical(raw: NDArray[np.generic], scale: float, offset: float) -> NDArra
     return (raw.astype(np.float64) * scale + offset).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What is known of all valid values of a raster, in the raster's own unit.
+
+    Attributes:
+        low: The least.
+        high: The greatest.
+        total: Their sum.
+        count: How many there are.
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    total: float = 0.0
+    count: int = 0
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> Self:
+        """Sum up values; those that are not finite do not count."""
+        values = values[np.isfinite(values)]
+        if not values.size:
+            return cls()
+        total = float(values.sum(dtype=np.float64))
+        return cls(float(values.min()), float(values.max()), total, values.size)
+
+    @property
+    def mean(self) -> float:
+        """Mean of the values; NaN where there are none."""
+        return self.total / self.count if self.count else math.nan
+
+    def __add__(self, other: "Summary") -> "Summary":
+        return Summary(
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.total + other.total,
+            self.count + other.count,
+        )
+
+
+def summary_rows(grid: Grid) -> Iterator[slice]:
+    """Cut a raster into rows that are summed up one after another, so that sums have one order."""
+    step = max(1, 2**22 // grid.width)
+    for start in range(0, grid.height, step):
+        yield slice(start, min(grid.height, start + step))
+
+
+def units_of(word: str) -> Units | None:
+    """Tell what a tag's word for a unit means; None if it means neither kelvin nor °C."""
+    return _UNIT_WORDS.get(word.strip().lower())
+
+
 class LstSource:
     """A coarse LST raster: its grid, and its rows in kelvin.
 
@@ -151,12 +204,15 @@ class LstSource:
         mean: Their mean, kelvin.
     """
 
-    def __init__(self, source: BandSource, units: Units | None = None) -> None:
+    def __init__(
+        self, source: BandSource, units: Units | None = None, *, summary: Summary | None = None
+    ) -> None:
         """Open a file.
 
         Args:
             source: The file, and its band where it has several.
             units: The unit of the values, or None to find out.
+            summary: Of the values where it is known, so that they are not read for it.
 
         Raises:
             InputError: If it cannot be used: unreadable, several bands, no valid pixel, or of a
@@ -168,7 +224,7 @@ class LstSource:
         try:
             self._band = self._choose_band(source.band)
             self.grid = grid_of(self._dataset)
-            summary = self._summarize()
+            summary = self._summarize() if summary is None else summary
             self.units, self.units_from = self._find_units(units, summary)
             self.valid = summary.count
             self.mean = summary.mean + (CELSIUS_ZERO if self.units == "C" else 0.0)
@@ -206,7 +262,7 @@ class LstSource:
         check_band(self._dataset, self.path, chosen)
         return chosen
 
-    def _find_units(self, asked: Units | None, values: "_Summary") -> tuple[Units, str]:
+    def _find_units(self, asked: Units | None, values: Summary) -> tuple[Units, str]:
         low, high = values.low, values.high
         if asked is not None:
             _refuse_outside(self.path, low, high, asked, "--lst-units")
@@ -228,33 +284,18 @@ class LstSource:
         tags = {**self._dataset.tags(), **self._dataset.tags(self._band)}
         words = [self._dataset.units[self._band - 1]]
         words += [value for key, value in tags.items() if key.lower() in ("unit", "units")]
-        found = {
-            _UNIT_WORDS[w.strip().lower()] for w in words if w and w.strip().lower() in _UNIT_WORDS
-        }
+        found = {units for word in words if (units := units_of(word or "")) is not None}
         return found.pop() if len(found) == 1 else None
 
-    def _summarize(self) -> "_Summary":
+    def _summarize(self) -> Summary:
         """Find range and mean of the values, some rows at a time."""
-        low, high, total, count = np.inf, -np.inf, 0.0, 0
-        step = max(1, 2**22 // self.grid.width)
-        for start in range(0, self.grid.height, step):
-            window = Window(0, start, self.grid.width, min(step, self.grid.height - start))
-            values = _read_or_explain(self._dataset, self._band, window)
-            values = values[np.isfinite(values)]
-            if values.size:
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-                total, count = total + float(values.sum(dtype=np.float64)), count + values.size
-        if count == 0:
+        found = Summary()
+        for rows in summary_rows(self.grid):
+            window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
+            found += Summary.of(_read_or_explain(self._dataset, self._band, window))
+        if found.count == 0:
             raise InputError(f"{self.path} has no valid pixel; every one is nodata")
-        return _Summary(low, high, total / count, count)
-
-
-@dataclass(frozen=True)
-class _Summary:
-    low: float
-    high: float
-    mean: float
-    count: int
+        return found
 
 
 def _refuse_outside(path: str, low: float, high: float, units: Units, says: str) -> None:

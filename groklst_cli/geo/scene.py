@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import GuideSource, ResamplingName
 from groklst_cli.geo.fill import REACH, fill_gaps
-from groklst_cli.geo.raster import BandSource, LstSource, Units
+from groklst_cli.geo.raster import BandSource, LstSource, Summary, Units
 
 READ_ROWS: Final = 128
 """Fine rows that are read at once."""
@@ -37,6 +37,7 @@ class Scene:
         *,
         units: Units | None = None,
         resampling: ResamplingName = "auto",
+        summary: Summary | None = None,
     ) -> None:
         """Open all files; use as a context manager, or close.
 
@@ -46,6 +47,7 @@ class Scene:
             scale: At least 2.
             units: The LST's unit, or None to find out.
             resampling: How guidance comes to the fine grid.
+            summary: Of the LST's values where it is known, so that they are not read for it.
 
         Raises:
             InputError: If a file cannot be used.
@@ -55,7 +57,7 @@ class Scene:
             raise UsageError(f"the scale is {scale}, it must be at least 2")
         with ExitStack() as opened:
             self.scale = scale
-            self.lst = LstSource(lst, units)
+            self.lst = LstSource(lst, units, summary=summary)
             opened.callback(self.lst.close)
             self.coarse = self.lst.grid
             self.fine = self.coarse.refine(scale)

@@ -48,6 +48,8 @@ def derive(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
         ``(…, len(names), H, W)``; an index is NaN where its bands are or where their sum is not
         positive.
     """
+    if not names:
+        return guide[..., :0, :, :]
     planes = [_plane(guide, bands, name) for name in names]
     return torch.stack(planes, dim=-3)
 

@@ -20,7 +20,9 @@ from groklst_models.checkpoint import load
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError
 from groklst_models.network_method import NetworkMethod
+from groklst_models.registry import find
 from tests.data.folders import write_groklst
+from tests.networks.toy_networks import TABLE
 
 TINY = {"width": 8, "stages": 1, "blocks": 1}
 
@@ -196,6 +198,28 @@ def test_training_learns(dataset, tmp_path):
     told = losses(tmp_path / "run")
     assert np.mean(told[-10:]) < 0.6 * np.mean(told[:10])
     assert done.scores["rmse"] < 1.5  # it starts at 2.6
+
+
+@pytest.mark.parametrize("name", ["srcnn", "swinir", "act", "fdkn", "dagf"])
+def test_networks_of_other_multiples_and_without_guidance_train_and_run(dataset, tmp_path, name):
+    bands = ("red", "nir", "dem") if find(name).shelf == "guided" else ()
+    options = tiny(
+        dataset, tmp_path / "run", network=name, arguments=TABLE[name]["tiny"], steps=2, bands=bands
+    )
+    fit(options)
+    checkpoint = load(tmp_path / "run" / BEST)
+    assert checkpoint.header.normalization.band_names == bands
+    method = NetworkMethod(
+        checkpoint.load_network(),
+        checkpoint.header.normalization,
+        scale=2,
+        bands=bands,
+        device=torch.device("cpu"),
+    )
+    guide = torch.full((1, 3, 14, 18), 0.3) if bands else None
+    fine = method.predict(Tiles(torch.full((1, 1, 7, 9), 300.0), guide, (0,), (0,)))
+    assert fine.shape == (1, 1, 14, 18)
+    assert torch.isfinite(fine).all()
 
 
 def test_every_weight_of_the_generation_pathway_moves(dataset, tmp_path):
