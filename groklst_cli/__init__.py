@@ -1,3 +1,15 @@
 """Turn coarse land surface temperature rasters into fine ones."""
 
+from importlib import import_module
+from typing import Any
+
+__all__ = ["__version__", "downscale"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Hand on ``downscale`` for arrays, so that only those who call it wait for its libraries."""
+    if name == "downscale":
+        return import_module("groklst_cli.xarray_face").downscale
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,24 +8,32 @@ predicted once, and no task sees more than its part.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
+from itertools import pairwise
 from operator import add
-from threading import Lock
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import dask
 import dask.array
+import dask.base
 import numpy as np
 import torch
 from dask.delayed import Delayed, delayed
-from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.align import GuideSource, gdal_environment
+from groklst_cli.geo.align import GuideSource, ResamplingName, gdal_environment
 from groklst_cli.geo.fill import REACH
-from groklst_cli.geo.raster import BandSource, Summary, open_raster, read_physical, summary_rows
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.raster import (
+    BandSource,
+    Summary,
+    Units,
+    open_raster,
+    read_physical,
+    summary_rows,
+)
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.arrays import (
     ArrayRaster,
@@ -56,6 +64,7 @@ class Work:
         fitted: The method, if it was fitted; a network is loaded by each process.
         shifts: By how much each guide was found to be off.
         threads: That a process would compute with alone.
+        reads_guide: Whether the method looks at guidance.
     """
 
     request: Request
@@ -64,6 +73,12 @@ class Work:
     fitted: Method | None
     shifts: tuple[Shift | None, ...]
     threads: int
+    reads_guide: bool
+
+
+_ARRAYS: Final[Any] = dask.array  # has no types
+_COMPUTE: Final[Any] = dask.base.compute
+_NETWORKS: Final[WeakKeyDictionary[Work, Method]] = WeakKeyDictionary()
 
 
 def downscale_lazily(
@@ -88,11 +103,11 @@ def downscale_lazily(
         summary = _summary(lst)
         known = None
         if request.units is None and lst.frame.units is None:
-            (known,) = dask.compute(summary)
+            (known,) = _COMPUTE(summary)
         with _streamed(request, lst, guides, known or Summary()) as scene:
             work = _plan(request, scene, note)
-            reads = reads_guide(work.fitted) if work.fitted else True
-            return work.plan, _strips(work, scene, known or summary, lst, guides if reads else ())
+            read = guides if work.reads_guide else ()
+            return work.plan, _strips(work, scene, known or summary, lst, read)
 
 
 def _plan(request: Request, scene: "_StreamedScene", note: Callable[[str], None]) -> Work:
@@ -116,7 +131,9 @@ def _plan(request: Request, scene: "_StreamedScene", note: Callable[[str], None]
         torch.set_num_threads(before)
     layout = layout_of(plan, request, scene, method)
     fitted = method if plan.choice.is_fitted else None
-    return Work(request, plan, layout, fitted, scene.shifts, threads)
+    reads = reads_guide(method)
+    shifts = scene.shifts if reads else ()
+    return Work(request, plan, layout, fitted, shifts, threads, reads)
 
 
 def _strips(
@@ -137,7 +154,7 @@ def _strips(
     }
     starts = [layout.rows.spans[group.start].start for group in groups] + [whole.rows.stop]
     strips = []
-    for start, stop in zip(starts, starts[1:], strict=False):
+    for start, stop in pairwise(starts):
         strip = Strip(slice(start, stop), whole.columns)
         needed = surroundings(strip, scene, kept)
         around = layout.groups_of(needed)
@@ -145,8 +162,8 @@ def _strips(
         part = lst.cut(needed.rows, needed.columns)
         made = delayed(_finish)(held, summary, strip, part, around, rows)
         shape = (stop - start) * scene.scale, work.plan.grid.width
-        strips.append(dask.array.from_delayed(made, shape, meta=np.empty((0, 0), np.float32)))
-    return dask.array.concatenate(strips, axis=0)
+        strips.append(_ARRAYS.from_delayed(made, shape, meta=np.empty((0, 0), np.float32)))
+    return _ARRAYS.concatenate(strips, axis=0)
 
 
 def _inputs(
@@ -158,15 +175,177 @@ def _inputs(
 ) -> tuple[ArrayRaster, list[ArrayRaster]]:
     """Cut out what a group of rows of tiles depends on."""
     spans = work.layout.rows.spans
-    outer = Strip(slice(spans[group[0]].outer_start, spans[group[-1]].outer_stop), _all(scene))
+    outer = Strip(
+        slice(spans[group[0]].outer_start, spans[group[-1]].outer_stop), work.plan.strip.columns
+    )
     filled = outer.widened(REACH, scene.coarse.shape)
-    return lst.cut(filled.rows, filled.columns), [
-        _guide_part(scene, guide, shift, outer.rows, outer.columns)
-        for guide, shift in zip(guides, work.shifts, strict=False)
-    ]
+    return (
+        lst.cut(filled.rows, filled.columns),
+        _guide_parts(scene, work.request, guides, work.shifts, outer),
+    )
 
 
-def _guide_part(
-    scene: Scene, guide: ArrayRaster, shift: Shift | None, rows: slice, columns: slice
-) -> ArrayRaster:
-    ...
+def _guide_parts(
+    scene: Scene,
+    request: Request,
+    guides: Sequence[ArrayRaster],
+    shifts: Sequence[Shift | None],
+    part: Strip,
+) -> list[ArrayRaster]:
+    """Cut out of each guide what a part of the scene depends on."""
+    rows, columns = scene.to_fine(part.rows), scene.to_fine(part.columns)
+    aligned = request.resampling == "auto"
+    windows: dict[tuple[Grid, Shift | None], tuple[slice, slice]] = {}
+    parts = []
+    for guide, shift in zip(guides, shifts, strict=True):
+        place = guide.frame.grid, shift
+        if place not in windows:
+            fine = moved(scene.fine, shift, scene.scale)
+            windows[place] = guide_window(place[0], fine, rows, columns, aligned=aligned)
+        parts.append(guide.cut(*windows[place]))
+    return parts
+
+
+class _StreamedScene(Scene):
+    """A scene of Dask arrays that computes what is read of it, when it is read."""
+
+    def __init__(
+        self,
+        lst: BandSource,
+        guides: Sequence[BandSource],
+        scale: int,
+        *,
+        units: Units | None,
+        resampling: ResamplingName,
+        summary: Summary,
+        arrays: tuple[Request, ArrayRaster, Sequence[ArrayRaster]],
+    ) -> None:
+        super().__init__(lst, guides, scale, units=units, resampling=resampling, summary=summary)
+        self._request, self._lst, self._guides = arrays
+        self._summary = summary
+        self.shifts: tuple[Shift | None, ...] = (None,) * len(self.guides)
+
+    def read_lst(self, rows: slice, columns: slice) -> Fine:
+        (part,) = _computed([self._lst.cut(rows, slice(0, self.coarse.width))])
+        with scene_of(self._request, part, (), summary=self._summary) as scene:
+            return scene.read_lst(rows, columns)
+
+    def read_guide(
+        self, rows: slice, columns: slice, guides: Sequence[GuideSource] | None = None
+    ) -> Fine:
+        chosen = [self.guides.index(g) for g in (self.guides if guides is None else guides)]
+        arrays, shifts = [self._guides[i] for i in chosen], [self.shifts[i] for i in chosen]
+        parts = _guide_parts(self, self._request, arrays, shifts, Strip(rows, columns))
+        loaded = _computed(parts)
+        lst = self._lst.empty()
+        with scene_of(self._request, lst, loaded, shifts=shifts, summary=self._summary) as scene:
+            return scene.read_guide(rows, columns)
+
+
+@contextmanager
+def _streamed(
+    request: Request, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: Summary
+) -> Iterator[_StreamedScene]:
+    """Open a scene whose rasters in memory are frames without pixels."""
+    frames = [guide.empty() for guide in guides]
+    kind = partial(_StreamedScene, arrays=(request, lst, guides))
+    with scene_of(request, lst.empty(), frames, summary=summary, kind=kind) as scene:
+        assert isinstance(scene, _StreamedScene)
+        yield scene
+
+
+def _computed(rasters: Sequence[ArrayRaster]) -> list[ArrayRaster]:
+    """Compute the pixels of several rasters together."""
+    values = _COMPUTE(*(raster.values for raster in rasters))
+    return [replace(raster, values=v) for raster, v in zip(rasters, values, strict=True)]
+
+
+def _summary(lst: ArrayRaster) -> Delayed:
+    """Sum up all LST values, some rows in each task, in the order of a file's rows."""
+    columns = slice(0, lst.frame.grid.width)
+    parts = [delayed(_sum_up)(lst.cut(rows, columns)) for rows in summary_rows(lst.frame.grid)]
+    summary: Delayed = delayed(_total)(lst.frame.name, parts)
+    return summary
+
+
+def _sum_up(lst: ArrayRaster) -> Summary:
+    height, width = lst.values.shape[1:]
+    with gdal_environment(), lst.in_memory() as memory, open_raster(memory.name) as dataset:
+        return Summary.of(read_physical(dataset, 1, Window(0, lst.row, width, height)))
+
+
+def _total(name: str, parts: Sequence[Summary]) -> Summary:
+    found = reduce(add, parts)
+    if found.count == 0:
+        raise InputError(f"{name} has no valid pixel; every one is nodata")
+    return found
+
+
+def _predict(
+    work: Work, summary: Summary, group: range, lst: ArrayRaster, guides: Sequence[ArrayRaster]
+) -> list[Fine]:
+    """Predict a group of rows of tiles."""
+    with (
+        in_words_of_python(),
+        processor(),
+        scene_of(work.request, lst, guides, shifts=work.shifts, summary=summary) as scene,
+    ):
+        method = _method(work, scene)
+        at_once = share_processor(
+            method, work.layout.count, own=_own_threads(), machine=work.threads
+        )
+        rows = predict_tile_rows(
+            scene,
+            method,
+            work.layout,
+            work.plan.strip,
+            [group],
+            reads_guide=work.reads_guide,
+            at_once=at_once,
+        )
+        return [fine for _, fine in rows]
+
+
+def _finish(
+    work: Work,
+    summary: Summary,
+    strip: Strip,
+    lst: ArrayRaster,
+    groups: Sequence[range],
+    predicted: Sequence[Sequence[Fine]],
+) -> Fine:
+    """Blend, conserve and mask a strip."""
+    kept = conservation_of(work.request) if work.plan.conserve else None
+    tile_rows = (
+        numbered
+        for group, rows in zip(groups, predicted, strict=True)
+        for numbered in zip(group, rows, strict=True)
+    )
+    with in_words_of_python(), scene_of(work.request, lst, (), summary=summary) as scene:
+        rows = finished_rows(scene, work.layout, strip, tile_rows, conservation=kept)
+        return np.concatenate([in_units(fine, work.plan.units) for _, fine in rows])
+
+
+def _method(work: Work, scene: Scene) -> Method:
+    """Return the method that was fitted, or the network, which each process loads once."""
+    if work.fitted is not None:
+        return work.fitted
+    if work not in _NETWORKS:
+        _NETWORKS[work] = prepare(
+            work.plan.choice,
+            scene,
+            device=work.request.device,
+            precision=work.request.precision,
+        )
+    return _NETWORKS[work]
+
+
+def _own_threads() -> int:
+    """Count the threads that are this process's."""
+    try:
+        from distributed import get_worker
+
+        worker: Any = get_worker()
+        return int(worker.state.nthreads)
+    except (ImportError, ValueError):  # no worker of a cluster
+        return os.cpu_count() or 1

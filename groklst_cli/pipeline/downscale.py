@@ -1,6 +1,5 @@
 """Downscaling one scene, from files to a file."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -10,7 +9,6 @@ from typing import Final
 
 import numpy as np
 import rasterio
-import torch
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
@@ -33,6 +31,7 @@ from groklst_cli.pipeline.strips import finished_rows, surroundings
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
 from groklst_cli.pipeline.uncertainty import Evidence, uncertainty_rows
 from groklst_models.contract import Method
+from groklst_models.threads import threads
 from groklst_models.turns import TurnSpread
 
 __all__ = ["Plan", "Progress", "Request", "Result", "downscale", "plan_downscale"]
@@ -48,9 +47,9 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
     _check_targets(request)
-    with gdal_environment(), open_scene(request) as scene:
+    with gdal_environment(), threads(request.jobs) as machine, open_scene(request) as scene:
         plan = plan_of(request, scene)
-        return plan, estimate(request, plan, scene)
+        return plan, estimate(request, plan, scene, machine)
 
 
 def downscale(
@@ -72,9 +71,7 @@ def downscale(
     """
     began = time.monotonic()
     _check_targets(request)
-    threads = request.jobs or os.cpu_count() or 1
-    torch.set_num_threads(threads)
-    with gdal_environment(), open_scene(request) as scene:
+    with gdal_environment(), threads(request.jobs) as machine, open_scene(request) as scene:
         plan = plan_of(request, scene)
         for line in _explain(plan):
             note(line)
@@ -95,10 +92,10 @@ def downscale(
                 note=note,
             )
             request = _with_batch(request, plan, scene, method, job, note)
-            work = Work(request, shifts, method if plan.choice.is_fitted else None, threads)
+            work = Work(request, shifts, method if plan.choice.is_fitted else None, machine)
             with open_cluster(request, note) as cluster:
                 layout = layout_of(plan, request, scene, method)
-                at_once = share_processor(method, layout.count, own=threads, machine=threads)
+                at_once = share_processor(method, layout.count, own=machine, machine=machine)
                 run = _Run(
                     request,
                     plan,

@@ -1,6 +1,5 @@
 """How long a run will take, from one tile that is tried, and how many tiles fit a batch."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -42,8 +41,15 @@ class Estimate:
         return {**asdict(self), "seconds": round(self.seconds, 1)}
 
 
-def estimate(request: Request, plan: Plan, scene: Scene) -> Estimate:
-    """Make the method ready and predict one tile in the middle of what is asked for."""
+def estimate(request: Request, plan: Plan, scene: Scene, threads: int) -> Estimate:
+    """Make the method ready and predict one tile in the middle of what is asked for.
+
+    Args:
+        request: What is asked for.
+        plan: What it comes to.
+        scene: Its files.
+        threads: That a process would compute with alone.
+    """
     began = time.monotonic()
     device = request.devices[0]
     method = prepare(
@@ -51,7 +57,6 @@ def estimate(request: Request, plan: Plan, scene: Scene) -> Estimate:
     )
     fitting = time.monotonic() - began
     layout = layout_of(plan, request, scene, method, batch=1)
-    threads = request.jobs or os.cpu_count() or 1
     own = max(1, threads // max(1, request.processes))
     at_once = share_processor(method, layout.count, own=own, machine=threads)
     kept = conservation_of(request) if plan.conserve else None

@@ -7,15 +7,27 @@ import torch
 
 
 @contextmanager
+def threads(count: int | None) -> Iterator[int]:
+    """Compute on so many threads, or as many as torch has; whatever is set within is put back.
+
+    Yields:
+        How many.
+    """
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread.
 
     Thousands of small operations gain little from more, lose minutes where another program holds a
     core (each operation waits for all its threads), and could differ by the machine's cores.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         yield
-    finally:
-        torch.set_num_threads(before)
