@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from groklst_cli.app import run
+from groklst_cli.app import app, run
 from groklst_models.registry import REGISTRY
 
 PAGE = Path(__file__).parents[2] / "models" / "README.md"
 
 
+def groklst(*arguments: str) -> int:
+    return run(lambda: app(list(arguments)))
+
+
 def test_the_catalogue_is_what_the_command_writes(capsys):
-    assert run(["models", "--format", "markdown"]) == 0
+    assert groklst("models", "--format", "markdown") == 0
     assert capsys.readouterr().out == PAGE.read_text(encoding="utf-8")
 
 
@@ -19,5 +23,5 @@ def test_every_method_is_in_it():
 
 
 def test_markdown_is_of_the_whole_list(capsys):
-    assert run(["models", "edsr", "--format", "markdown"]) == 2
+    assert groklst("models", "edsr", "--format", "markdown") == 2
     assert "whole catalogue" in capsys.readouterr().err
