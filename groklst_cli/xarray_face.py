@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import rioxarray  # noqa: F401  (gives arrays their .rio)
@@ -44,7 +44,7 @@ def downscale(
     psf: PointSpread = "auto",
     tile: int | None = None,
     overlap: int | None = None,
-    batch: int = 1,
+    batch: int | Literal["auto"] = "auto",
     device: str = "auto",
     precision: PrecisionChoice = "auto",
     note: Callable[[str], None] = lambda text: None,
@@ -80,7 +80,7 @@ def downscale(
         psf: The point spread of the fine product, fine pixels, for fitted methods.
         tile: Side of a tile, fine pixels; None for the method's own.
         overlap: What neighbouring tiles share, fine pixels; None for the method's own.
-        batch: Tiles a network gets at once.
+        batch: Tiles a network gets at once; ``auto`` for as many as pay on its device.
         device: Where a network runs: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: Of a network's arithmetic.
         note: Told, for people, what was chosen and found out.
@@ -270,15 +270,14 @@ def _agree(transform: Affine, array: xr.DataArray) -> bool:
     """Tell whether coordinates, as far as there are any, are the middles of pixels."""
     if transform.b or transform.d:
         return True  # rotated: coordinates of rows and columns cannot tell
-    x, y = (array.coords.get(dim) for dim in (array.rio.x_dim, array.rio.y_dim))
-    return _middles(x, transform.c, transform.a) and _middles(y, transform.f, transform.e)
-
-
-def _middles(coordinate: xr.DataArray | None, start: float, step: float) -> bool:
-    if coordinate is None:
-        return True
-    expected = start + step * (np.arange(coordinate.size) + 0.5)
-    return bool(np.all(np.abs(coordinate.values - expected) <= _SAME_PLACE * abs(step)))
+    along = (array.rio.x_dim, transform.c, transform.a), (array.rio.y_dim, transform.f, transform.e)
+    for dimension, start, step in along:
+        if dimension in array.coords:
+            middles = start + step * (np.arange(array.sizes[dimension]) + 0.5)
+            off = np.abs(array.coords[dimension].values - middles)
+            if not np.all(off <= _SAME_PLACE * abs(step)):
+                return False
+    return True
 
 
 def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:

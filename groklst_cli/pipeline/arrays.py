@@ -4,7 +4,6 @@ Part of a raster lies there in the frame of the whole: a sparse GeoTIFF of the w
 in which only that part has pixels. So a part is read, and warped, as the whole file would be.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,6 @@ from threading import Lock
 from typing import Any, Final
 
 import numpy as np
-import torch
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
@@ -23,11 +21,14 @@ from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.raster import CELSIUS_ZERO, BandSource, Summary, Units, units_of
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.coregister import coregister
-from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
+from groklst_cli.pipeline.estimate import fitting_batch
+from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
 from groklst_cli.pipeline.plan import conservation_of, layout_of, plan_of
 from groklst_cli.pipeline.request import Plan, Request
 from groklst_cli.pipeline.strips import finished_rows, surroundings
-from groklst_cli.pipeline.tile_rows import Fine, predict_tile_rows
+from groklst_cli.pipeline.tile_rows import Fine, Layout, predict_tile_rows
+from groklst_models.contract import Method
+from groklst_models.threads import threads
 
 Shift = tuple[float, float]
 """How far a guide's content lies too far, columns and rows in coarse pixels."""
@@ -175,9 +176,7 @@ def downscale_arrays(
     Raises:
         GroklstError: If the arrays cannot be used.
     """
-    threads = os.cpu_count() or 1
-    with in_words_of_python(), processor(), scene_of(request, lst, guides) as scene:
-        torch.set_num_threads(threads)
+    with in_words_of_python(), processor() as machine, scene_of(request, lst, guides) as scene:
         plan = plan_of(request, scene)
         note(f"method {plan.choice.name}: {plan.choice.reason}")
         coregister(scene, request.coregister, note)
@@ -189,7 +188,7 @@ def downscale_arrays(
             precision=request.precision,
             note=note,
         )
-        layout = layout_of(plan, request, scene, method)
+        layout = settled_layout(request, plan, scene, method, note)
         kept = conservation_of(request) if plan.conserve else None
         needed = surroundings(plan.strip, scene, kept)
         tile_rows = predict_tile_rows(
@@ -199,13 +198,27 @@ def downscale_arrays(
             needed,
             layout.groups_of(needed),
             reads_guide=reads_guide(method),
-            at_once=share_processor(method, layout.count, own=threads, machine=threads),
+            at_once=share_processor(method, layout.count, own=machine, machine=machine),
         )
         made = np.empty(plan.grid.shape, np.float32)
-        for first, fine in finished_rows(scene, layout, plan.strip, tile_rows, conservation=kept):
-            row = first * scene.scale
-            made[row : row + len(fine)] = in_units(fine, plan.units)
+        rows = finished_rows(scene, layout, plan.strip, tile_rows, conservation=kept)
+        with memory_errors():
+            for first, fine in rows:
+                row = first * scene.scale
+                made[row : row + len(fine)] = in_units(fine, plan.units)
     return plan, made
+
+
+def settled_layout(
+    request: Request, plan: Plan, scene: Scene, method: Method, note: Callable[[str], None]
+) -> Layout:
+    """Cut the whole scene into tiles, in batches that pay on the method's device."""
+    if request.batch != "auto":
+        return layout_of(plan, request, scene, method)
+    single = layout_of(plan, request, scene, method, batch=1)
+    channels = len(scene.bands) if reads_guide(method) else 0
+    batch = fitting_batch(method, single, channels, note)
+    return layout_of(plan, request, scene, method, batch=batch)
 
 
 def in_units(fine: Fine, units: Units) -> Fine:
@@ -214,17 +227,16 @@ def in_units(fine: Fine, units: Units) -> Fine:
 
 
 @contextmanager
-def processor() -> Iterator[None]:
+def processor() -> Iterator[int]:
     """Have torch's threads to oneself in this process; their number is put back afterwards.
 
     The number is one for the whole process, and a network's last bits may depend on it.
+
+    Yields:
+        The number.
     """
-    with _PROCESSOR:
-        before = torch.get_num_threads()
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    with _PROCESSOR, threads(None) as count:
+        yield count
 
 
 @contextmanager

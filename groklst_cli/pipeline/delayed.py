@@ -1,16 +1,14 @@
 """Strips of a scene of Dask arrays, each made when it is asked for.
 
 Two kinds of tasks: one predicts a group of rows of tiles from the parts of the inputs under it, the
-other finishes the fine rows between two groups from the groups around them. Each row of tiles is
+other finishes a strip of fine rows from the groups around it. Each row of tiles is
 predicted once, and no task sees more than its part.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from itertools import pairwise
 from operator import add
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,7 +16,6 @@ from weakref import WeakKeyDictionary
 import dask.array
 import dask.base
 import numpy as np
-import torch
 from dask.delayed import Delayed, delayed
 from rasterio.windows import Window
 
@@ -42,15 +39,17 @@ from groklst_cli.pipeline.arrays import (
     in_words_of_python,
     processor,
     scene_of,
+    settled_layout,
 )
 from groklst_cli.pipeline.coregister import coregister
 from groklst_cli.pipeline.guide_window import guide_window, moved
-from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
-from groklst_cli.pipeline.plan import conservation_of, layout_of, plan_of
+from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
+from groklst_cli.pipeline.plan import conservation_of, plan_of
 from groklst_cli.pipeline.request import Plan, Request
 from groklst_cli.pipeline.strips import finished_rows, surroundings
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
 from groklst_models.contract import Method
+from groklst_models.threads import threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +111,7 @@ def downscale_lazily(
 
 def _plan(request: Request, scene: "_StreamedScene", note: Callable[[str], None]) -> Work:
     """Choose and fit, and cut into tiles."""
-    threads, before = os.cpu_count() or 1, torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with threads(None) as machine:
         plan = plan_of(request, scene)
         note(f"method {plan.choice.name}: {plan.choice.reason}")
         found = coregister(scene, request.coregister, note)
@@ -127,13 +124,11 @@ def _plan(request: Request, scene: "_StreamedScene", note: Callable[[str], None]
             precision=request.precision,
             note=note,
         )
-    finally:
-        torch.set_num_threads(before)
-    layout = layout_of(plan, request, scene, method)
+        layout = settled_layout(request, plan, scene, method, note)
     fitted = method if plan.choice.is_fitted else None
     reads = reads_guide(method)
     shifts = scene.shifts if reads else ()
-    return Work(request, plan, layout, fitted, shifts, threads, reads)
+    return Work(request, plan, layout, fitted, shifts, machine, reads)
 
 
 def _strips(
@@ -143,7 +138,10 @@ def _strips(
     lst: ArrayRaster,
     guides: Sequence[ArrayRaster],
 ) -> Any:
-    """Join the strips between the first rows of all groups of rows of tiles."""
+    """Join strips of one height, that of a group of rows of tiles without its overlap.
+
+    One height but for the last, because odc-geo's COG writer takes chunks for such.
+    """
     layout, whole = work.layout, work.plan.strip
     kept = conservation_of(work.request) if work.plan.conserve else None
     held = delayed(work, traverse=False)
@@ -152,9 +150,10 @@ def _strips(
         group: delayed(_predict)(held, summary, group, *_inputs(work, scene, group, lst, guides))
         for group in groups
     }
-    starts = [layout.rows.spans[group.start].start for group in groups] + [whole.rows.stop]
+    step = layout.together * (layout.rows.tile - layout.rows.overlap)
     strips = []
-    for start, stop in pairwise(starts):
+    for start in range(0, whole.rows.stop, step):
+        stop = min(whole.rows.stop, start + step)
         strip = Strip(slice(start, stop), whole.columns)
         needed = surroundings(strip, scene, kept)
         around = layout.groups_of(needed)
@@ -287,12 +286,13 @@ def _predict(
     """Predict a group of rows of tiles."""
     with (
         in_words_of_python(),
-        processor(),
+        memory_errors(),
+        processor() as own,
         scene_of(work.request, lst, guides, shifts=work.shifts, summary=summary) as scene,
     ):
         method = _method(work, scene)
         at_once = share_processor(
-            method, work.layout.count, own=_own_threads(), machine=work.threads
+            method, work.layout.count, own=_threads_of_worker() or own, machine=work.threads
         )
         rows = predict_tile_rows(
             scene,
@@ -340,12 +340,12 @@ def _method(work: Work, scene: Scene) -> Method:
     return _NETWORKS[work]
 
 
-def _own_threads() -> int:
-    """Count the threads that are this process's."""
+def _threads_of_worker() -> int | None:
+    """Count the threads of the cluster's worker that this runs in; None if it is none."""
     try:
         from distributed import get_worker
 
         worker: Any = get_worker()
         return int(worker.state.nthreads)
-    except (ImportError, ValueError):  # no worker of a cluster
-        return os.cpu_count() or 1
+    except (ImportError, ValueError):
+        return None

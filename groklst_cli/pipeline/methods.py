@@ -192,8 +192,7 @@ def memory_errors() -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         raise DeviceError(
-            "memory ran out while predicting; take --batch 1, a smaller --tile or a smaller -j, "
-            "and --resume where finished rows were kept"
+            "memory ran out while predicting; take a batch of 1, a smaller tile or fewer threads"
         ) from error
 
 

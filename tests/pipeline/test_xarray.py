@@ -106,10 +106,11 @@ def test_strips_give_the_bits_of_files_however_arrays_are_chunked(files, tmp_pat
     lst, guides = arrays(files, chunks=chunks)
     fine = groklst_cli.downscale(lst, guides, SCALE, method, tile=TILE, **options)
     assert fine.chunks is not None
-    assert len(fine.chunks[0]) > 5
     np.testing.assert_array_equal(fine.values, written(files, tmp_path, method, **options))
-    last = fine[fine.chunks[0][0] * -1 :].values
-    np.testing.assert_array_equal(last, fine.values[-len(last) :])
+    first, *others, last = fine.chunks[0]
+    assert set(others) <= {first}  # odc-geo's COG writer takes that for granted
+    assert last <= first
+    np.testing.assert_array_equal(fine[-last:].values, fine.values[-last:])
 
 
 def test_resampling_and_radiance_reach_the_strips(files, tmp_path):
@@ -318,7 +319,7 @@ def scaled_or_not(lst: xr.DataArray) -> xr.DataArray:
 
 
 def uneven(lst: xr.DataArray) -> xr.DataArray:
-    return lst.assign_coords(x=lst.x**1.01)
+    return lst.assign_coords(x=lst.x + 20 * (np.arange(lst.x.size) % 2))
 
 
 @pytest.mark.parametrize("chunks", [None, 20])
@@ -387,7 +388,7 @@ POLAR, DEGREES = CRS.from_epsg(3413), CRS.from_epsg(4326)
         ),
         (
             Grid(POLAR, Affine(9e3, 0, -1e6, 0, -9e3, 1e6), 220, 220),
-            Grid(DEGREES, Affine(0.5, 0, -180, 0, -0.25, 90), 80, 720),
+            Grid(DEGREES, Affine(0.5, 0, -180, 0, -0.25, 90), 320, 720),
         ),
     ],
     ids=["degrees", "rotated", "pole"],
