@@ -1,11 +1,13 @@
 """Processor time of MoCoLSK-Net as it is over that of the accelerated one, and how far they differ.
 
-``python benchmarks/fast_forward.py [--width N] [--side N] [--scale N] [--threads N]`` computes one
-tile in two processes by turns, each with its own allocator, and prints the ratio of the fastest
-passes, the largest difference, and the peak memory of each.
+``python benchmarks/fast_forward.py [--width N] [--side N] [--scale N] [--threads N] [--pages P]``
+computes one tile in two processes by turns and prints the ratio of the fastest passes, the largest
+difference, and the peak memory of each. The accelerated one has ``large`` pages of memory, or keeps
+the small ones it frees (``kept``), or has ``both``, or neither (``small``), as the plain one.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from groklst_models.guided.mocolsk import MoCoLSKNet
 BANDS = 10
 KELVIN = 14.59  # deviation of the published data's LST
 VARIANTS = ("plain", "accelerated")
+LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}  # torch looks for it once, before its first tensor
 
 
 def scene(scale: int, side: int) -> tuple[Tensor, Tensor]:
@@ -46,7 +49,8 @@ def work(variant: str, options: argparse.Namespace, path: Path) -> None:
     torch.set_num_threads(options.threads)
     made = network(options.scale, options.width)
     if variant == "accelerated":
-        keep_freed_memory()
+        if options.pages in {"kept", "both"}:
+            keep_freed_memory()
         made = accelerate(made, torch.device("cpu"))
     lst, guide = scene(options.scale, options.side)
     with torch.inference_mode():
@@ -65,17 +69,20 @@ def main() -> None:
     for name, default in (("width", 32), ("side", 512), ("scale", 8), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pages", choices=("small", "large", "kept", "both"), default="large")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         work(options.worker[0], options, Path(options.worker[1]))
         return
+    large = options.pages in {"large", "both"}
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / variant for variant in VARIANTS]
         workers = [
             subprocess.Popen(
                 [sys.executable, *sys.argv, "--worker", variant, str(path)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                env=os.environ | (LARGE_PAGES if large and variant == "accelerated" else {}),
             )
             for variant, path in zip(VARIANTS, paths, strict=True)
         ]  # fmt: skip

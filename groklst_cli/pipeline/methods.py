@@ -11,6 +11,7 @@ import torch
 from groklst_cli.errors import DeviceError, InputError, UsageError
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.view import FileView
+from groklst_models.acceleration import accelerate
 from groklst_models.checkpoint import Header, fingerprint, load, read_header
 from groklst_models.contract import FittedMethod, Method
 from groklst_models.errors import ModelsError
@@ -146,8 +147,9 @@ def prepare(
             return fitted
         checkpoint = load(choice.checkpoint)
         chosen = find_device(device)
+        network = checkpoint.load_network().to(chosen)
         return NetworkMethod(
-            checkpoint.load_network(),
+            accelerate(network, chosen),
             checkpoint.header.normalization,
             scale=checkpoint.header.scale,
             bands=scene.bands,

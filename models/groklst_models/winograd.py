@@ -17,7 +17,7 @@ from torch import Tensor, nn
 FEWEST_CHANNELS: Final = 24
 """In and out: the gain is 1.8 here, and 1.1 at sixteen."""
 
-BAND_VALUES: Final = 2**23
+BAND_VALUES: Final = 2**22
 """Of the wider side of a band; its transforms take about 4.5 times as many."""
 
 CELL: Final = 6

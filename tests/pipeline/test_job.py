@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from groklst_cli.errors import GroklstError, InputError, OutputExistsError, UsageError
 from groklst_cli.geo.raster import BandSource
-from groklst_cli.pipeline import downscale as pipeline
+from groklst_cli.pipeline import run
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.job import Job, Parts
 from groklst_models.fitted.bicubic import Bicubic
@@ -158,7 +158,7 @@ class TestDownscale:
 
     def test_a_changed_input_is_refused_by_name(self, tmp_path, write_raster, monkeypatch):
         with monkeypatch.context() as patched:
-            patched.setattr(pipeline, "_write", stopped)
+            patched.setattr(run, "_write", stopped)
             with pytest.raises(Stopped):
                 downscale(self.request(tmp_path, write_raster))
         path = tmp_path / "lst.tif"
