@@ -222,4 +222,4 @@ def _crs_name(grid: Grid) -> str:
 
 def gdal_environment() -> rasterio.Env:
     """Bound GDAL's block cache so that memory does not grow with the scene."""
-    return rasterio.Env(GDAL_CACHEMAX=128, GDAL_NUM_THREADS="1", BIGTIFF_OVERVIEW="IF_SAFER")
+    return rasterio.Env(GDAL_CACHEMAX=64, GDAL_NUM_THREADS="1", BIGTIFF_OVERVIEW="IF_SAFER")

@@ -19,7 +19,7 @@ from groklst_cli.pipeline.job import Job, Parts
 from groklst_cli.pipeline.methods import reads_guide
 from groklst_cli.pipeline.plan import conservation_of
 from groklst_cli.pipeline.request import Plan, Progress, Request
-from groklst_cli.pipeline.strips import finished_rows, surroundings
+from groklst_cli.pipeline.strips import finished_rows, nobody, surroundings
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
 from groklst_cli.pipeline.uncertainty import Evidence, uncertainty_rows
 from groklst_models.contract import Method
@@ -65,7 +65,7 @@ class Run:
         request, plan = self.request, self.plan
         kept = conservation_of(request) if plan.conserve else None
         needed = surroundings(plan.strip, self.scene, kept)
-        evidence = Evidence(plan.strip)
+        evidence = None if request.uncertainty is None else Evidence(plan.strip)
         with ExitStack() as held:
             rows = finished_rows(
                 self.scene,
@@ -73,13 +73,13 @@ class Run:
                 plan.strip,
                 self._tile_rows("lst", self.method, needed),
                 conservation=kept,
-                on_residual=evidence.add_residual,
+                on_residual=evidence.add_residual if evidence else nobody,
             )
             finished = held.enter_context(ahead(rows))
             form = self._form(plan.units, tags)
             result = held.enter_context(self._file(request.output, form))
             mean = _write(result, plan, finished)
-        if request.uncertainty is not None:
+        if request.uncertainty is not None and evidence is not None:
             self._write_uncertainty(request.uncertainty, evidence)
         return mean
 

@@ -18,6 +18,10 @@ from groklst_models.contract import Method
 OnResidual = Callable[[slice, slice, NDArray[np.float64]], None]
 
 
+def nobody(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
+    """Be told of a residual and do nothing."""
+
+
 def downscale_strip(
     scene: Scene,
     method: Method,
@@ -53,7 +57,7 @@ def finished_rows(
     tile_rows: Iterable[tuple[int, Fine]],
     *,
     conservation: Conservation | None,
-    on_residual: OnResidual = lambda rows, columns, values: None,
+    on_residual: OnResidual = nobody,
 ) -> Iterator[tuple[int, Fine]]:
     """Finish a strip from the predicted rows of tiles.
 
