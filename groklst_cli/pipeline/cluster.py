@@ -22,6 +22,7 @@ from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
 from groklst_cli.pipeline.plan import layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Request
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_models.acceleration import keep_freed_memory
 from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
 
@@ -197,6 +198,7 @@ def _opened(work: Work) -> _Opened:
     plan = plan_of(request, scene)
     method = work.fitted
     if method is None:
+        keep_freed_memory()
         method = prepare(
             plan.choice,
             scene,

@@ -24,6 +24,7 @@ from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.plan import facts_of, layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
 from groklst_cli.pipeline.run import Run
+from groklst_models.acceleration import keep_freed_memory
 from groklst_models.contract import Method
 from groklst_models.threads import threads
 
@@ -83,6 +84,8 @@ def downscale(
                 precision=request.precision,
                 note=note,
             )
+            if not plan.choice.is_fitted:
+                keep_freed_memory()
             request = _with_batch(request, plan, scene, method, job, note)
             work = Work(request, shifts, method if plan.choice.is_fitted else None, machine)
             with open_cluster(request, note) as cluster:
