@@ -39,6 +39,8 @@ RESAMPLINGS: Final = get_args(ResamplingName)
 FINER: Final = 1.5
 """From so many guide pixels along a fine pixel on, ``auto`` takes their mean."""
 
+_CACHE: Final = 64 * 2**20  # bytes
+
 _WARP_TOLERANCE = 0.001
 """Largest error of GDAL's interpolated coordinates, guide pixels (its own default is 0.125)."""
 
@@ -109,10 +111,22 @@ class GuideSource:
         Raises:
             InputError: If the file breaks off or is damaged there.
         """
+        shape = (len(self._bands), rows.stop - rows.start, columns.stop - columns.start)
+        values = np.empty(shape, np.float32)
+        self.read_into(values, rows, columns)
+        return values
+
+    def read_into(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        """Do as ``read``, into an array of that shape.
+
+        Raises:
+            InputError: If the file breaks off or is damaged there.
+        """
         try:
             if self._vrt is None:
-                return self._read_lattice(rows, columns)
-            return self._read_warped(self._vrt, rows, columns)
+                self._read_lattice(values, rows, columns)
+            else:
+                self._read_warped(self._vrt, values, rows, columns)
         except RasterioError as error:
             raise InputError(
                 f"{self.path} is damaged or cannot be warped near fine row {rows.start}: "
@@ -175,35 +189,33 @@ class GuideSource:
             **options,
         )
 
-    def _read_warped(self, vrt: WarpedVRT, rows: slice, columns: slice) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = vrt.read(
-            self._bands, window=Window.from_slices(rows, columns)
-        )
+    def _read_warped(
+        self, vrt: WarpedVRT, values: NDArray[np.float32], rows: slice, columns: slice
+    ) -> None:
+        vrt.read(self._bands, window=Window.from_slices(rows, columns), out=values)
         for plane, band in zip(values, self._bands, strict=True):
             scale, offset = self._dataset.scales[band - 1], self._dataset.offsets[band - 1]
             if (scale, offset) != (1.0, 0.0):
                 plane *= np.float32(scale)
                 plane += np.float32(offset)
         values[~np.isfinite(values)] = np.nan
-        return values
 
-    def _read_lattice(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+    def _read_lattice(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
         assert self._offset is not None
         row, column = self._offset
-        shape = (len(self._bands), rows.stop - rows.start, columns.stop - columns.start)
-        values = np.full(shape, np.nan, np.float32)
         top, bottom = max(rows.start, row), min(rows.stop, row + self._dataset.height)
         left, right = max(columns.start, column), min(columns.stop, column + self._dataset.width)
+        if values[0].shape != (bottom - top, right - left):
+            values.fill(np.nan)  # some of it lies beyond the file
         if top >= bottom or left >= right:
-            return values
+            return
         window = Window(left - column, top - row, right - left, bottom - top)
         target = (
             slice(top - rows.start, bottom - rows.start),
             slice(left - columns.start, right - columns.start),
         )
         for plane, band in zip(values, self._bands, strict=True):
-            plane[target] = read_physical(self._dataset, band, window)
-        return values
+            read_physical(self._dataset, band, window, out=plane[target])
 
 
 def _choose(ratio: float) -> Literal["average", "bilinear"]:
@@ -221,5 +233,15 @@ def _crs_name(grid: Grid) -> str:
 
 
 def gdal_environment() -> rasterio.Env:
-    """Bound GDAL's block cache so that memory does not grow with the scene."""
-    return rasterio.Env(GDAL_CACHEMAX=64, GDAL_NUM_THREADS="1", BIGTIFF_OVERVIEW="IF_SAFER")
+    """Bound GDAL's block cache so that memory does not grow with the scene.
+
+    Rasterio takes the bound in bytes, unlike GDAL. It has to hold a row of blocks of every guide,
+    or each block is decoded anew for every window that cuts it. Overviews wait uncompressed until
+    they are copied: to pack and unpack them takes longer than to compress them in the end.
+    """
+    return rasterio.Env(
+        GDAL_CACHEMAX=_CACHE,
+        GDAL_NUM_THREADS="1",
+        BIGTIFF_OVERVIEW="IF_SAFER",
+        COG_TMP_COMPRESSION="NONE",
+    )

@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
-from scipy.ndimage import correlate1d
 
 from groklst_cli.geo.fill import fill_gaps
+from groklst_cli.geo.filters import correlate
 
 Fine = NDArray[np.float32]
 Coarse = NDArray[np.float64]
@@ -70,7 +69,7 @@ class Conservation:
         if self.radiance:
             values **= 4
         for axis in (0, 1) if self.psf else ():
-            values = correlate1d(values, self._spread, axis=axis, mode="reflect")
+            values = correlate(values, self._spread, axis)
         return block_means(values, self.scale)
 
     def residual(self, lst: NDArray[np.float32], fine: Fine) -> Coarse:
@@ -92,10 +91,9 @@ class Conservation:
         known = fill_gaps(residual.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
         coefficients = np.where(np.isnan(residual), known, residual)
         for axis in (0, 1):
-            coefficients = correlate1d(coefficients, self._inverse, axis=axis, mode="reflect")
-        rows = _expand(coefficients, self._phases).astype(np.float32)
-        fine: Fine = _expand(rows.T, self._phases.astype(np.float32)).T
-        return fine
+            coefficients = correlate(coefficients, self._inverse, axis)
+        across = _expand(coefficients.T, self._phases).T
+        return _expand(np.ascontiguousarray(across, np.float32), self._phases)
 
     def apply(
         self,
@@ -131,10 +129,11 @@ class Conservation:
     @cached_property
     def _phases(self) -> Coarse:
         """Sample the cubic B-spline: ``[phase, tap]`` weighs coefficient ``i + tap - 2``."""
-        spline = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
         centres = (np.arange(self.scale) + 0.5) / self.scale - 0.5
         taps = np.arange(-_SUPPORT, _SUPPORT + 1)
-        return np.asarray(np.nan_to_num(spline(centres[:, None] - taps[None, :])))
+        distance = np.abs(centres[:, None] - taps[None, :])
+        near = 2 / 3 - distance**2 + distance**3 / 2
+        return np.where(distance < 1, near, np.maximum(2 - distance, 0) ** 3 / 6)
 
     @cached_property
     def _ring(self) -> Coarse:
@@ -144,7 +143,7 @@ class Conservation:
         impulse[length // 2] = 1.0
         bump = _expand(impulse[:, None], self._phases)[:, 0]
         if self.psf:
-            bump = correlate1d(bump, self._spread, mode="wrap")
+            bump = correlate(bump, self._spread, 0, "wrap")
         means = np.roll(bump.reshape(length, self.scale).mean(axis=1), length // 2)
         return np.asarray(np.fft.ifft(1.0 / np.fft.fft(means)).real)
 
@@ -257,15 +256,15 @@ def block_means(fine: NDArray[Any], scale: int) -> Coarse:
     return total
 
 
-def _expand(coefficients: NDArray[Any], phases: NDArray[Any]) -> NDArray[Any]:
+def _expand(coefficients: NDArray[Any], phases: Coarse) -> NDArray[Any]:
     """Evaluate the spline along the first axis at every phase of every coarse pixel."""
-    scale, taps = phases.shape
     padded = np.pad(coefficients, ((_SUPPORT, _SUPPORT), (0, 0)), mode="symmetric")
-    count = len(coefficients)
-    fine = np.empty((count, scale, coefficients.shape[1]), coefficients.dtype)
-    for phase in range(scale):
-        total = padded[:count] * phases[phase, 0]
-        for tap in range(1, taps):
-            total += padded[tap : tap + count] * phases[phase, tap]
-        fine[:, phase] = total
-    return fine.reshape(count * scale, -1)
+    count, width = coefficients.shape
+    fine = np.empty((count, len(phases), width), coefficients.dtype)
+    weighed = np.empty_like(coefficients)
+    for phase, weights in enumerate(phases.astype(coefficients.dtype)):
+        first, *others = np.flatnonzero(weights)
+        np.multiply(padded[first : first + count], weights[first], out=fine[:, phase])
+        for tap in others:
+            fine[:, phase] += np.multiply(padded[tap : tap + count], weights[tap], out=weighed)
+    return fine.reshape(-1, width)

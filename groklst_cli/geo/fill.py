@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
+
+from groklst_cli.geo.filters import correlate
 
 REACH: Final = 8
 """How far a gap is filled from its surroundings, pixels."""
@@ -46,7 +47,5 @@ def fill_gaps(
 
 
 def _box_sum(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    ones = np.ones(2 * radius + 1)
-    rows = correlate1d(values, ones, axis=0, mode="constant")
-    summed: NDArray[np.float64] = correlate1d(rows, ones, axis=1, mode="constant")
-    return summed
+    ones = [1.0] * (2 * radius + 1)
+    return correlate(correlate(values, ones, 0, "constant"), ones, 1, "constant")

@@ -11,7 +11,7 @@ from typing import Literal, Self
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -122,23 +122,53 @@ def check_band(dataset: DatasetReader, path: str, band: int) -> None:
         raise InputError(f"{path} band {band} holds colours of a palette, not measured values")
 
 
-def read_physical(dataset: DatasetReader, band: int, window: Window | None) -> NDArray[np.float32]:
-    """Read a band with its scale and offset applied, NaN where nodata, masked or infinite."""
+def read_physical(
+    dataset: DatasetReader,
+    band: int,
+    window: Window | None,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Read a band with its scale and offset applied, NaN where nodata, masked or infinite.
+
+    Args:
+        dataset: Open.
+        band: Its number.
+        window: Pixels of the dataset; None for all.
+        out: An array of the window's shape to fill and return, instead of a new one.
+    """
     raw = dataset.read(band, window=window)
-    valid = dataset.read_masks(band, window=window) != 0
-    alpha = alpha_band(dataset)
-    if alpha is not None:  # GDAL takes it for a mask only where it is 8 or 16 bits wide
-        valid &= dataset.read(alpha, window=window) != 0
-    values = to_physical(raw, dataset.scales[band - 1], dataset.offsets[band - 1])
-    values[~(valid & np.isfinite(values))] = np.nan
+    values = to_physical(raw, dataset.scales[band - 1], dataset.offsets[band - 1], out)
+    valid = _valid(dataset, band, window)
+    if raw.dtype.kind == "f":
+        valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
+    if valid is not None and not valid.all():
+        values[~valid] = np.nan
     return values
 
 
-def to_physical(raw: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.float32]:
-    """Apply scale and offset in double precision and return float32."""
+def _valid(dataset: DatasetReader, band: int, window: Window | None) -> NDArray[np.bool_] | None:
+    """Mark the pixels that hold a value; None where the file marks none as missing."""
+    alpha = alpha_band(dataset)
+    if alpha is None and dataset.mask_flag_enums[band - 1] == [MaskFlags.all_valid]:
+        return None
+    valid: NDArray[np.bool_] = dataset.read_masks(band, window=window) != 0
+    if alpha is not None:  # GDAL takes it for a mask only where it is 8 or 16 bits wide
+        valid &= dataset.read(alpha, window=window) != 0
+    return valid
+
+
+def to_physical(
+    raw: NDArray[np.generic], scale: float, offset: float, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Apply scale and offset in double precision and return float32, in ``out`` where given."""
+    values = np.empty(raw.shape, np.float32) if out is None else out
     if scale == 1.0 and offset == 0.0:
-        return raw.astype(np.float32)
-    return (raw.astype(np.float64) * scale + offset).astype(np.float32)
+        np.copyto(values, raw, casting="unsafe")
+    elif offset == 0.0:
+        np.multiply(raw, scale, out=values, dtype=np.float64, casting="unsafe")
+    else:
+        np.add(raw.astype(np.float64) * scale, offset, out=values, casting="unsafe")
+    return values
 
 
 @dataclass(frozen=True)

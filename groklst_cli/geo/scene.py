@@ -107,11 +107,17 @@ class Scene:
         Returns:
             ``(G, rows · scale, columns · scale)`` in physical units, NaN where it is missing.
         """
-        fine_rows, fine_columns = self.to_fine(rows), self.to_fine(columns)
-        shape = (0, fine_rows.stop - fine_rows.start, fine_columns.stop - fine_columns.start)
         chosen = self.guides if guides is None else guides
-        parts = [guide.read(fine_rows, fine_columns) for guide in chosen]
-        return np.concatenate(parts) if parts else np.empty(shape, np.float32)
+        fine_rows, fine_columns = self.to_fine(rows), self.to_fine(columns)
+        count = sum(len(guide.names) for guide in chosen)
+        height, width = (part.stop - part.start for part in (fine_rows, fine_columns))
+        values = np.empty((count, height, width), np.float32)
+        first = 0
+        for guide in chosen:
+            last = first + len(guide.names)
+            guide.read_into(values[first:last], fine_rows, fine_columns)
+            first = last
+        return values
 
     def chunks(self, rows: slice) -> Iterator[slice]:
         """Cut coarse rows where whole reads begin, counted from the scene's first row."""

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.align import GuideSource, gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.raster import BandSource
 from tests.conftest import UTM, plane
@@ -112,8 +113,6 @@ def test_missing_guide_pixels_stay_missing_and_poison_nobody(write_raster, how):
         values = values if how == "mask" else np.stack([values, known])
     path = write_raster("guide.tif", values, there.transform, **options)
     if how == "alpha":
-        import rasterio
-
         with rasterio.open(path, "r+") as raster:
             raster.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
     arrived = GuideSource(BandSource(path), FINE).read(*WHOLE)[0]
@@ -159,3 +158,19 @@ def test_a_resampling_that_is_asked_for_is_used(write_raster):
     there = around(FINE, UTM, 10.0)
     path = write_raster("guide.tif", position_plane(there).astype(np.float32), there.transform)
     assert GuideSource(BandSource(path), FINE, "nearest").method == "nearest"
+
+
+@pytest.mark.parametrize("pixel", [30.0, 10.0], ids=["aligned", "warped"])
+def test_guidance_is_read_into_a_place_that_is_there(write_raster, pixel):
+    there = around(FINE, UTM, pixel) if pixel != 30.0 else FINE
+    values = np.random.default_rng(2).normal(size=(2, *there.shape)).astype(np.float32)
+    guide = GuideSource(BandSource(write_raster("g.tif", values, there.transform)), FINE)
+    place = np.full((3, 96, 80), 7, np.float32)
+    guide.read_into(place[1:], *WHOLE)
+    np.testing.assert_array_equal(place[1:], guide.read(*WHOLE))
+    assert (place[0] == 7).all()
+
+
+def test_the_block_cache_holds_a_row_of_blocks_of_ten_wide_guides():
+    with gdal_environment():
+        assert rasterio.env.getenv()["GDAL_CACHEMAX"] >= 10 * 256 * 10_000 * 2  # bytes

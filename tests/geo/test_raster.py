@@ -5,7 +5,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.raster import BandSource, LstSource
+from groklst_cli.geo.raster import BandSource, LstSource, to_physical
 
 GRID = Affine(240, 0, 500000, 0, -240, 4390000)
 ALL = slice(0, 6)
@@ -140,3 +140,14 @@ def test_a_geographic_crs_will_do(write_raster):
     world = Affine(0.002, 0, 99, 0, -0.002, 39)
     path = write_raster("lst.tif", kelvin(), world, crs=CRS.from_epsg(4326))
     assert LstSource(BandSource(path)).grid.crs.is_geographic
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (1e-4, 0.0), (0.02, 140.0)])
+def test_values_are_rounded_once_wherever_they_are_put(kind, scale, offset):
+    raw = np.random.default_rng(3).integers(0, 200, (5, 7)).astype(kind)
+    expected = (raw.astype(np.float64) * scale + offset).astype(np.float32)
+    place = np.empty((5, 9), np.float32)
+    assert np.shares_memory(to_physical(raw, scale, offset, place[:, 1:8]), place)
+    np.testing.assert_array_equal(place[:, 1:8], expected)
+    np.testing.assert_array_equal(to_physical(raw, scale, offset), expected)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
+from groklst_models.fitted.features import has_gaps
 from groklst_models.fitted.sensor import Sensor
+from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.guidance import coarse_means
 
 _LEAST_COVERED: Final = 0.5
@@ -64,17 +66,19 @@ def coarse_rows(scene: SceneView, planes: Planes, sensor: Sensor) -> Iterator[Co
     Gaps in guidance are filled in the planes as they will be in prediction, so a function that is
     linear in the planes has, over a coarse pixel, exactly the mean that these rows say.
     """
-    for block in scene.blocks(margin=sensor.halo):
-        yield _block_rows(block, planes, sensor)
+    blocks = scene.blocks(margin=sensor.halo)
+    yield from side_by_side(lambda block: _block_rows(block, planes, sensor), blocks)
 
 
 def _block_rows(block: Block, planes: Planes, sensor: Sensor) -> CoarseRows:
     guide = torch.from_numpy(block.guide)[None]
     seen = [sensor_means(group, sensor)[0, :, block.core] for group in planes(guide)]
-    known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
-    covered = coarse_means(known.float(), sensor.scale)[0, 0, block.core]
     lst = torch.from_numpy(block.lst)[block.core]
-    usable = torch.isfinite(lst) & (covered >= _LEAST_COVERED)
+    usable = torch.isfinite(lst)
+    if has_gaps(guide):
+        known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
+        covered = coarse_means(known.float(), sensor.scale)[0, 0, block.core]
+        usable &= covered >= _LEAST_COVERED
     return CoarseRows(block.row + block.core.start, torch.cat(seen), lst, usable)
 
 

@@ -22,6 +22,7 @@ class Bicubic:
     uses_guide: ClassVar[bool] = False
     multiple_of = 1
     pools_tile = False
+    concurrent = True
     halo = 2
 
     def __init__(self, *, scale: int) -> None:

@@ -21,6 +21,7 @@ class Bilinear:
     uses_guide: ClassVar[bool] = False
     multiple_of = 1
     pools_tile = False
+    concurrent = True
     halo = 1
 
     def __init__(self, *, scale: int) -> None:

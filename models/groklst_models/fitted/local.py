@@ -34,6 +34,7 @@ class Local(GuidedRegression):
             feature, and kelvin where every feature is at its mean.
     """
 
+    concurrent = True
     polynomial: Polynomial
     departures: Tensor
 

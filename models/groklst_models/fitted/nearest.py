@@ -19,6 +19,7 @@ class Nearest:
     uses_guide: ClassVar[bool] = False
     multiple_of = 1
     pools_tile = False
+    concurrent = True
     halo = 0
 
     def __init__(self, *, scale: int) -> None:

@@ -26,6 +26,7 @@ class Quadratic(GuidedRegression):
         polynomial: The function that was found.
     """
 
+    concurrent = True
     polynomial: Polynomial
 
     def __init__(self, *, scale: int, shrinkage: float = 0.03) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
@@ -55,21 +56,41 @@ def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: floa
     Raises:
         FitError: If there is no coarse pixel where LST and guidance meet.
     """
-    level, detail = Moments(), Moments()
+    detail, sums = Moments(), _Sums()
 
     def watched() -> Iterator[CoarseRows]:
         for rows in coarse_rows(scene, planes, sensor):
-            level.add(*rows.samples())
+            sums.add(rows)
             yield rows
 
     for rows, due in with_surroundings(watched(), NEIGHBOURHOOD.reach):
         detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
-    if level.count == 0:
+    if sums.count == 0:
         raise FitError(
             "no coarse pixel has both a valid LST and guidance over half of it; "
             "check that the guides cover the LST"
         )
-    share = shrinkage * (len(level.mean) - 1) / level.count
+    share = shrinkage * len(sums.planes) / sums.count
     _, std, _, coefficients = detail.solve(_LEAST_SHRINKAGE + share, _LEAST_SPREAD)
     slopes = coefficients / std
-    return LinearModel(float(level.mean[-1] - level.mean[:-1] @ slopes), slopes, std)
+    return LinearModel(float(sums.lst - sums.planes @ slopes) / sums.count, slopes, std)
+
+
+class _Sums:
+    """Sums over the usable pixels, of planes and LST.
+
+    Attributes:
+        count: How many pixels.
+        planes: ``(F,)``.
+        lst: Kelvin.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.lst = 0, 0.0
+        self.planes = torch.zeros((), dtype=torch.float64)
+
+    def add(self, rows: CoarseRows) -> None:
+        """Add whole rows."""
+        self.count += int(rows.usable.sum())
+        self.lst += float(rows.lst[rows.usable].sum(dtype=torch.float64))
+        self.planes = self.planes + rows.planes[:, rows.usable].sum(dim=1, dtype=torch.float64)

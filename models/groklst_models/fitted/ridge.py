@@ -8,7 +8,6 @@ from the scene; what it does not explain is restored by conserving the coarse me
 TsHARP in using every band, in averaging features after computing them, and in the blur.
 """
 
-import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
@@ -28,6 +27,7 @@ class Ridge(GuidedRegression):
         coefficients: ``(F,)``, kelvin for each standard deviation of a feature.
     """
 
+    concurrent = True
     intercept: float
     coefficients: Tensor
 
@@ -66,9 +66,6 @@ class Ridge(GuidedRegression):
     def predict(self, tiles: Tiles) -> Tensor:
         """Evaluate at the fine scale; without guidance a pixel gets the mean. Kelvin."""
         assert tiles.guide is not None
-        fine = self.features.fine(tiles.guide)
         slopes = self.coefficients / self.std  # (F,) kelvin for each unit of a feature
         offset = self.intercept - float(self.mean @ slopes)
-        filled = torch.where(torch.isnan(fine), self.mean.to(fine)[:, None, None], fine)
-        sharp = torch.einsum("bfhw,f->bhw", filled, slopes.to(fine))[:, None] + offset
-        return self.sensor.blur(sharp)
+        return self.sensor.blur(self.features.weighed(tiles.guide, slopes, self.mean, offset))

@@ -7,10 +7,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from groklst_models.bands import derive
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.aggregation import sensor_means
+from groklst_models.fitted.features import Features, has_gaps
 from groklst_models.fitted.sensor import Sensor
+from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.guidance import coarse_means
 
 _LEAST_COVERED: Final = 0.5
@@ -32,26 +33,35 @@ class CoarseSamples:
 
 def coarse_samples(scene: SceneView, features: Features, sensor: Sensor) -> Iterator[CoarseSamples]:
     """Read the scene once and hand out, block by block, the pixels where all is known."""
-    for block in scene.blocks(margin=sensor.halo):
-        yield block_samples(block, features, sensor)
+    blocks = scene.blocks(margin=sensor.halo)
+    yield from side_by_side(lambda block: block_samples(block, features, sensor), blocks)
 
 
 def block_samples(block: Block, features: Features, sensor: Sensor) -> CoarseSamples:
     """Take the samples of one block's own rows."""
-    fine = derive(torch.from_numpy(block.guide)[None], features.bands, features.names)
-    covered = coarse_means((~torch.isnan(fine)).float(), features.scale).amin(dim=1)[0]
-    means = coarse_means(_blur_known(fine, sensor), features.scale)[0]
+    guide = torch.from_numpy(block.guide)[None]
+    seen, known = zip(*(_seen(p[None], sensor) for p in features.planes(guide)), strict=True)
+    means, covered = torch.cat(seen), torch.cat(known).amin(dim=0)
     lst = torch.from_numpy(block.lst)
     usable = torch.isfinite(lst) & (covered >= _LEAST_COVERED)
     means, lst, usable = means[:, block.core], lst[block.core], usable[block.core]
     return CoarseSamples(means[:, usable].T.double(), lst[usable].double())
 
 
-def _blur_known(fine: Tensor, sensor: Sensor) -> Tensor:
-    """Blur what is known over what is known; gaps stay gaps."""
+def _seen(fine: Tensor, sensor: Sensor) -> tuple[Tensor, Tensor]:
+    """Return what the sensor sees of one plane ``(1, h, w)``, and the share that is known."""
+    means = sensor_means(fine, sensor)[0]
+    if not has_gaps(means):
+        return means, torch.ones_like(means)
     missing = torch.isnan(fine)
-    if sensor.radius == 0 or not missing.any():
-        return sensor.blur(fine)
+    covered = coarse_means((~missing).float(), sensor.scale)[0]
+    return coarse_means(_blur_known(fine, missing, sensor), sensor.scale)[0], covered
+
+
+def _blur_known(fine: Tensor, missing: Tensor, sensor: Sensor) -> Tensor:
+    """Blur what is known over what is known; gaps stay gaps."""
+    if sensor.radius == 0:
+        return fine
     total = sensor.blur(torch.where(missing, 0.0, fine))
     share = sensor.blur((~missing).to(fine.dtype))
     return torch.where(missing, torch.nan, total / share)

@@ -8,6 +8,9 @@ that explains most on pixels left out of the fit wins.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
+from operator import add
 from typing import Final
 
 import torch
@@ -16,19 +19,24 @@ from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
 from groklst_models.fitted.features import Features
+from groklst_models.fitted.fold_moments import FoldMoments
+from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.fitted.windows import (
+    FOLDS,
+    SHRINKAGE,
     bounded_features,
     fold_numbers,
     high_pass,
     known_pixels,
-    left_out_error,
     lst_detail,
     sample_blocks,
 )
+from groklst_models.threads import one_thread
 
 CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations that are tried, fine pixels."""
 
+_BAND: Final = 6  # coarse rows
 _LEAST_PIXELS: Final = 100
 _LARGEST_UNEXPLAINED: Final = 0.95
 
@@ -59,17 +67,18 @@ class Sensor:
         """Blur ``(B, C, H, W)`` without gaps; edges are repeated outwards."""
         if self.radius == 0:
             return fine
-        kernel = self._kernel(fine)
-        channels = fine.shape[1]
-        pad = (self.radius,) * 2
-        down = functional.pad(fine, (0, 0, *pad), mode="replicate")
-        rows = functional.conv2d(
-            down, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels
-        )
-        across = functional.pad(rows, (*pad, 0, 0), mode="replicate")
-        return functional.conv2d(
-            across, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels
-        )
+        above_and_below, beside = (0, 0, self.radius, self.radius), (self.radius, self.radius, 0, 0)
+        down = self._weigh(functional.pad(fine, above_and_below, mode="replicate"), -2)
+        return self._weigh(functional.pad(down, beside, mode="replicate"), -1)
+
+    def _weigh(self, padded: Tensor, axis: int) -> Tensor:
+        """Weigh the pixels around each along one axis; it gets shorter by the padding."""
+        first, *others = self._kernel(padded).tolist()
+        size = padded.shape[axis] - 2 * self.radius
+        total: Tensor = padded.narrow(axis, 0, size) * first
+        for step, weight in enumerate(others, start=1):
+            total.add_(padded.narrow(axis, step, size), alpha=weight)
+        return total
 
     def matrix(self, coarse: int, shift: float = 0.0) -> Tensor:
         """Write shift, blur and mean along one axis as a matrix.
@@ -85,13 +94,11 @@ class Sensor:
         size = coarse * self.scale
         kernel = self._kernel(torch.empty(0, dtype=torch.float64))
         whole = math.floor(shift)
-        part = shift - whole
+        first = torch.arange(size)[:, None] + torch.arange(-self.radius, self.radius + 1) + whole
         blur = torch.zeros(size, size, dtype=torch.float64)
-        rows = torch.arange(size)
-        for step, weight in zip(range(-self.radius, self.radius + 1), kernel, strict=True):
-            for extra, share in ((0, 1 - part), (1, part)):
-                seen = (rows + step + whole + extra).clamp(0, size - 1)
-                blur.index_put_((rows, seen), (weight * share).expand(size), accumulate=True)
+        for extra, share in ((0, 1 - shift + whole), (1, shift - whole)):
+            seen = (first + extra).clamp(0, size - 1)
+            blur.scatter_add_(1, seen, (kernel * share).expand_as(seen))
         return blur.view(coarse, self.scale, size).mean(dim=1)
 
     def _kernel(self, like: Tensor) -> Tensor:
@@ -112,40 +119,53 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     if scene.psf is not None:
         return Sensor(scene.scale, scene.psf)
     sensors = [Sensor(scene.scale, sigma) for sigma in CANDIDATES]
-    parts = [_detail(block, features, sensors) for block in sample_blocks(scene)]
-    target = torch.cat([part.target for part in parts])
-    if len(target) < _LEAST_PIXELS:
+    parts = side_by_side(lambda block: _moments(block, features, sensors), sample_blocks(scene))
+    found = reduce(add, parts)
+    if int(found.count.sum()) < _LEAST_PIXELS:
         return Sensor(scene.scale)
-    fold = torch.cat([part.fold for part in parts])
-    errors = [
-        float(left_out_error(torch.cat([part.designs[i] for part in parts]), target, fold).sum())
-        for i in range(len(sensors))
-    ]
-    if min(errors) > _LARGEST_UNEXPLAINED * float((target**2).sum()):
+    with one_thread():
+        errors = found.errors(SHRINKAGE).sum(dim=-1).tolist()
+    if min(errors) > _LARGEST_UNEXPLAINED * float(found.squares.sum()):
         return Sensor(scene.scale)
     return Sensor(scene.scale, _lowest(CANDIDATES, errors))
 
 
-@dataclass(frozen=True)
-class _Detail:
-    """A window's known pixels: ``(n, F)`` for each sensor, ``(n,)`` LST, ``(n,)`` folds."""
+def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> FoldMoments:
+    """Sum over a window's known pixels, for each sensor ``(S, …)``: detail of quadratic features.
 
-    designs: list[Tensor]
-    target: Tensor
-    fold: Tensor
-
-
-def _detail(block: Block, features: Features, sensors: Sequence[Sensor]) -> _Detail:
-    """High-pass the LST, and quadratic features as each sensor sees them."""
-    known = known_pixels(block, features.scale)
+    The detail is that of the features as the sensor sees them, and the target is the LST's.
+    """
+    known = torch.nonzero(known_pixels(block, features.scale).flatten())[:, 0]
     fine = bounded_features(block, features)
-    first, second = torch.triu_indices(len(fine), len(fine))
-    fine = torch.cat([fine, fine[first] * fine[second]])
-    designs = []
-    for sensor in sensors:
-        down, across = (sensor.matrix(size).to(fine) for size in block.lst.shape)
-        designs.append(high_pass((down @ fine @ across.T).double())[:, known].T)
-    return _Detail(designs, lst_detail(block)[known], fold_numbers(block)[known])
+    height, width = block.lst.shape
+    downs = torch.stack([sensor.matrix(height) for sensor in sensors]).to(fine)
+    acrosses = torch.stack([sensor.matrix(width).T for sensor in sensors]).to(fine)
+    groups = chain([fine], (fine[index] * fine[index:] for index in range(len(fine))))
+    seen = [_detail_seen(group, downs, acrosses).flatten(-2)[..., known] for group in groups]
+    target, fold = lst_detail(block).flatten()[known], fold_numbers(block).flatten()[known]
+    return FoldMoments.of(torch.cat(seen, dim=1), target, fold, FOLDS)
+
+
+def _detail_seen(fine: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:
+    """Return the detail ``(S, F, h, w)`` of planes ``(F, s·h, s·w)`` as each sensor sees them.
+
+    Args:
+        fine: The planes.
+        downs: ``(S, h, s·h)``, the sensors along the rows; what is zero in it costs nothing.
+        acrosses: ``(S, s·w, w)``, the sensors along the columns.
+    """
+    sensors, height, _ = downs.shape
+    seen = fine.new_empty(sensors, len(fine), height, fine.shape[-1])
+    for start in range(0, height, _BAND):
+        stop = min(height, start + _BAND)
+        band = downs[:, start:stop].flatten(0, 1)
+        reached = torch.nonzero(band.any(dim=0))[:, 0]
+        rows = slice(int(reached[0]), int(reached[-1]) + 1)
+        parts = torch.bmm(band[:, rows].expand(len(fine), -1, -1), fine[:, rows])
+        by_sensor = parts.view(len(fine), sensors, stop - start, -1).transpose(0, 1)
+        seen[:, :, start:stop] = by_sensor
+    across = torch.bmm(seen.flatten(1, 2), acrosses).view(sensors, len(fine), height, -1)
+    return high_pass(across.double())
 
 
 def _lowest(positions: Sequence[float], values: Sequence[float]) -> float:

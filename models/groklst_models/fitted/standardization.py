@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.features import Features, has_gaps
 
 LIMIT: Final = 4.0
 """Deviations from the mean at which a feature is clipped."""
@@ -54,8 +54,9 @@ class Standardization:
         """Compute ``(B, F, s·h, s·w)`` within ``±LIMIT``; what is unknown or constant is 0."""
         fine = self.features.fine(guide)
         inverse = torch.where(self.std > 0, 1 / self.std, 0.0)
-        fine = fine.sub_(self.mean.to(fine)[:, None, None]).mul_(inverse.to(fine)[:, None, None])
-        return torch.nan_to_num_(fine.clamp_(-LIMIT, LIMIT), nan=0.0)
+        for plane, mean, factor in zip(fine.unbind(1), self.mean, inverse, strict=True):
+            plane.sub_(mean.to(fine)).mul_(factor.to(fine)).clamp_(-LIMIT, LIMIT)
+        return torch.nan_to_num_(fine, nan=0.0) if has_gaps(fine) else fine
 
 
 def sample_windows(scene: SceneView) -> Iterator[Tensor]:

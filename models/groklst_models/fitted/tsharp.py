@@ -16,11 +16,11 @@ from typing import ClassVar, Final, Literal, get_args
 import torch
 from torch import Tensor
 
-from groklst_models.bands import derivable, derive
+from groklst_models.bands import derivable
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
 from groklst_models.fitted.aggregation import coarse_rows
-from groklst_models.fitted.features import Features
+from groklst_models.fitted.features import Features, feature, has_gaps
 from groklst_models.fitted.moments import Moments
 from groklst_models.fitted.sensor import Sensor, estimate_sensor
 from groklst_models.fitted.standardization import sample_windows
@@ -53,6 +53,7 @@ class TsHARP:
     uses_guide: ClassVar[bool] = True
     multiple_of = 1
     pools_tile = False
+    concurrent = True
 
     sensor: Sensor
     limits: tuple[float, float]
@@ -129,10 +130,12 @@ class TsHARP:
         return float(known.double().mean()), (float(known.min()), float(known.max()))
 
     def _raw_ndvi(self, guide: Tensor) -> Tensor:
-        return fill_within_coarse(derive(guide, self._bands, ("ndvi",)), self.scale)
+        ndvi = feature(guide, self._bands, "ndvi")[:, None]
+        return fill_within_coarse(ndvi, self.scale) if has_gaps(ndvi) else ndvi.clone()
 
     def _ndvi(self, guide: Tensor) -> Tensor:
-        return torch.nan_to_num_(self._raw_ndvi(guide), nan=self._background)
+        ndvi = self._raw_ndvi(guide)
+        return torch.nan_to_num_(ndvi, nan=self._background) if has_gaps(ndvi) else ndvi
 
     def _terms(self, ndvi: Tensor) -> list[Tensor]:
         if self.form == "sharpening":

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
 from groklst_models.fitted.features import Features
+from groklst_models.fitted.fold_moments import FoldMoments
 
 WINDOW: Final = 48
 """Side of a window, coarse pixels; its features fit into memory at any scale."""
@@ -15,9 +16,11 @@ WINDOW: Final = 48
 FOLDS: Final = 5
 """Parts into which the pixels are dealt, to leave one out in turn."""
 
+SHRINKAGE: Final = 1e-2
+"""Ridge parameter of such a regression, as a share of the number of pixels."""
+
 _COUNT: Final = 6
 _FOLD_BLOCK: Final = 4  # neighbours answer alike: leave out squares, not pixels
-_SHRINKAGE: Final = 1e-2
 
 
 def sample_blocks(scene: SceneView) -> list[Block]:
@@ -46,9 +49,10 @@ def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
 def bounded_features(block: Block, features: Features) -> Tensor:
     """Compute a window's fine features in its own deviations, clipped at four, gaps at 0."""
     fine = features.fine(torch.from_numpy(block.guide)[None])[0]
-    fine = torch.nan_to_num(fine - fine.nanmean(dim=(1, 2), keepdim=True))
-    spread = fine.std(dim=(1, 2), keepdim=True).clamp(min=1e-12)
-    return (fine / spread).clamp(-4, 4)
+    fine = torch.nan_to_num_(fine - fine.nanmean(dim=(1, 2), keepdim=True))
+    squares = torch.linalg.vector_norm(fine, dim=(1, 2), keepdim=True) ** 2
+    spread = (squares / max(fine[0].numel() - 1, 1)).sqrt().clamp(min=1e-12)
+    return fine.div_(spread).clamp_(-4, 4)
 
 
 def lst_detail(block: Block) -> Tensor:
@@ -58,14 +62,18 @@ def lst_detail(block: Block) -> Tensor:
 
 
 def high_pass(planes: Tensor) -> Tensor:
-    """Subtract from ``(C, h, w)`` a Gaussian mean of one coarse pixel."""
-    weights = torch.exp(-0.5 * torch.arange(-3.0, 4.0, dtype=planes.dtype) ** 2)
-    kernel = (weights / weights.sum()).view(1, 1, -1, 1)
-    smooth = planes[:, None]
-    for _ in range(2):
-        smooth = functional.pad(smooth, (0, 0, 3, 3), mode="replicate")
-        smooth = functional.conv2d(smooth, kernel).transpose(-1, -2)
-    return planes - smooth[:, 0]
+    """Subtract from ``(…, h, w)`` a Gaussian mean of one coarse pixel."""
+    down, across = (_smoothing(size).to(planes) for size in planes.shape[-2:])
+    return planes - down @ planes @ across.T
+
+
+def _smoothing(size: int) -> Tensor:
+    """Write a Gaussian mean along one axis as a matrix; edges are repeated outwards."""
+    distance = torch.arange(-3, 4)
+    weights = torch.exp(-0.5 * distance.double() ** 2)
+    seen = (torch.arange(size)[:, None] + distance).clamp(0, size - 1)
+    matrix = torch.zeros(size, size, dtype=torch.float64)
+    return matrix.scatter_add_(1, seen, (weights / weights.sum()).expand_as(seen))
 
 
 def fold_numbers(block: Block) -> Tensor:
@@ -87,17 +95,4 @@ def left_out_error(design: Tensor, target: Tensor, fold: Tensor) -> Tensor:
     Returns:
         ``(FOLDS,)`` sums of squared errors, square kelvin.
     """
-    design = design / design.std(dim=0).clamp(min=1e-12)
-    errors = torch.zeros(FOLDS, dtype=target.dtype)
-    gram, moment = design.T @ design, design.T @ target
-    for left_out in range(FOLDS):
-        test = fold == left_out
-        rest = len(target) - int(test.sum())
-        if rest in (0, len(target)):
-            continue
-        held = design[test]
-        normal = gram - held.T @ held
-        normal.diagonal().add_(_SHRINKAGE * rest)
-        weights = torch.linalg.solve(normal, moment - held.T @ target[test])
-        errors[left_out] = ((target[test] - held @ weights) ** 2).sum()
-    return errors
+    return FoldMoments.of(design.T, target, fold, FOLDS).errors(SHRINKAGE)

@@ -1,0 +1,41 @@
+"""Weighing neighbours along one axis, in the same order wherever a window lies.
+
+SciPy's filters do the same, but to import them takes longer than to downscale a small scene.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Edge = Literal["symmetric", "wrap", "constant"]
+"""What lies beyond: the mirror image with the edge pixel in it, the other end, or zeros."""
+
+
+def correlate(
+    values: NDArray[np.float64],
+    weights: Sequence[float] | NDArray[np.float64],
+    axis: int,
+    edge: Edge = "symmetric",
+) -> NDArray[np.float64]:
+    """Replace each value by the weighted sum of those around it along an axis.
+
+    Every sum is taken tap by tap, so it has the same bits in any window that holds its neighbours.
+
+    Args:
+        values: An array.
+        weights: An odd number of them, of which the middle one is the value's own.
+        axis: Along which to weigh.
+        edge: What lies beyond the array.
+
+    Returns:
+        An array of the same shape.
+    """
+    radius, size = len(weights) // 2, values.shape[axis]
+    widths = [(radius, radius) if i == axis else (0, 0) for i in range(values.ndim)]
+    padded = np.moveaxis(np.pad(values, widths, mode=edge), axis, 0)
+    total = padded[:size] * weights[0]
+    for step, weight in enumerate(weights[1:], start=1):
+        total += padded[step : step + size] * weight
+    return np.moveaxis(total, 0, axis)
