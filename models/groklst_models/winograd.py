@@ -3,8 +3,9 @@
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 https://arxiv.org/abs/1509.09308. PyTorch on x86 carries NNPACK, whose F(6×6, 3×3) makes 36 outputs
 of 64 products instead of 324, but takes it for batches of sixteen or more only. Here every sample
-takes that road, in bands of rows so that memory stays bounded. One output differs from the direct
-sum by 1e-4 of the outputs' deviation at most; where an input is not finite, its 8×8 cell is not.
+takes that road, in bands of rows so that memory stays bounded. An output differs from the direct
+sum by some 1e-4 of the outputs' deviation at most; around an input that is not finite, more outputs
+are not. NNPACK has the threads that torch had at its first use, and the same bits with any number.
 """
 
 import platform
@@ -48,7 +49,7 @@ class WinogradConv2d(nn.Conv2d):
         if not self._is_fast(features):
             return super().forward(features)
         batch, _, height, width = features.shape
-        fine = features.new_empty(batch, self.out_channels, height, width)
+        outputs = features.new_empty(batch, self.out_channels, height, width)
         step = rows_at_once(max(self.in_channels, self.out_channels) * width)
         for sample in range(batch):
             for first in range(0, height, step):
@@ -57,8 +58,8 @@ class WinogradConv2d(nn.Conv2d):
                 band = torch._nnpack_spatial_convolution(
                     features[sample, None, :, above:below], self.weight, self.bias, padding=1
                 )
-                fine[sample, :, first:last] = band[0, :, first - above : last - above]
-        return fine
+                outputs[sample, :, first:last] = band[0, :, first - above : last - above]
+        return outputs
 
     def _is_fast(self, features: Tensor) -> bool:
         return (
