@@ -1,7 +1,7 @@
 """Making a loaded network faster where it runs, with the same numbers out.
 
 On the CPU three kinds of convolution take a better road to the same sum: plain 3×3 ones (see
-`winograd`), dilated depthwise ones and transposed ones. Weights and their names stay as they are.
+`winograd`), large dilated depthwise ones and transposed ones. Weights and their names stay.
 """
 
 import ctypes
@@ -58,12 +58,12 @@ def _to_channels_last(module: nn.Module) -> None:
 class PhasedConv2d(nn.Conv2d):
     """A dilated depthwise convolution: each phase of the pixels has an undilated one of its own.
 
-    Torch computes dilated depthwise convolutions in a slow general way; this is 4 times faster.
+    From 7×7 on torch computes dilated ones in a slow general way; this is 4 times faster.
     """
 
     @staticmethod
     def fits(conv: nn.Conv2d) -> bool:
-        """Tell whether a convolution is depthwise, dilated, and keeps height and width."""
+        """Tell whether a convolution is depthwise, dilated, large, and keeps height and width."""
         (rows, columns), dilation = conv.kernel_size, conv.dilation[0]
         return (
             conv.groups == conv.in_channels
@@ -71,6 +71,7 @@ class PhasedConv2d(nn.Conv2d):
             and conv.stride == (1, 1)
             and conv.padding == (rows // 2 * dilation, columns // 2 * dilation)
             and rows % 2 == columns % 2 == 1
+            and min(rows, columns) >= 7
             and conv.padding_mode == "zeros"
         )
 
