@@ -18,6 +18,9 @@ from torch import Tensor, nn
 FEWEST_CHANNELS: Final = 24
 """In and out: the gain is 1.8 here, and 1.1 at sixteen."""
 
+FEWEST_PIXELS: Final = 24**2
+"""Of a map: the gain is 1.4 here, and none at 16²."""
+
 BAND_VALUES: Final = 2**22
 """Of the wider side of a band; its transforms take about 4.5 times as many."""
 
@@ -26,7 +29,7 @@ CELL: Final = 6
 
 
 class WinogradConv2d(nn.Conv2d):
-    """A 3×3 convolution that is fast without autocast in float32 on the CPU, else as always.
+    """A 3×3 convolution that is fast in float32 on the CPU without autocast, else as always.
 
     Only the way to the result differs from `nn.Conv2d`: a convolution becomes one, its weights
     untouched, by `conv.__class__ = WinogradConv2d` if it `fits`.
@@ -66,6 +69,7 @@ class WinogradConv2d(nn.Conv2d):
             features.device.type == "cpu"
             and features.dtype == self.weight.dtype == torch.float32
             and features.dim() == 4
+            and features.shape[-2] * features.shape[-1] >= FEWEST_PIXELS
             and not torch.is_autocast_enabled("cpu")
             and is_available()
         )

@@ -52,9 +52,9 @@ def plain_chain() -> nn.Module:
 
 
 CASES = {
-    "mocolsk": (mocolsk, (noise(2, 1, 11, 14), noise(2, 3, 22, 28))),
+    "mocolsk": (mocolsk, (noise(2, 1, 15, 14), noise(2, 3, 30, 28))),
     "mocolsk ×8": (lambda: mocolsk(8), (noise(1, 1, 5, 4), noise(1, 3, 40, 32))),
-    "plain chain": (plain_chain, (noise(1, 1, 17, 9),)),
+    "plain chain": (plain_chain, (noise(1, 1, 29, 25),)),
 }
 
 

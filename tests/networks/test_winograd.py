@@ -3,6 +3,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,6 +19,13 @@ pytestmark = pytest.mark.skipif(
 )
 CHANNELS = st.integers(FEWEST_CHANNELS, 70)
 SIDES = st.integers(1, 40)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_map_is_too_small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "FEWEST_PIXELS", 1)
+        yield
 
 
 def pair(inputs: int = 32, outputs: int = 48, *, bias: bool = True) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -142,6 +150,14 @@ def test_the_plain_road_is_taken_where_torch_has_no_other(monkeypatch):
     features = noise(1, 32, 9, 9)
     monkeypatch.setattr(winograd, "is_available", lambda: False)
     assert not WinogradConv2d.fits(plain)
+    with torch.inference_mode():
+        assert torch.equal(fast(features), plain(features))
+
+
+def test_small_maps_take_the_plain_road(monkeypatch):
+    plain, fast = pair()
+    features = noise(1, 32, 9, 9)
+    monkeypatch.setattr(winograd, "FEWEST_PIXELS", 100)
     with torch.inference_mode():
         assert torch.equal(fast(features), plain(features))
 
