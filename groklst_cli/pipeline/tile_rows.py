@@ -6,7 +6,7 @@ same to the last bit whoever makes it and whatever else is made.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,18 @@ def predict_tile_rows(
     """
     across = layout.columns_of(strip)
     pool = ThreadPoolExecutor(at_once)
+    waiting: deque[_Batch] = deque()
+
+    def settle() -> Iterator[tuple[int, Fine]]:
+        """Add the oldest batch to its rows; they are finished with the group's last."""
+        batch = waiting.popleft()
+        for (row, column), core in batch.predicted.result():
+            batch.rows[row].add(column, core)
+        on_tiles(batch.tiles)
+        if batch.is_last:
+            for row in list(batch.rows):
+                yield row, batch.rows.pop(row).fine()
+
     try:
         for run in _runs(groups):
             for group, inputs in _group_inputs(scene, layout, run, across, reads_guide):
@@ -121,11 +133,11 @@ def predict_tile_rows(
                     row: TileRow(layout.rows.spans[row], layout.columns, scene.scale, strip.columns)
                     for row in group
                 }
-                predicted = _predict(method, layout, group, across, inputs, pool, on_tiles)
-                for (row, column), core in predicted:
-                    rows[row].add(column, core)
-                for row in group:
-                    yield row, rows.pop(row).fine()
+                waiting.extend(_start(method, layout, rows, across, inputs, pool))
+                while len(waiting) > at_once:  # then the next group starts, and none is idle
+                    yield from settle()
+        while waiting:
+            yield from settle()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -208,18 +220,26 @@ class _Held:
         )
 
 
-def _predict(
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles that are being predicted, and the rows they belong to."""
+
+    rows: dict[int, TileRow]
+    tiles: int
+    is_last: bool
+    predicted: Future[list[tuple[tuple[int, int], Fine]]]
+
+
+def _start(
     method: Method,
     layout: Layout,
-    group: range,
+    rows: dict[int, TileRow],
     across: range,
     inputs: _Inputs,
     pool: ThreadPoolExecutor,
-    on_tiles: Callable[[int], None],
-) -> Iterator[tuple[tuple[int, int], Fine]]:
-    """Run a group's tiles in batches, which are the same whatever strip they are computed for."""
-    tiles = [(row, column) for row in group for column in across]
-    batches = [tiles[i : i + layout.batch] for i in range(0, len(tiles), layout.batch)]
+) -> Iterator[_Batch]:
+    """Start a group's tiles in batches, which are the same whatever strip they are for."""
+    tiles = [(row, column) for row in rows for column in across]
 
     def run(batch: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Fine]]:
         known = [place for place in batch if not np.isnan(_core(inputs, layout, *place)).all()]
@@ -231,10 +251,10 @@ def _predict(
             for place, outer in zip(known, fine, strict=True)
         ]
 
-    waiting = deque(pool.submit(run, batch) for batch in batches)
-    for batch in batches:
-        yield from waiting.popleft().result()
-        on_tiles(len(batch))
+    for first in range(0, len(tiles), layout.batch):
+        batch = tiles[first : first + layout.batch]
+        is_last = first + layout.batch >= len(tiles)
+        yield _Batch(rows, len(batch), is_last, pool.submit(run, batch))
 
 
 def _inside(layout: Layout, place: tuple[int, int], outer: Fine, scale: int) -> Fine:
