@@ -29,8 +29,6 @@ def accelerate(network: nn.Module, device: torch.device) -> nn.Module:
     Returns:
         The same network.
     """
-    if device.type == "cuda":
-        _to_channels_last(network)
     if device.type == "cpu":
         for module in network.modules():
             _change(module)

@@ -146,10 +146,10 @@ def test_transposed_convolutions_keep_their_bits(kernel, stride, padding, height
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6)
 
 
-def test_on_cuda_weights_are_channels_last():
+def test_elsewhere_than_on_the_cpu_nothing_changes():
     network = accelerate(nn.Sequential(nn.Conv2d(32, 32, 3, padding=1)), torch.device("cuda"))
     assert type(network[0]) is nn.Conv2d
-    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network[0].weight.is_contiguous()
 
 
 def test_memory_is_kept_under_glibc_and_left_alone_elsewhere(monkeypatch):
