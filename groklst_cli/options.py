@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from groklst_cli import completion
+
 Guide = Annotated[
     list[str] | None,
     typer.Option(
@@ -19,11 +21,21 @@ Scale = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="NAME|FILE", help="A method, a checkpoint file, or 'auto'."
+        "--model",
+        "-m",
+        metavar="NAME|FILE",
+        autocompletion=completion.methods_and_auto,
+        help="A method, a checkpoint file, or 'auto'.",
     ),
 ]
 LstUnits = Annotated[
-    str, typer.Option("--lst-units", metavar="auto|K|C", help="Unit of the LST's values.")
+    str,
+    typer.Option(
+        "--lst-units",
+        metavar="auto|K|C",
+        autocompletion=completion.units,
+        help="Unit of the LST's values.",
+    ),
 ]
 ResamplingOption = Annotated[
     str,
@@ -31,6 +43,7 @@ ResamplingOption = Annotated[
         "--resampling",
         "-r",
         metavar="METHOD",
+        autocompletion=completion.resamplings,
         help="How guidance comes to the fine grid; 'auto': mean when finer, else bilinear.",
     ),
 ]
@@ -38,5 +51,16 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existin
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Device = Annotated[
-    str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute.")
+    str,
+    typer.Option(
+        "--device",
+        "-d",
+        metavar="auto|cpu|cuda[:N]|mps",
+        autocompletion=completion.devices,
+        help="Where to compute.",
+    ),
+]
+Online = Annotated[
+    bool,
+    typer.Option("--online/--offline", help="Whether inputs may be fetched from the network."),
 ]

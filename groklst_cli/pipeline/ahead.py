@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment, is_online
 
 T = TypeVar("T")
 
@@ -30,11 +30,12 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
     """
     waiting: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
     stop = threading.Event()
+    online = is_online()
 
     def work() -> None:
         error: BaseException | None = None
         try:
-            with gdal_environment():
+            with gdal_environment(online=online):
                 for item in items:
                     if not _put(waiting, item, stop):
                         break

@@ -1,0 +1,123 @@
+"""GDAL's settings: bounded memory, only drivers that serve, and no network unless it is asked for.
+
+Settings hold for files that other files name too (the sources of a VRT, overviews, masks), where
+what is asked of ``rasterio.open`` does not reach.
+"""
+
+import os
+import re
+from html import unescape
+from pathlib import Path
+from typing import Final
+
+import rasterio
+from rasterio.env import getenv, hasenv
+
+from groklst_cli.errors import InputError, UsageError
+
+_CACHE: Final = 64 * 2**20  # bytes
+_ONLINE: Final = "GROKLST_ONLINE"
+_PATIENCE: Final = {
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
+    "GDAL_HTTP_TIMEOUT": "60",  # seconds of one request
+    "GDAL_HTTP_LOW_SPEED_TIME": "15",  # seconds below the limit, bytes per second
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "100",
+    "GDAL_HTTP_MAX_RETRY": "2",
+    "GDAL_HTTP_RETRY_DELAY": "1",  # seconds
+}
+"""A server that stalls ends in an error; the same names in the environment say otherwise."""
+
+_NETWORK: Final = re.compile(r"vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(_streaming)?[/?]")
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://")
+_SUBDATASET: Final = re.compile(r"^(hdf5:.+)://", re.DOTALL)  # HDF5:FILE://NAME
+_LOCAL_SCHEMES: Final = frozenset(("file", "zip", "tar", "gzip", "vrt"))
+_SOURCE: Final = re.compile(r"<Source(?:Filename|Dataset)\b[^>]*>\s*([^<]*)", re.IGNORECASE)
+_RAW: Final = re.compile(r"VRTRawRasterBand", re.IGNORECASE)
+_DEEPEST: Final = 8  # VRTs that name VRTs
+_LARGEST_VRT: Final = 64 * 2**20  # bytes
+
+
+def gdal_environment(*, online: bool | None = None) -> rasterio.Env:
+    """Bound GDAL's block cache so that memory does not grow with the scene, and shut the network.
+
+    Rasterio takes the bound in bytes, unlike GDAL. It has to hold a row of blocks of every guide,
+    or each block is decoded anew for every window that cuts it. Overviews wait uncompressed until
+    they are copied: to pack and unpack them takes longer than to compress them in the end.
+
+    Args:
+        online: Whether GDAL may fetch; None for what holds around this environment, else no.
+    """
+    fetches = is_online() if online is None else online
+    if fetches:
+        access = {_ONLINE: "YES", **{k: os.environ.get(k, v) for k, v in _PATIENCE.items()}}
+    else:
+        access = {_ONLINE: "NO", "CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
+    return rasterio.Env(
+        GDAL_CACHEMAX=_CACHE,
+        GDAL_NUM_THREADS="1",
+        BIGTIFF_OVERVIEW="IF_SAFER",
+        COG_TMP_COMPRESSION="NONE",
+        GDAL_VRT_ENABLE_PYTHON="NO",
+        **access,
+    )
+
+
+def is_online() -> bool:
+    """Tell whether the environment that holds here lets GDAL fetch."""
+    return hasenv() and str(getenv().get(_ONLINE)) == "YES"
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether GDAL would have to use the network for a path, nested ones included."""
+    text = _SUBDATASET.sub(r"\1:", path.lower())
+    schemes = {found for scheme in _SCHEME.findall(text) for found in scheme.split("+")}
+    return bool(_NETWORK.search(text) or schemes - _LOCAL_SCHEMES)
+
+
+def refuse_network(path: str) -> None:
+    """Refuse a path on the network unless the environment lets GDAL fetch.
+
+    Raises:
+        UsageError: If it does not.
+    """
+    if is_remote(path) and not is_online():
+        raise UsageError(f"{path} is on the network, expected a local file; add --online to fetch")
+
+
+def check_vrt(path: str, depth: int = 0) -> None:
+    """Refuse a VRT that reads plain bytes of any file, or the network unasked.
+
+    Its text is searched, not parsed, so that entities in it mean nothing.
+
+    Raises:
+        InputError: If it does, is no local file, or nests too deep.
+    """
+    text = _text_of(path)
+    if depth > _DEEPEST:
+        raise InputError(f"{path} nests VRTs more than {_DEEPEST} deep; write a flatter VRT")
+    if _RAW.search(text):
+        raise InputError(
+            f"{path} reads raw bytes of another file, expected a VRT of rasters; "
+            f"convert it with: gdal_translate {path} FILE.tif"
+        )
+    for name in sorted({unescape(found).strip() for found in _SOURCE.findall(text)}):
+        if is_remote(name) and not is_online():
+            raise InputError(
+                f"{path} names {name[:80]} on the network, expected local files; "
+                "add --online to fetch"
+            )
+        source = Path(path).parent / name
+        if name.lower().endswith(".vrt") and source.is_file():
+            check_vrt(str(source), depth + 1)
+
+
+def _text_of(path: str) -> str:
+    try:
+        if Path(path).stat().st_size > _LARGEST_VRT:
+            raise InputError(f"{path} is a VRT of over {_LARGEST_VRT} bytes; split it up")
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path[:80]} is a VRT that is no local file of its own, expected one; "
+            "copy it beside its sources"
+        ) from error
