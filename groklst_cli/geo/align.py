@@ -6,29 +6,31 @@ does not depend on the window that asked for it.
 """
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import (
+from groklst_cli.geo.opening import (
+    UNREADABLE,
     BandSource,
     alpha_band,
     check_band,
+    damage,
     data_bands,
     grid_of,
     open_raster,
-    read_physical,
 )
+from groklst_cli.geo.raster import read_physical
 
 ResamplingName = Literal[
     "auto", "nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "max",
@@ -39,10 +41,22 @@ RESAMPLINGS: Final = get_args(ResamplingName)
 FINER: Final = 1.5
 """From so many guide pixels along a fine pixel on, ``auto`` takes their mean."""
 
-_CACHE: Final = 64 * 2**20  # bytes
-
 _WARP_TOLERANCE = 0.001
 """Largest error of GDAL's interpolated coordinates, guide pixels (its own default is 0.125)."""
+
+
+@dataclass(frozen=True)
+class _Warp:
+    """Some of the bands, those of one nodata value, on the fine grid."""
+
+    vrt: WarpedVRT
+    places: Sequence[int]
+
+
+class _Offset(tuple[int, int]):
+    """Row and column of the fine grid where a guide of its lattice starts."""
+
+    __slots__ = ()
 
 
 class GuideSource:
@@ -53,9 +67,11 @@ class GuideSource:
         names: A name for each band that is read.
         grid: The file's own grid.
         method: How values come to the fine grid: ``"aligned"`` or a GDAL resampling.
+        ratio: Guide pixels along a fine pixel.
     """
 
     method: str
+    ratio: float
 
     def __init__(self, source: BandSource, fine: Grid, resampling: ResamplingName = "auto") -> None:
         """Open a file and plan how it comes to the fine grid.
@@ -79,7 +95,7 @@ class GuideSource:
             self.names = self._name_bands(source.name)
             self.grid = grid_of(self._dataset)
             self._fine, self._resampling = fine, resampling
-            self._vrt: WarpedVRT | None = None
+            self._copies: list[_Offset | list[_Warp]] = []
             self._read_from(fine)
         except BaseException:
             self._dataset.close()
@@ -87,8 +103,7 @@ class GuideSource:
 
     def close(self) -> None:
         """Close the file."""
-        if self._vrt is not None:
-            self._vrt.close()
+        self._close_copies()
         self._dataset.close()
 
     def move(self, columns: float, rows: float) -> None:
@@ -122,16 +137,15 @@ class GuideSource:
         Raises:
             InputError: If the file breaks off or is damaged there.
         """
+        first, *others = self._copies
         try:
-            if self._vrt is None:
-                self._read_lattice(values, rows, columns)
-            else:
-                self._read_warped(self._vrt, values, rows, columns)
-        except RasterioError as error:
-            raise InputError(
-                f"{self.path} is damaged or cannot be warped near fine row {rows.start}: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
+            self._read_copy(first, values, rows, columns)
+            for copy in others:
+                beyond = np.empty_like(values)
+                self._read_copy(copy, beyond, rows, columns)
+                np.copyto(values, beyond, where=np.isnan(values))
+        except UNREADABLE as error:
+            raise damage(self.path, f"fine row {rows.start}", error) from error
 
     def _name_bands(self, name: str | None) -> tuple[str, ...]:
         if name is not None and len(self._bands) > 1:
@@ -148,31 +162,56 @@ class GuideSource:
         return tuple(d or f"{stem}_{b}" for d, b in zip(described, self._bands, strict=True))
 
     def _read_from(self, fine: Grid) -> None:
-        here = self.grid
-        if self._vrt is not None:
-            self._vrt.close()
-            self._vrt = None
-        self._offset = fine.offset_of(here)
-        if not here.overlaps(fine):
+        self._close_copies()
+        try:
+            copies = self.grid.copies_over(fine)
+        except ProjError as error:
             raise InputError(
-                f"{self.path} does not overlap the LST: it covers {_span(here)} in "
-                f"{_crs_name(here)}, the LST covers {_span(fine)} in {_crs_name(fine)}"
+                f"nothing leads from {_crs_name(fine)} of the LST to {_crs_name(self.grid)} of "
+                f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
+            ) from error
+        if not copies:
+            raise InputError(
+                f"{self.path} does not overlap the LST: it covers {_span(self.grid)} in "
+                f"{_crs_name(self.grid)}, the LST covers {_span(fine)} in {_crs_name(fine)}; "
+                "name a guide that does, or set the right CRS with: rio edit-info --crs EPSG:…"
             )
-        if self._offset is not None and self._resampling == "auto":
-            self.method = "aligned"
+        offsets = [_Offset(found) for copy in copies if (found := fine.offset_of(copy))]
+        if len(offsets) == len(copies) and self._resampling == "auto":
+            self.method, self.ratio = "aligned", 1.0
+            self._copies += offsets
             return
-        ratio = here.pixels_per_pixel_of(fine)
-        self.method = _choose(ratio) if self._resampling == "auto" else self._resampling
-        self._vrt = self._warped(fine)
+        self.ratio = copies[0].pixels_per_pixel_of(fine)
+        self.method = _choose(self.ratio) if self._resampling == "auto" else self._resampling
+        for copy in copies:
+            self._copies.append(self._warps(copy, fine))
 
-    def _warped(self, fine: Grid) -> WarpedVRT:
-        options = {"UNIFIED_SRC_NODATA": "NO"}  # each band has its own gaps
+    def _close_copies(self) -> None:
+        for copy in self._copies:
+            if not isinstance(copy, _Offset):
+                for warp in copy:
+                    warp.vrt.close()
+        self._copies.clear()
+
+    def _warps(self, here: Grid, fine: Grid) -> list[_Warp]:
+        """Plan to warp all bands; GDAL knows one nodata value for all bands of a warp."""
+        dataset, kinds = self._dataset, dict[str, tuple[float | None, list[int]]]()
+        for place, band in enumerate(self._bands):
+            nodata = dataset.nodatavals[band - 1]
+            if nodata is None and dataset.dtypes[band - 1].startswith("float"):
+                nodata = math.nan
+            kinds.setdefault(repr(nodata), (nodata, []))[1].append(place)
+        return [_Warp(self._warped(here, fine, n), places) for n, places in kinds.values()]
+
+    def _warped(self, here: Grid, fine: Grid, nodata: float | None) -> WarpedVRT:
+        # Each band has its own gaps.
+        options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
         if self.method != "average":
             # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
             # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).
             options |= {"XSCALE": "1", "YSCALE": "1"}
-        nodata = self._dataset.nodata
-        floats = self._dataset.dtypes[self._bands[0] - 1].startswith("float")
+        if here != self.grid:
+            options["src_transform"] = here.transform
         return WarpedVRT(
             self._dataset,
             crs=fine.crs,
@@ -180,7 +219,7 @@ class GuideSource:
             height=fine.height,
             width=fine.width,
             src_alpha=alpha_band(self._dataset) or 0,
-            src_nodata=math.nan if nodata is None and floats else nodata,
+            src_nodata=nodata,
             nodata=math.nan,
             dtype="float32",
             resampling=Resampling[self.method],
@@ -189,10 +228,22 @@ class GuideSource:
             **options,
         )
 
-    def _read_warped(
-        self, vrt: WarpedVRT, values: NDArray[np.float32], rows: slice, columns: slice
+    def _read_copy(
+        self, copy: _Offset | list[_Warp], values: NDArray[np.float32], rows: slice, columns: slice
     ) -> None:
-        vrt.read(self._bands, window=Window.from_slices(rows, columns), out=values)
+        if isinstance(copy, _Offset):
+            self._read_lattice(copy, values, rows, columns)
+            return
+        window = Window.from_slices(rows, columns)
+        for warp in copy:
+            bands = [self._bands[place] for place in warp.places]
+            if len(copy) == 1:
+                warp.vrt.read(bands, window=window, out=values)
+            else:
+                values[warp.places] = warp.vrt.read(bands, window=window)
+        self._scale(values)
+
+    def _scale(self, values: NDArray[np.float32]) -> None:
         for plane, band in zip(values, self._bands, strict=True):
             scale, offset = self._dataset.scales[band - 1], self._dataset.offsets[band - 1]
             if (scale, offset) != (1.0, 0.0):
@@ -200,9 +251,10 @@ class GuideSource:
                 plane += np.float32(offset)
         values[~np.isfinite(values)] = np.nan
 
-    def _read_lattice(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
-        assert self._offset is not None
-        row, column = self._offset
+    def _read_lattice(
+        self, offset: _Offset, values: NDArray[np.float32], rows: slice, columns: slice
+    ) -> None:
+        row, column = offset
         top, bottom = max(rows.start, row), min(rows.stop, row + self._dataset.height)
         left, right = max(columns.start, column), min(columns.stop, column + self._dataset.width)
         if values[0].shape != (bottom - top, right - left):
@@ -230,18 +282,3 @@ def _span(grid: Grid) -> str:
 def _crs_name(grid: Grid) -> str:
     text: str = grid.crs.to_string()
     return text if len(text) <= 40 else text[:37] + "…"
-
-
-def gdal_environment() -> rasterio.Env:
-    """Bound GDAL's block cache so that memory does not grow with the scene.
-
-    Rasterio takes the bound in bytes, unlike GDAL. It has to hold a row of blocks of every guide,
-    or each block is decoded anew for every window that cuts it. Overviews wait uncompressed until
-    they are copied: to pack and unpack them takes longer than to compress them in the end.
-    """
-    return rasterio.Env(
-        GDAL_CACHEMAX=_CACHE,
-        GDAL_NUM_THREADS="1",
-        BIGTIFF_OVERVIEW="IF_SAFER",
-        COG_TMP_COMPRESSION="NONE",
-    )

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.crs import CRS
 
+_LEAST_STEP = 1e-12
+_FARTHEST = 1e15
+"""CRS units of a pixel and of a place beyond which to invert the transform means nothing."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -44,6 +48,32 @@ class Grid:
         """Length of a pixel's column step and row step, CRS units."""
         t = self.transform
         return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+
+    @property
+    def flaw(self) -> str | None:
+        """Say why pixels have no usable place on this grid; None if they have one."""
+        t = self.transform
+        numbers = tuple(t)[:6]
+        near = all(abs(number) < _FARTHEST for number in numbers)  # which NaN is not
+        if not near or min(self.pixel_size) < _LEAST_STEP or t.is_degenerate or t.is_identity:
+            shown = " ".join(f"{number:g}" for number in numbers)
+            return f"has no usable geotransform ({shown}); set it with: rio edit-info --transform"
+        if self.crs.is_geographic and not self._fits_the_world():
+            left, bottom, right, top = self.bounds
+            return (
+                f"covers {left:g} to {right:g} east and {bottom:g} to {top:g} north in a CRS of "
+                "degrees, which the world does not have; set the right CRS or geotransform "
+                "with: rio edit-info"
+            )
+        return None
+
+    def _fits_the_world(self) -> bool:
+        """Tell whether longitudes and latitudes exist, but for a pixel."""
+        degrees = math.degrees(self.crs.units_factor[1])
+        left, bottom, right, top = (bound * degrees for bound in self.bounds)
+        pixel = max(self.pixel_size) * degrees
+        across = right - left <= 360 + pixel and max(-left, right) <= 720
+        return across and bottom >= -90 - pixel and top <= 90 + pixel
 
     def refine(self, scale: int) -> "Grid":
         """Divide every pixel into ``scale × scale``; the origin stays to the last digit."""
@@ -111,7 +141,23 @@ class Grid:
         return min(ratios)[2] if ratios else math.nan
 
     def overlaps(self, other: "Grid") -> bool:
-        """Tell whether any point of a lattice over ``other`` falls on this grid."""
+        """Tell whether any point of a lattice over one grid falls on the other."""
+        return self._holds_some_of(other) or other._holds_some_of(self)
+
+    def copies_over(self, other: "Grid") -> list["Grid"]:
+        """List the copies of this grid that overlap ``other``."""
+        return [copy for copy in self.copies if copy.overlaps(other)]
+
+    @property
+    def copies(self) -> list["Grid"]:
+        """This grid, and where its longitudes are written a turn less and a turn more."""
+        if not self.crs.is_geographic:
+            return [self]
+        circle = 2 * math.pi / self.crs.units_factor[1]
+        turns = [Affine.translation(turn, 0) * self.transform for turn in (-circle, circle)]
+        return [self, *(Grid(self.crs, turned, self.height, self.width) for turned in turns)]
+
+    def _holds_some_of(self, other: "Grid") -> bool:
         there = Transformer.from_crs(other.crs, self.crs, always_xy=True)
         columns, rows = np.meshgrid(
             np.linspace(0.5, other.width - 0.5, min(other.width, 200)),

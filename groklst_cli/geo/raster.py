@@ -1,125 +1,34 @@
-"""Opening rasters: bands by name, values in physical units, NaN where there are none."""
+"""Reading rasters: values in physical units, NaN where there are none; the LST among them."""
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
-from typing import Literal, Self
+from typing import Final, Self
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import InputError
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.opening import (
+    UNREADABLE,
+    BandSource,
+    alpha_band,
+    check_band,
+    damage,
+    data_bands,
+    grid_of,
+    open_raster,
+)
+from groklst_cli.geo.units import CELSIUS_ZERO, Units, settle_units, without_factor
 
-Units = Literal["K", "C"]
-
-CELSIUS_ZERO = 273.15
-"""0 °C in kelvin (BIPM SI brochure)."""
-
-_KELVIN_RANGE = (150.0, 600.0)  # from the coldest cloud tops to fires
-_CELSIUS_RANGE = (-110.0, 120.0)
-_UNIT_WORDS: dict[str, Units] = {
-    **dict.fromkeys(("k", "kelvin", "kelvins", "degk", "deg_k", "deg k"), "K"),
-    **dict.fromkeys(
-        ("c", "°c", "celsius", "degc", "deg_c", "deg c", "degree_celsius", "degrees celsius"), "C"
-    ),
-    **dict.fromkeys(("degrees_celsius", "degree celsius", "degreecelsius"), "C"),
-}
-
-
-@dataclass(frozen=True)
-class BandSource:
-    """Where a band comes from, as a user writes it: ``[NAME=]FILE[,band=N]``.
-
-    Attributes:
-        path: Anything GDAL opens.
-        name: The band's name, or None for the file's own.
-        band: The band's number from 1, or None for all.
-    """
-
-    path: str
-    name: str | None = None
-    band: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``[NAME=]FILE[,band=N]``; a text that is an existing file is only that.
-
-        Raises:
-            UsageError: If the band's number is below 1 or the file's name is empty.
-        """
-        if Path(text).exists():
-            return cls(text)
-        name, path, band = None, text, None
-        if named := re.match(r"([A-Za-z]\w*)=(.+)$", path):
-            name, path = named.groups()
-        if numbered := re.match(r"(.+),band=(-?\d+)$", path):
-            path, band = numbered[1], int(numbered[2])
-        if not path or (band is not None and band < 1):
-            raise UsageError(f"{text!r} names no band; write [NAME=]FILE[,band=N] with N from 1")
-        return cls(path, name, band)
-
-
-def open_raster(path: str) -> DatasetReader:
-    """Open a raster for reading.
-
-    Raises:
-        InputError: If it cannot be read, has no pixels, no CRS or no usable transform.
-    """
-    try:
-        dataset = rasterio.open(path)
-    except (RasterioIOError, RasterioError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as a raster: {reason}") from error
-    problem = None
-    if dataset.count == 0:
-        problem = "holds no band; if it is a container, name one of its subdatasets"
-    elif dataset.crs is None:
-        problem = "has no CRS; set the right one with: rio edit-info --crs EPSG:… " + path
-    elif dataset.transform.is_degenerate or dataset.transform.is_identity:
-        problem = "has no usable geotransform; give it one before downscaling"
-    if problem:
-        dataset.close()
-        raise InputError(f"{path} {problem}")
-    return dataset
-
-
-def grid_of(dataset: DatasetReader) -> Grid:
-    """Return the grid that a dataset's pixels lie on."""
-    return Grid(dataset.crs, dataset.transform, dataset.height, dataset.width)
-
-
-def data_bands(dataset: DatasetReader) -> list[int]:
-    """List the numbers of the bands that hold values, leaving out alpha."""
-    return [i for i, c in enumerate(dataset.colorinterp, 1) if c != ColorInterp.alpha]
-
-
-def alpha_band(dataset: DatasetReader) -> int | None:
-    """Return the number of the alpha band, if there is one."""
-    found = [i for i, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
-    return found[0] if found else None
-
-
-def check_band(dataset: DatasetReader, path: str, band: int) -> None:
-    """Refuse a band that does not exist or holds no measured values.
-
-    Raises:
-        InputError: If it is not there, complex, or colours of a palette.
-    """
-    if band > dataset.count:
-        raise InputError(f"{path} has {dataset.count} band(s), not a band {band}")
-    if dataset.dtypes[band - 1].startswith("complex"):
-        raise InputError(f"{path} band {band} is complex; it must hold real values")
-    if dataset.colorinterp[band - 1] == ColorInterp.palette:
-        raise InputError(f"{path} band {band} holds colours of a palette, not measured values")
+_LARGEST_SIDE: Final = 2**20
+_LARGEST_AREA: Final = 2**32
+"""Pixels of an LST; the world at a pixel of 350 m. A sparse file of a few bytes can claim more."""
 
 
 def read_physical(
@@ -217,11 +126,6 @@ def summary_rows(grid: Grid) -> Iterator[slice]:
         yield slice(start, min(grid.height, start + step))
 
 
-def units_of(word: str) -> Units | None:
-    """Tell what a tag's word for a unit means; None if it means neither kelvin nor °C."""
-    return _UNIT_WORDS.get(word.strip().lower())
-
-
 class LstSource:
     """A coarse LST raster: its grid, and its rows in kelvin.
 
@@ -254,8 +158,11 @@ class LstSource:
         try:
             self._band = self._choose_band(source.band)
             self.grid = grid_of(self._dataset)
+            _refuse_huge(self.path, self.grid)
             summary = self._summarize() if summary is None else summary
-            self.units, self.units_from = self._find_units(units, summary)
+            self.units, self.units_from = settle_units(
+                self.path, units, self._unit_words(), summary.low, summary.high
+            )
             self.valid = summary.count
             self.mean = summary.mean + (CELSIUS_ZERO if self.units == "C" else 0.0)
         except BaseException:
@@ -292,30 +199,14 @@ class LstSource:
         check_band(self._dataset, self.path, chosen)
         return chosen
 
-    def _find_units(self, asked: Units | None, values: Summary) -> tuple[Units, str]:
-        low, high = values.low, values.high
-        if asked is not None:
-            _refuse_outside(self.path, low, high, asked, "--lst-units")
-            return asked, "option"
-        tagged = self._tagged_units()
-        if tagged is not None:
-            _refuse_outside(self.path, low, high, tagged, "its unit tag")
-            return tagged, "tags"
-        if low >= _KELVIN_RANGE[0] and high <= _KELVIN_RANGE[1]:
-            return "K", "values"
-        if low >= _CELSIUS_RANGE[0] and high <= _CELSIUS_RANGE[1]:
-            return "C", "values"
-        raise InputError(
-            f"{self.path} holds values from {low:g} to {high:g}, which is neither kelvin nor °C "
-            "for sure; add --lst-units K or C, or set the file's nodata, scale and offset"
-        )
-
-    def _tagged_units(self) -> Units | None:
-        tags = {**self._dataset.tags(), **self._dataset.tags(self._band)}
-        words = [self._dataset.units[self._band - 1]]
-        words += [value for key, value in tags.items() if key.lower() in ("unit", "units")]
-        found = {units for word in words if (units := units_of(word or "")) is not None}
-        return found.pop() if len(found) == 1 else None
+    def _unit_words(self) -> list[str]:
+        """Collect what band and file say of the unit that scale and offset lead to."""
+        dataset, band = self._dataset, self._band
+        words = [dataset.units[band - 1] or ""]
+        for tags in (dataset.tags(band), dataset.tags()):
+            words += [word for key, word in tags.items() if key.lower() in ("unit", "units")]
+        scaled = (dataset.scales[band - 1], dataset.offsets[band - 1]) != (1.0, 0.0)
+        return [without_factor(word) for word in words] if scaled else words
 
     def _summarize(self) -> Summary:
         """Find range and mean of the values, some rows at a time."""
@@ -328,21 +219,17 @@ class LstSource:
         return found
 
 
-def _refuse_outside(path: str, low: float, high: float, units: Units, says: str) -> None:
-    allowed = _KELVIN_RANGE if units == "K" else _CELSIUS_RANGE
-    if low < allowed[0] or high > allowed[1]:
+def _refuse_huge(path: str, grid: Grid) -> None:
+    if max(grid.shape) > _LARGEST_SIDE or grid.height * grid.width > _LARGEST_AREA:
         raise InputError(
-            f"{path} holds values from {low:g} to {high:g}, but {says} says {units}, "
-            f"which allows {allowed[0]:g} to {allowed[1]:g}; "
-            "set the file's nodata, scale and offset, or give --lst-units"
+            f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
+            f"along a side and {_LARGEST_AREA} in all that an LST may have; "
+            "cut it first with: gdal_translate -projwin"
         )
 
 
 def _read_or_explain(dataset: DatasetReader, band: int, window: Window) -> NDArray[np.float32]:
     try:
         return read_physical(dataset, band, window)
-    except (RasterioIOError, RasterioError) as error:
-        raise InputError(
-            f"{dataset.name} is damaged near row {int(window.row_off)}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
+    except UNREADABLE as error:
+        raise damage(dataset.name, f"row {int(window.row_off)}", error) from error

@@ -8,13 +8,18 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.errors import UsageError
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, ResamplingName
 from groklst_cli.geo.fill import REACH, fill_gaps
-from groklst_cli.geo.raster import BandSource, LstSource, Summary, Units
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import LstSource, Summary
+from groklst_cli.geo.units import Units
 
 READ_ROWS: Final = 128
 """Fine rows that are read at once."""
+
+_COARSEST: Final = 4.0
+"""LST pixels along a guide pixel from which on a guide is refused."""
 
 
 class Scene:
@@ -51,7 +56,7 @@ class Scene:
 
         Raises:
             InputError: If a file cannot be used.
-            UsageError: If the scale is below 2 or two bands have one name.
+            UsageError: If the scale is below 2, two bands have one name, or the LST guides itself.
         """
         if scale < 2:
             raise UsageError(f"the scale is {scale}, it must be at least 2")
@@ -65,6 +70,7 @@ class Scene:
             for source in guides:
                 guide = GuideSource(source, self.fine, resampling)
                 opened.callback(guide.close)
+                _refuse_useless(lst, source, guide, scale)
                 self.guides.append(guide)
             self.bands = tuple(name for guide in self.guides for name in guide.names)
             _refuse_twins(self.bands)
@@ -131,6 +137,21 @@ class Scene:
     def to_fine(self, part: slice) -> slice:
         """Turn coarse rows or columns into fine ones."""
         return slice(part.start * self.scale, part.stop * self.scale)
+
+
+def _refuse_useless(lst: BandSource, source: BandSource, guide: GuideSource, scale: int) -> None:
+    """Refuse a guide that cannot hold any detail that the LST lacks."""
+    if source.path == lst.path and source.band in (None, lst.band or 1):
+        raise UsageError(
+            f"{lst.path} is the LST and a guide of itself; name another guide, or the bands of it "
+            f"that are no LST, as in --guide {lst.path},band=2"
+        )
+    coarser = 1 / (guide.ratio * scale)
+    if coarser >= _COARSEST:
+        raise InputError(
+            f"{guide.path} is {coarser:.3g} times coarser than the LST and holds no detail for it; "
+            "name a guide that is finer (were LST and guide swapped?)"
+        )
 
 
 def _refuse_twins(names: Sequence[str]) -> None:

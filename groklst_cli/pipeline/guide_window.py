@@ -1,6 +1,7 @@
 """Which part of a guide a window of the fine grid depends on."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,6 +32,17 @@ def guide_window(
     Returns:
         Rows and columns of the guide, empty where it does not reach.
     """
+    windows = [_window(copy, fine, rows, columns, aligned=aligned) for copy in guide.copies]
+    reached = [(down, across) for down, across in windows if _size(down) and _size(across)]
+    if not reached:
+        return slice(0, 0), slice(0, 0)
+    down, across = (_hull(parts) for parts in zip(*reached, strict=True))
+    return down, across
+
+
+def _window(
+    guide: Grid, fine: Grid, rows: slice, columns: slice, *, aligned: bool
+) -> tuple[slice, slice]:
     offset = fine.offset_of(guide) if aligned else None
     if offset is not None:
         row, column = offset
@@ -72,6 +84,14 @@ def _positions(
 
 def _sampled(part: slice) -> NDArray[np.float64]:
     return np.append(np.arange(part.start, part.stop, _STEP), part.stop).astype(np.float64)
+
+
+def _hull(parts: Sequence[slice]) -> slice:
+    return slice(min(part.start for part in parts), max(part.stop for part in parts))
+
+
+def _size(part: slice) -> int:
+    return int(part.stop - part.start)
 
 
 def _clipped(start: int, stop: int, size: int) -> slice:

@@ -7,9 +7,10 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import GuideSource, gdal_environment
+from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from tests.conftest import UTM, plane
 
 FINE = Grid(UTM, Affine(30, 0, 500000, 0, -30, 4400000), 96, 80)

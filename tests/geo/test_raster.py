@@ -5,7 +5,8 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.raster import BandSource, LstSource, to_physical
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import LstSource, to_physical
 
 GRID = Affine(240, 0, 500000, 0, -240, 4390000)
 ALL = slice(0, 6)

@@ -1,0 +1,184 @@
+"""Opening rasters: what a person names, what GDAL may open, and what is refused at the door."""
+
+import math
+import os
+import re
+import stat
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.drivers import DRIVERS
+from groklst_cli.geo.environment import check_vrt, refuse_network
+from groklst_cli.geo.grid import Grid
+
+UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
+"""What rasterio raises of a damaged file; it cannot decode all that GDAL says of one."""
+
+_MOST_BANDS: Final = 1024
+
+
+@dataclass(frozen=True)
+class BandSource:
+    """Where a band comes from, as a user writes it: ``[NAME=]FILE[,band=N]``.
+
+    Attributes:
+        path: Anything GDAL opens.
+        name: The band's name, or None for the file's own.
+        band: The band's number from 1, or None for all.
+    """
+
+    path: str
+    name: str | None = None
+    band: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``[NAME=]FILE[,band=N]``; a text that is an existing file is only that.
+
+        Raises:
+            UsageError: If the band's number is below 1 or the file's name is empty.
+        """
+        if text and os.path.exists(text):
+            return cls(text)
+        name, path, band = None, text, None
+        if named := re.match(r"([A-Za-z]\w*)=(.*)$", path, re.DOTALL):
+            name, path = named.groups()
+        if numbered := re.match(r"(.*),band=([^,]*)$", path, re.DOTALL):
+            path, number = numbered.groups()
+            band = int(number) if re.fullmatch(r"[0-9]{1,5}", number) else 0
+        if not path or path[0] == "=" or "\0" in path or band == 0:
+            raise UsageError(
+                f"{text!r} names no band of a file; write [NAME=]FILE[,band=N] with N from 1"
+            )
+        return cls(path, name, band)
+
+
+def open_raster(path: str) -> DatasetReader:
+    """Open a raster for reading.
+
+    Raises:
+        UsageError: If it is on the network and nobody asked to fetch.
+        InputError: If it cannot be read, has no pixels, no CRS or no usable transform.
+    """
+    refuse_network(path)
+    _refuse_no_file(path)
+    try:
+        with warnings.catch_warnings():  # what it warns of is refused below
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = DatasetReader(path, driver=list(DRIVERS))
+    except UNREADABLE as error:
+        reason = "it is a folder" if os.path.isdir(path) else _reason(error)
+        raise InputError(
+            f"{path} cannot be read as a raster: {reason}; name a GeoTIFF or another raster file"
+        ) from error
+    if dataset.driver == "VRT":
+        try:
+            check_vrt(path)
+        except InputError:
+            dataset.close()
+            raise
+    problem = None
+    if dataset.count > _MOST_BANDS:
+        problem = f"claims {dataset.count} bands, at most {_MOST_BANDS} can be; cut it first"
+    elif dataset.count == 0:
+        problem = f"holds no band; name one of its subdatasets{_named(dataset.subdatasets)}"
+    elif dataset.transform.is_identity and (dataset.gcps[0] or dataset.rpcs):
+        problem = (
+            "is placed by control points or RPCs only, not by a geotransform; warp it first "
+            f"with: gdalwarp {path} warped.tif"
+        )
+    elif dataset.crs is None:
+        problem = "has no CRS; set the right one with: rio edit-info --crs EPSG:… " + path
+    else:
+        problem = grid_of(dataset).flaw
+    if problem:
+        dataset.close()
+        raise InputError(f"{path} {problem}")
+    return dataset
+
+
+def _refuse_no_file(path: str) -> None:
+    """Refuse what is there but is no file: to open a pipe would wait for its other end.
+
+    Raises:
+        InputError: If it is empty, a pipe, a socket or a device.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return  # no local file: GDAL knows what it is, or says what is wrong
+    if stat.S_ISDIR(found.st_mode):
+        return  # some formats are folders
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path} is a pipe, socket or device; name a raster file")
+    if found.st_size == 0:
+        raise InputError(f"{path} is empty; copy or download it again")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what GDAL found first."""
+    first: BaseException = error
+    while isinstance(first.__cause__, Exception):
+        first = first.__cause__
+    return next(iter(str(first).splitlines()), type(first).__name__)
+
+
+def _named(subdatasets: Sequence[str]) -> str:
+    return f", as in {subdatasets[0]}" if subdatasets else ""
+
+
+def grid_of(dataset: DatasetReader) -> Grid:
+    """Return the grid that a dataset's pixels lie on."""
+    return Grid(dataset.crs, dataset.transform, dataset.height, dataset.width)
+
+
+def data_bands(dataset: DatasetReader) -> list[int]:
+    """List the numbers of the bands that hold values, leaving out alpha."""
+    return [i for i, c in enumerate(dataset.colorinterp, 1) if c != ColorInterp.alpha]
+
+
+def alpha_band(dataset: DatasetReader) -> int | None:
+    """Return the number of the alpha band, if there is one."""
+    found = [i for i, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
+    return found[0] if found else None
+
+
+def check_band(dataset: DatasetReader, path: str, band: int) -> None:
+    """Refuse a band that does not exist or holds no measured values.
+
+    Raises:
+        InputError: If it is not there, complex, colours of a palette, a mask, or of no usable
+            scale and offset.
+    """
+    if band > dataset.count:
+        raise InputError(f"{path} has {dataset.count} band(s), not a band {band}")
+    if dataset.dtypes[band - 1].startswith("complex"):
+        raise InputError(f"{path} band {band} is complex; it must hold real values")
+    if dataset.colorinterp[band - 1] == ColorInterp.palette:
+        raise InputError(f"{path} band {band} holds colours of a palette, not measured values")
+    if band not in data_bands(dataset):
+        raise InputError(
+            f"{path} band {band} is its alpha band, not measured values; name another, "
+            f"as in {path},band=1"
+        )
+    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
+    if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
+        raise InputError(
+            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which leave no values; "
+            f"set them right with: gdal_edit.py -scale 1 -offset 0 {path}"
+        )
+
+
+def damage(path: str, where: str, error: Exception) -> InputError:
+    """Say that a file cannot be read somewhere, and why."""
+    return InputError(
+        f"{path} is damaged near {where}: {_reason(error)}; copy or download it again"
+    )
