@@ -5,17 +5,12 @@ positions from 0 in the sorted listing of a folder. Positions mean something onl
 are the same, so pairs are made by name and a folder that differs is refused.
 """
 
-import zlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import h5py
-import numpy as np
-import scipy.io
-from numpy.typing import NDArray
-from scipy.io.matlab import MatReadError
-
+from groklst_cli.data.mat import read_mat
 from groklst_cli.data.patches import Patch
 from groklst_cli.errors import InputError, UsageError
 
@@ -30,7 +25,6 @@ BANDS: Final = (
 
 OfficialSplit = Literal["train", "val", "trainval", "test"]
 _LST_FIELD: Final = "data"
-_DAMAGE: Final = (OSError, ValueError, TypeError, LookupError, NotImplementedError)
 
 
 class GrokLST:
@@ -112,58 +106,13 @@ def is_groklst(folder: Path) -> bool:
     return (folder / FINE / "guidance").is_dir() and (folder / FINE / "lst").is_dir()
 
 
-def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
-    """Read some fields of one size from a MAT file of version 5 or 7.3.
-
-    Returns:
-        ``(fields, rows, columns)``, NaN where a value is not finite.
-
-    Raises:
-        InputError: If the file cannot be read, lacks a field, or a field is no real matrix.
-    """
-    try:
-        found = _read_hdf5(path, fields) if h5py.is_hdf5(path) else _read_v5(path, fields)
-    except (*_DAMAGE, MatReadError, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read as a MAT file: {error!r}; restore it from the dataset"
-        ) from error
-    planes = [_plane(path, name, found.get(name)) for name in fields]
-    sizes = {plane.shape for plane in planes}
-    if len(sizes) > 1:
-        raise InputError(f"{path} holds fields of several sizes, {sorted(sizes)}; expected one")
-    stacked = np.stack(planes)
-    stacked[~np.isfinite(stacked)] = np.nan
-    return stacked
-
-
-def _read_v5(path: Path, fields: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = scipy.io.loadmat(path, variable_names=list(fields))
-    return found
-
-
-def _read_hdf5(path: Path, fields: Sequence[str]) -> dict[str, Any]:
-    """Read version 7.3, which is HDF5 with MATLAB's column-major axes, hence transposed."""
-    with h5py.File(path, "r") as opened:
-        found = {name: opened.get(name) for name in fields}
-        return {name: v[()].T for name, v in found.items() if isinstance(v, h5py.Dataset)}
-
-
-def _plane(path: Path, name: str, values: Any) -> NDArray[np.float32]:
-    if values is None:
-        raise InputError(f"{path} has no field {name!r}; restore the file from the dataset")
-    array = np.asarray(values)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise InputError(
-            f"{path}: field {name!r} is {array.dtype} of {array.ndim} dimensions, "
-            "expected a matrix of real numbers"
-        )
-    return array.astype(np.float32)
-
-
 def _listing(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}; give --data the dataset's top folder")
-    names = sorted(item.name for item in folder.iterdir())
+    try:
+        names = sorted(item.name for item in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed: {error}; make it readable") from error
     stray = [name for name in names if not name.endswith(".mat")]
     if stray:
         raise InputError(
@@ -197,9 +146,9 @@ def _positions(path: Path, count: int) -> list[int]:
         raise InputError(f"{path} cannot be read: {error}; expected a split file") from error
     words = [line.split()[0] for line in lines if line.split()]
     for word in words:
-        if not word.isdecimal() or int(word) >= count:
+        if not re.fullmatch("[0-9]{1,9}", word) or int(word) >= count:
             raise InputError(
-                f"{path} names position {word!r}; there are {count} files, counted from 0: "
+                f"{path} names position {word[:20]!r}; there are {count} files, counted from 0: "
                 "the split file and the folders are not of one dataset"
             )
     positions = [int(word) for word in words]

@@ -20,6 +20,8 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+_SCALES: Final = range(2, 65)
+_LARGEST_SIDE: Final = 8192  # fine pixels; a float32 plane of it takes 256 MiB
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class PatchEntry:
     sha256: Mapping[str, str]
     place: Mapping[str, Any]
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width, fine pixels."""
+        (top, bottom), (left, right) = self.place["rows"], self.place["columns"]
+        return int(bottom) - int(top), int(right) - int(left)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -146,20 +154,22 @@ class Manifest:
             raise InputError(
                 f"{folder} holds no {MANIFEST}; make it with: groklst prepare SCENE… --out {folder}"
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not JSON: {error}; prepare the folder again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InputError(f"{path} is not of format {FORMAT}; prepare the folder again")
         try:
-            patches = tuple(_entry(item) for item in data["patches"])
+            scale, bands = int(data["scale"]), _names(data["bands"])
+            if scale not in _SCALES:
+                raise ValueError(f"scale {scale} does not lie in 2 … 64")
             return cls(
-                int(data["scale"]),
-                tuple(str(name) for name in data["bands"]),
-                patches,
+                scale,
+                bands,
+                tuple(_entry(item, scale, bands) for item in data["patches"]),
                 dict(data["provenance"]),
                 dict(data["statistics"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{path} cannot be used: {error!r}; prepare it again") from error
 
 
@@ -192,10 +202,7 @@ class PreparedFolder:
 
     def sides(self) -> tuple[int, int]:
         """Return the least height and width of any patch, coarse pixels."""
-        heights, widths = (
-            [stop - start for start, stop in (entry.place[axis] for entry in self._entries)]
-            for axis in ("rows", "columns")
-        )
+        heights, widths = zip(*(entry.sides for entry in self._entries), strict=True)
         return min(heights) // self.scale, min(widths) // self.scale
 
     def complete(self) -> bool:
@@ -213,55 +220,66 @@ class PreparedFolder:
             InputError: If a file is missing, damaged or of another size.
         """
         entry = self._entries[index]
-        lst, truth = self._plane(entry, "lst"), self._plane(entry, "truth")
-        if truth.shape != (lst.shape[0] * self.scale, lst.shape[1] * self.scale):
-            raise InputError(
-                f"patch {entry.name}: the LST is {lst.shape}, the truth {truth.shape}, which is "
-                f"not {self.scale} times as much; prepare the folder again"
-            )
-        guide = np.full((len(self.bands), *truth.shape), np.nan, np.float32)
+        height, width = entry.sides
+        lst = self._read(entry, "lst", (1, height // self.scale, width // self.scale))[0]
+        truth = self._read(entry, "truth", (1, height, width))[0]
+        guide = np.full((len(self.bands), height, width), np.nan, np.float32)
         if entry.bands:
-            planes = self._read(entry, "guide")
-            if planes.shape != (len(entry.bands), *truth.shape):
-                raise InputError(
-                    f"patch {entry.name}: its guide is {planes.shape}, expected "
-                    f"{(len(entry.bands), *truth.shape)}; prepare the folder again"
-                )
+            planes = self._read(entry, "guide", (len(entry.bands), height, width))
             guide[[self.bands.index(name) for name in entry.bands]] = planes
         return Patch(entry.name, lst, truth, guide)
 
-    def _plane(self, entry: PatchEntry, kind: str) -> NDArray[np.float32]:
-        plane: NDArray[np.float32] = self._read(entry, kind)[0]
-        return plane
-
-    def _read(self, entry: PatchEntry, kind: str) -> NDArray[np.float32]:
+    def _read(
+        self, entry: PatchEntry, kind: str, shape: tuple[int, int, int]
+    ) -> NDArray[np.float32]:
+        """Read a file of ``(bands, rows, columns)``; one of another size is not read at all."""
         path = self._folder / entry.files[kind]
         try:
-            with rasterio.open(path) as raster:
+            with rasterio.open(path, driver="GTiff") as raster:
+                found = (raster.count, raster.height, raster.width)
+                if found != shape:
+                    raise InputError(
+                        f"{path} is {found}, the manifest says {shape} (bands, rows, columns); "
+                        "prepare the folder again"
+                    )
                 values: NDArray[np.float32] = raster.read(out_dtype="float32")
-        except RasterioError as error:
+        except (RasterioError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path} cannot be read: {reason}; prepare it again") from error
         return values
 
 
-def _entry(item: Mapping[str, Any]) -> PatchEntry:
+def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEntry:
     if item["split"] not in SPLITS:
         raise ValueError(f"split {item['split']!r} is none of {', '.join(SPLITS)}")
-    files = {str(kind): str(name) for kind, name in item["files"].items()}
-    _refuse_outside(list(files.values()))
-    return PatchEntry(
+    files = {str(kind): str(name) for kind, name in dict(item["files"]).items()}
+    entry = PatchEntry(
         str(item["name"]),
         str(item["scene"]),
         item["split"],
-        tuple(str(name) for name in item["bands"]),
+        _names(item["bands"]),
         files,
         dict(item["sha256"]),
         dict(item["place"]),
     )
+    _refuse_outside(list(files.values()))
+    missing = {"lst", "truth", *(["guide"] if entry.bands else [])} - files.keys()
+    if missing or not set(entry.bands) <= set(bands):
+        raise ValueError(f"patch {entry.name!r} lacks files, or has bands that are not listed")
+    for side in entry.sides:
+        if not (scale <= side <= _LARGEST_SIDE) or side % scale:
+            raise ValueError(f"patch {entry.name!r} has a side of {side} pixels")
+    return entry
+
+
+def _names(listed: Any) -> tuple[str, ...]:
+    names = tuple(listed) if isinstance(listed, list) else (None,)
+    if len(set(map(str, names))) < len(names) or not all(isinstance(n, str) for n in names):
+        raise ValueError(f"bands are {listed!r}, which is no list of different names")
+    return names
 
 
 def _refuse_outside(names: Sequence[str]) -> None:
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
             raise ValueError(f"file {name!r} lies outside the folder")

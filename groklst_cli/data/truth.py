@@ -18,7 +18,8 @@ from groklst_cli.data.degrade import blur_valid, reach, valid_means
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource, LstSource
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import LstSource
 
 LST_FILE: Final = "lst.tif"
 CLEAR_FILE: Final = "clear.tif"

@@ -1,5 +1,6 @@
 """Protocols: how a method is put to the test on a folder of scenes, as small TOML files."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -146,8 +147,12 @@ def find_protocol(text: str) -> WaldProtocol | CrossSensorProtocol:
         UsageError: If it is neither.
         InputError: If the file states something that is unknown or makes no sense.
     """
-    if Path(text).is_file():
-        return parse_protocol(Path(text).read_text("utf-8"), text)
+    if os.path.isfile(text):
+        try:
+            written = Path(text).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{text} cannot be read: {error}; expected a TOML file") from error
+        return parse_protocol(written, text)
     known = packaged()
     if text not in known:
         raise UsageError(
@@ -164,7 +169,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     """
     try:
         facts = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits, lists too deep
         raise InputError(f"{name} is no TOML: {error}; mend that line") from error
     kind = facts.pop("kind", None)
     if kind not in _KINDS:

@@ -104,7 +104,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # too many digits, lists too deep
         raise InputError(
             f"{path} cannot be read as TOML: {error}; groklst train --print-config shows one"
         ) from error
@@ -121,7 +121,7 @@ def parse_set(text: str) -> tuple[str, Any]:
         raise UsageError(f"--set {text} is not key=value, as in --set batch=8")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key.strip(), value
 
 

@@ -1,7 +1,6 @@
 """The state of a training run on disk, and the checkpoint that comes of it."""
 
 import os
-import pickle
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,11 @@ from torch import Tensor
 
 from groklst_cli import __version__
 from groklst_cli.errors import InputError
+from groklst_cli.geo.durable import sync_folder
 from groklst_cli.pipeline.train_options import TrainOptions
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.normalization import Normalization
+from groklst_models.toolkit import DAMAGE
 
 STATE: Final = "state.pt"
 _FORMAT: Final = 1
@@ -36,6 +37,7 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
             os.fsync(opened.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -53,7 +55,7 @@ def load_state(path: Path) -> dict[str, Any]:
         raise InputError(
             f"there is no {path} to resume from; leave out --resume, or name the run with --out"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from groklst_models.blueprint import shapes_of
 from groklst_models.errors import CheckpointError, ModelsError
 from groklst_models.normalization import Normalization
 from groklst_models.registry import build, find
@@ -25,6 +26,7 @@ from groklst_models.registry import build, find
 FORMAT: Final = 1
 _KEY: Final = "groklst"
 _SCALES: Final = range(2, 65)
+_LARGEST_ARGUMENT: Final = 65536
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ class Header:
                 scores=dict(data.get("scores", {})),
                 licence=str(data.get("licence", "not stated")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"its header cannot be used: {error!r}") from error
+        _refuse_large("arguments", header.arguments)
         if header.scale not in _SCALES:
             raise CheckpointError(f"its scale is {header.scale}, which must lie in 2 … 64")
         if header.tile < header.scale or header.tile % header.scale:
@@ -136,11 +139,11 @@ class Checkpoint:
         Raises:
             CheckpointError: If names or shapes of the weights are not the network's.
         """
-        network = self.header.build_network()
-        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
+        expected = shapes_of(self.header.build_network, len(found))  # before it takes memory
         if expected != found:
             raise CheckpointError(_difference(self.header.network, expected, found))
+        network = self.header.build_network()
         network.load_state_dict(dict(self.weights))
         return network
 
@@ -165,6 +168,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -188,10 +192,10 @@ def read_header(path: Path) -> Header:
         )
     try:
         return Header.from_json(json.loads(metadata[_KEY]))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: its header is not JSON: {error}") from error
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # numbers of too many digits, lists too deep
+        raise CheckpointError(f"{path}: its header is not JSON: {error}") from error
 
 
 def load(path: Path) -> Checkpoint:
@@ -218,6 +222,18 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _refuse_large(name: str, value: Any) -> None:
+    """Refuse numbers that no network is built with: some would be counted up to, one by one."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            _refuse_large(f"{name}.{key}", held)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            _refuse_large(name, held)
+    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
+        raise CheckpointError(f"its {name} hold {value}, more than {_LARGEST_ARGUMENT}")
+
+
 def _difference(
     network: str, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> str:
@@ -235,6 +251,17 @@ def _difference(
             f"{len(other)} of other shape, as {name}: {found[name]} instead of {expected[name]}"
         )
     return "; ".join(parts)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, so that they outlast a power cut."""
+    if os.name == "nt":
+        return  # Windows cannot open a folder
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

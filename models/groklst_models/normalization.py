@@ -155,7 +155,7 @@ class Normalization:
                 optional_bands=bool(data.get("optional_bands", False)),
                 trend=bool(data.get("trend", False)),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"the normalization cannot be read: {error!r}") from error
 
 

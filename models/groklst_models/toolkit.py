@@ -6,6 +6,8 @@ arguments, so that neither they nor any code in the file run.
 """
 
 import re
+import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +28,11 @@ from groklst_models.registry import find
 
 _PREFIX: Final = re.compile(r"^(?:module\.)?(?:generator\.)?(?:module\.)?")
 _GROKLST_TILE: Final = 512
+DAMAGE: Final = (
+    UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError,
+    LookupError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
 
 
 class _Inert:
@@ -47,14 +54,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If the file is no such checkpoint or two tensors get one name.
     """
+    _check_archive(path)
     try:
         unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         inert: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
             (_Inert, name) for name in unknown
         ]
         with torch.serialization.safe_globals(inert):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+            # Mapped, a tensor that claims more than the file holds is refused, not read beyond it.
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     if isinstance(loaded, Mapping):
@@ -72,6 +81,32 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors")
     return tensors
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no plain zip archive, before anything of it is unpacked.
+
+    Torch has written such archives, without compression, since version 1.6.
+
+    Raises:
+        CheckpointError: If it is none, or a member claims more than the file holds.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it is {error}, expected an archive of torch "
+            "1.6 or newer; save it anew with torch.save"
+        ) from error
+    packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
+    claimed = sum(member.file_size for member in members)
+    if packed or claimed > path.stat().st_size:
+        what = f"{packed[0]!r} is compressed" if packed else f"it claims {claimed} bytes"
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: {what}, expected members stored as they are; "
+            "save it anew with torch.save"
+        )
 
 
 def import_toolkit(
@@ -111,5 +146,8 @@ def import_toolkit(
     )
     weights = {rename(name): tensor for name, tensor in read_tensors(path).items()}
     checkpoint = Checkpoint(header, weights)
-    checkpoint.load_network()  # refuses what does not fit
+    try:
+        checkpoint.load_network()
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is no such network: {error}") from error
     return checkpoint

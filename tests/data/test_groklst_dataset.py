@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from groklst_cli.data.groklst_dataset import BANDS, GrokLST, is_groklst, read_mat
+from groklst_cli.data.groklst_dataset import BANDS, GrokLST, is_groklst
+from groklst_cli.data.mat import read_mat
 from groklst_cli.errors import InputError, UsageError
 from tests.data.folders import fields, means, write_groklst, write_mat
 
