@@ -4,34 +4,50 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from groklst_cli import __version__
+from groklst_cli.commands.doctor import doctor
 from groklst_cli.commands.downscale import downscale
 from groklst_cli.commands.evaluate import evaluate
+from groklst_cli.commands.examples import examples
 from groklst_cli.commands.import_toolkit import import_toolkit
 from groklst_cli.commands.info import info
 from groklst_cli.commands.models import models
 from groklst_cli.commands.prepare import prepare
 from groklst_cli.commands.train import train
 
-app = typer.Typer(
+_Refusal: Final[type[Exception]] = typer.BadParameter.__bases__[0]
+"""What Typer raises when it cannot make sense of what was typed."""
+
+
+class _App(typer.Typer):
+    """Raises what is wrong instead of printing it, so that ``run`` can say it in one line."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line as ``groklst``, however it was started."""
+        return super().__call__(
+            *args, **{"prog_name": "groklst", "standalone_mode": False} | kwargs
+        )
+
+
+app = _App(
     name="groklst",
     help="Turn coarse land surface temperature rasters into fine ones.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(downscale)
-app.command()(evaluate)
-app.command()(prepare)
-app.command()(train)
-app.command()(models)
-app.command()(info)
-app.command("import")(import_toolkit)
+app.command(epilog=examples("downscale"))(downscale)
+app.command(epilog=examples("evaluate"))(evaluate)
+app.command(epilog=examples("prepare"))(prepare)
+app.command(epilog=examples("train"))(train)
+app.command(epilog=examples("models"))(models)
+app.command(epilog=examples("info"))(info)
+app.command("import", epilog=examples("import"))(import_toolkit)
+app.command()(doctor)
 
 
 def _version(asked: bool) -> None:
@@ -40,8 +56,9 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -49,6 +66,9 @@ def options(
 ) -> None:
     """Turn coarse land surface temperature rasters into fine ones."""
     _State.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 class _State:
@@ -65,26 +85,40 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def run(application: Callable[[], Any] = app) -> int:
     """Run the command line and return its exit code; every known error becomes one line."""
-    from groklst_cli.errors import GroklstError
+    from groklst_cli.errors import GroklstError, lacks_memory, out_of_memory
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        application()
+        code = application()
     except SystemExit as ended:
-        if ended.code == 130:  # how Typer ends on Ctrl-C
-            return _failed("interrupted", 130)
-        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        code = ended.code
     except GroklstError as error:
         return _failed(error, error.exit_code)
-    except KeyboardInterrupt:
-        return _failed("interrupted", 130)
+    except _Refusal as error:
+        return _failed(_refused(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     except _Terminated:
         return _failed("terminated", 143)
     except BrokenPipeError:
         return 1
-    except MemoryError as error:
-        return _failed(error or "out of memory", 5)
-    return 0
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not lacks_memory(error):
+            raise
+        return _failed(out_of_memory(error), 5)
+    except OSError as error:  # the machine's: a full disk, a file that may not be read
+        return _failed(error, 1)
+    if code == 130:  # how Typer ends on Ctrl-C
+        return _failed("interrupted", 130)
+    return code if isinstance(code, int) else int(bool(code))
+
+
+def _refused(error: Exception) -> str:
+    """Say in one line what Typer says in three."""
+    what = cast("typer.BadParameter", error).format_message().rstrip(".")
+    context: typer.Context | None = getattr(error, "ctx", None)
+    command = "groklst" if context is None else context.command_path
+    return f"{what}; {command} --help shows what to type"
 
 
 def _failed(what: object, code: int) -> int:
@@ -93,5 +127,7 @@ def _failed(what: object, code: int) -> int:
 
         traceback.print_exception(what)
     line = " ".join(str(what).split())
-    sys.stderr.write(f"groklst: {line}\n")
+    # What a terminal would obey, not show, is written out: a file's name may hold it.
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    sys.stderr.write(f"groklst: {shown}\n")
     return code

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli import completion, options
 
 if TYPE_CHECKING:
     from groklst_cli.pipeline.scoreboard import Evaluation
@@ -51,6 +51,7 @@ def evaluate(
             "--model",
             "-m",
             metavar="NAME|FILE[:raw|:conserved]",
+            autocompletion=completion.methods_and_auto,
             help="A method or checkpoint; repeatable. ':raw' leaves coarse means as they come.",
         ),
     ] = None,
@@ -65,6 +66,7 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="'NAME>NUMBER'", help="Exit with 7 if so, as 'rmse>1.5'; repeatable."),
     ] = None,
+    online: options.Online = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -75,10 +77,12 @@ def evaluate(
     """
     from groklst_cli import console
     from groklst_cli.commands import parse
+    from groklst_cli.geo.environment import gdal_environment
     from groklst_cli.geo.writer import check_target
     from groklst_cli.pipeline import evaluate as pipeline
     from groklst_cli.pipeline.contest import Contender, Follow, Judgement
     from groklst_cli.pipeline.report import Report
+    from groklst_cli.pipeline.targets import spare
     from groklst_cli.pipeline.threshold import Threshold, check_thresholds
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]
@@ -97,12 +101,15 @@ def evaluate(
         device=device,
     )
     if csv is not None:
+        read = [text for text in (pred, ref, lst, *(model or [])) if text is not None]
+        spare([csv], [Path(parse.band_source(text).path) for text in read])
         check_target(csv, overwrite=overwrite)
     page = None if report is None else Report(report, overwrite=overwrite)
     watch = (lambda shown: None) if page is None else page.watch
     with console.progress_bar("images", quiet=quiet) as progress:
         follow = Follow(console.Notes(quiet=quiet), progress, watch)
-        evaluation = pipeline.evaluate(request, follow)
+        with gdal_environment(online=online):
+            evaluation = pipeline.evaluate(request, follow)
     if csv is not None:
         evaluation.write_csv(csv, overwrite=overwrite)
     if page is not None:

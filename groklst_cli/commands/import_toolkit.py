@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli import completion, options
 
 
 def import_toolkit(
@@ -13,7 +13,16 @@ def import_toolkit(
     output: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="The checkpoint to write.")
     ],
-    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="The network.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            autocompletion=completion.networks,
+            help="The network.",
+        ),
+    ],
     scale: Annotated[int, typer.Option("--scale", "-s", help="What it was trained for.")],
     bands: Annotated[
         str | None,

@@ -7,7 +7,8 @@ from typing import Final, Literal, cast, get_args
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
-from groklst_cli.geo.raster import BandSource, Units
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.methods import PrecisionChoice
 from groklst_cli.pipeline.request import Coregistration, PointSpread
 
@@ -34,6 +35,8 @@ def output_path(source: BandSource, first: Path | None, second: Path | None, sca
     if source.path.startswith("/vsi") or "://" in source.path:
         raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
     local = Path(source.path)
+    if not local.name:
+        raise UsageError(f"{source.path} is a folder; name a raster file")
     return local.with_name(f"{local.stem}_x{scale}.tif")
 
 

@@ -42,6 +42,7 @@ def prepare(
             metavar="SCENE=train|val|test", help="Give a scene to one set instead of cutting it."
         ),
     ] = None,
+    online: options.Online = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -53,6 +54,7 @@ def prepare(
     from groklst_cli import console
     from groklst_cli.commands import parse
     from groklst_cli.data.truth import SceneFiles
+    from groklst_cli.geo.environment import gdal_environment
     from groklst_cli.pipeline import prepare as pipeline
 
     guides = [parse.band_source(text) for text in guide or []]
@@ -68,7 +70,8 @@ def prepare(
         whole=pipeline.parse_whole(whole or []),
         overwrite=overwrite,
     )
-    result = pipeline.prepare(request, note=console.Notes(quiet=quiet))
+    with gdal_environment(online=online):
+        result = pipeline.prepare(request, note=console.Notes(quiet=quiet))
     if json:
         console.print_json(result.to_json())
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli import completion, options
 
 
 def train(
@@ -17,7 +17,14 @@ def train(
         typer.Option(metavar="DIR", help="A prepared folder, or the GrokLST dataset."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="NAME", help="The network.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            autocompletion=completion.networks,
+            help="The network.",
+        ),
     ] = None,
     scale: Annotated[
         int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse one.")
@@ -37,7 +44,13 @@ def train(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", "-d", metavar="auto|cpu|cuda[:N]|mps", help="Where to compute."),
+        typer.Option(
+            "--device",
+            "-d",
+            metavar="auto|cpu|cuda[:N]|mps",
+            autocompletion=completion.devices,
+            help="Where to compute.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out from its last state.")

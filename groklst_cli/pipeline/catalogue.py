@@ -1,19 +1,24 @@
 """What there is and what it means: methods, checkpoints, rasters."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from groklst_cli.errors import GroklstError, InputError, UsageError
-from groklst_cli.geo.align import gdal_environment
-from groklst_cli.geo.raster import BandSource, LstSource, data_bands, grid_of, open_raster
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.opening import BandSource, data_bands, grid_of, open_raster
+from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.writer import check_target
+from groklst_cli.pipeline.targets import spare
 from groklst_models.bands import derivable
 from groklst_models.checkpoint import Header, read_header, save
 from groklst_models.errors import ModelsError
-from groklst_models.normalization import GROKLST_BAND_NAMES
+from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
 from groklst_models.registry import REGISTRY, find
 from groklst_models.toolkit import import_toolkit
+
+_SUFFIX: Final = ".safetensors"
 
 
 def list_methods() -> list[dict[str, Any]]:
@@ -30,7 +35,7 @@ def describe(name: str) -> dict[str, Any]:
     """
     if name in REGISTRY:
         return _method(name)
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         raise UsageError(f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file")
     return _checkpoint(Path(name))
 
@@ -41,7 +46,7 @@ def explain(text: str) -> dict[str, Any]:
     Raises:
         InputError: If it is neither.
     """
-    if text.endswith(".safetensors"):
+    if text.endswith(_SUFFIX):
         return _checkpoint(Path(text))
     with gdal_environment():
         return _raster(BandSource.parse(text))
@@ -61,12 +66,20 @@ def import_checkpoint(
     Raises:
         GroklstError: If the output exists, or the file is not what it is said to be.
     """
+    spare([output], [toolkit])
     check_target(output, overwrite=overwrite)
-    if network not in REGISTRY:
-        raise UsageError(f"--model {network} is none of {', '.join(REGISTRY)}")
+    if output.suffix != _SUFFIX:
+        raise UsageError(f"{output} is to be a checkpoint; let its name end in {_SUFFIX}")
+    trained = [name for name in REGISTRY if find(name).needs_weights]
+    if network not in trained:
+        raise UsageError(f"--model {network} is none of {', '.join(trained)}")
     if not toolkit.is_file():
         raise InputError(f"there is no file {toolkit}")
     names = bands or GROKLST_BAND_NAMES
+    try:
+        groklst_normalization(scale, names)
+    except ModelsError as error:
+        raise UsageError(f"{error}; mend --scale or --bands") from error
     try:
         checkpoint = import_toolkit(toolkit, network=network, scale=scale, bands=names)
         save(checkpoint, output)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from groklst_cli.data.sources import open_patches
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource, Units
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import LEAST_COVERED, bring_reference, read_lst
+from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.contest import Contender, Follow, Judgement, Shown, judge
 from groklst_cli.pipeline.protocol import find_protocol
 from groklst_cli.pipeline.scoreboard import Evaluation

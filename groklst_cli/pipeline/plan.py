@@ -142,9 +142,6 @@ def _state_of(path: str) -> str:
 def _strip(request: Request, scene: Scene) -> Strip:
     rows, columns = slice(0, scene.coarse.height), slice(0, scene.coarse.width)
     if request.bounds is not None:
-        left, bottom, right, top = request.bounds
-        if not (left < right and bottom < top):
-            raise UsageError("--bounds are LEFT BOTTOM RIGHT TOP, with LEFT < RIGHT, BOTTOM < TOP")
         rows, columns = scene.coarse.window_of(request.bounds)
     if rows.start == rows.stop or columns.start == columns.stop:
         raise InputError(

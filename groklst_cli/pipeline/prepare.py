@@ -19,7 +19,7 @@ from groklst_cli.data.splits import Bounds, cut, starts, too_near
 from groklst_cli.data.statistics import Moments
 from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 
 
@@ -114,8 +114,13 @@ def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: 
 
     Raises:
         OutputExistsError: If the folder exists and may not be replaced.
+        UsageError: If it cannot be made.
         InputError: If a scene cannot be used or no training patch is left.
     """
+    if not request.out.name or not request.out.parent.is_dir():
+        raise UsageError(
+            f"--out {request.out} cannot be made; name a new folder in one that is there"
+        )
     if request.out.exists() and not request.overwrite:
         raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
     if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
@@ -172,6 +177,12 @@ def _write_scenes(
 ) -> Prepared:
     windows = {scene.name: _place(scene, request) for scene in scenes}
     bands = tuple(dict.fromkeys(name for scene in scenes for name in scene.bands))
+    strange = [name for name in request.bands if name not in bands]
+    if strange:
+        raise InputError(
+            f"--bands asks for {', '.join(strange)}, which no scene has; add the files, or name "
+            "other bands"
+        )
     bands = tuple(request.bands) or bands
     entries: list[PatchEntry] = []
     left_out = {"too near another set": 0, "too much nodata": 0}

@@ -107,6 +107,8 @@ def fit(
         KeyboardInterrupt: On SIGINT, once the state is saved; SIGTERM does what it would have done.
     """
     began, folder = time.monotonic(), Path(options.out)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; name a folder")
     data = open_data(options)
     state = load_state(folder / STATE) if resume else None
     if state is not None:

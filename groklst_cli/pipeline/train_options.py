@@ -1,6 +1,7 @@
 """What can be chosen about a training run; the defaults are the published recipe."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
@@ -109,6 +110,8 @@ class TrainOptions:
         Raises:
             UsageError: If there is one.
         """
+        for name in ("learning_rate", "clip", "floor"):
+            self._demand(name, math.isfinite(getattr(self, name)), "finite")
         for name in ("batch", "steps", "period", "log_every", "validate_every", "save_every"):
             self._demand(name, getattr(self, name) >= 1, "at least 1")
         for name in ("crop", "warmup", "workers", "cached", "picture_every", "clip", "floor"):

@@ -97,7 +97,7 @@ def test_an_existing_output_is_code_4_and_overwrite_replaces_it(files, capsys):
         (["lst.tif", "--batch", "many"], 2, "from 1 on"),
         (["lst.tif", "--workers", "2", "--scheduler", "tcp://h:1"], 2, "name one of them"),
         (["lst.tif", "--bounds", "0", "0", "1", "1"], 3, "outside"),
-        (["lst.tif", "--picture", "lst.tif"], 4, "exists"),
+        (["lst.tif", "--picture", "lst.tif"], 2, "an input"),
     ],
 )
 def test_errors_are_one_line_and_a_documented_code(files, capsys, arguments, code, says):

@@ -1,0 +1,34 @@
+"""What each command's ``--help`` ends with: a few lines to copy."""
+
+from typing import Final
+
+_LINES: Final = {
+    "downscale": (
+        "groklst downscale lst.tif -g red.tif -g nir.tif",
+        "groklst downscale lst.tif fine.tif -g nir=all.tif,band=4 -m net.safetensors",
+        "groklst downscale lst.tif -g red.tif --dry-run",
+        "groklst downscale scenes/*.tif -O fine --skip-existing",
+    ),
+    "evaluate": (
+        "groklst evaluate --pred fine.tif --ref truth.tif --fail-if 'rmse>1.5'",
+        "groklst evaluate --data set -s 4 -m bicubic -m net.safetensors",
+        "groklst evaluate --data scenes --protocol wald_x4 --report page",
+    ),
+    "prepare": (
+        "groklst prepare scenes/west scenes/east --out set -s 4",
+        "groklst prepare lst.tif -g red.tif -g nir.tif --out set -s 4 --patch 64",
+    ),
+    "train": (
+        "groklst train --data set -s 4 --recipe local --out run",
+        "groklst train run.toml --set batch=8",
+        "groklst train --out run --resume",
+    ),
+    "models": ("groklst models", "groklst models net.safetensors"),
+    "info": ("groklst info lst.tif net.safetensors",),
+    "import": ("groklst import toolkit.pth net.safetensors -m mocolsk -s 8",),
+}
+
+
+def examples(command: str) -> str:
+    """Lay a command's examples out; the mark in front keeps the lines as they are."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in _LINES[command])))
