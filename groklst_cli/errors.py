@@ -1,6 +1,8 @@
 """What can go wrong, one class a cause, each with the exit code it ends in."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_OUT_OF_MEMORY: Final = ("allocate memory", "start new thread", "failed to map segment")
 
 
 class GroklstError(Exception):
@@ -31,6 +33,33 @@ class DeviceError(GroklstError, RuntimeError):
     """The device or the memory that was asked for is not available."""
 
     exit_code = 5
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Tell whether an error of Python, numpy, torch or the loader means that memory ran out."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported here
+        or any(words in str(error) for words in _OUT_OF_MEMORY)
+    )
+
+
+def out_of_memory(error: BaseException) -> DeviceError:
+    """Say that memory ran out, and what to type then."""
+    words = " ".join(str(error).split())[:200] or type(error).__name__
+    return DeviceError(
+        f"memory ran out ({words}); take --batch 1, a smaller --tile or fewer --jobs"
+    )
+
+
+class ChangedError(GroklstError):
+    """An input changed while it was read, so what was made of it is of no use."""
+
+
+class SomeFailedError(GroklstError):
+    """Some scenes of many failed; the others are done."""
+
+    exit_code = 6
 
 
 class ThresholdError(GroklstError):

@@ -5,8 +5,9 @@ under its final name is complete, always.
 """
 
 import contextlib
-import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,14 +19,20 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from groklst_cli.errors import GroklstError, OutputExistsError, UsageError
+from groklst_cli.geo.creation import check_creation
+from groklst_cli.geo.durable import put_in_place
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import CELSIUS_ZERO, Units
+from groklst_cli.geo.pixel_hash import PIXELS_TAG, STATUS_TAG, PixelHash, keeps_bits
+from groklst_cli.geo.units import CELSIUS_ZERO, Units
 
-STATUS_TAG: Final = "GROKLST_STATUS"
+_URL: Final = re.compile(r"\w{2,}:/")
+_FAILURES: Final = (RasterioError, OSError, CPLE_BaseError)
+"""How a disk refuses; rasterio's copy lets GDAL's own errors through as they are."""
 
 _DEFAULTS: Final = {
     "COMPRESS": "DEFLATE",
@@ -35,14 +42,6 @@ _DEFAULTS: Final = {
     "OVERVIEW_RESAMPLING": "AVERAGE",
     "NUM_THREADS": "ALL_CPUS",
 }
-_KNOWN_OPTIONS: Final = (
-    *("BIGTIFF", "BLOCKSIZE", "COMPRESS", "GEOTIFF_VERSION", "INTERLEAVE", "JXL_DISTANCE"),
-    *("JXL_EFFORT", "JXL_LOSSLESS", "LEVEL", "MAX_Z_ERROR", "MAX_Z_ERROR_OVERVIEW", "NBITS"),
-    *("NUM_THREADS", "OVERVIEWS", "OVERVIEW_COMPRESS", "OVERVIEW_COUNT", "OVERVIEW_PREDICTOR"),
-    *("OVERVIEW_QUALITY", "OVERVIEW_RESAMPLING", "PREDICTOR", "QUALITY", "RESAMPLING"),
-    *("SPARSE_OK", "STATISTICS"),
-)
-"""GDAL's COG creation options (https://gdal.org/drivers/raster/cog.html) that keep the grid."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,9 @@ class OutputFormat:
         """Refuse what GDAL would ignore or what would move pixels.
 
         Raises:
-            UsageError: If a creation option is unknown, or the nodata value is no float32.
+            UsageError: If a creation option cannot serve, or the nodata value is no float32.
         """
-        for key in self.creation:
-            if key.upper() not in _KNOWN_OPTIONS:
-                raise UsageError(
-                    f"--co {key} is no creation option of GDAL's COG driver that keeps the grid; "
-                    f"choose from {', '.join(_KNOWN_OPTIONS)}"
-                )
+        check_creation(self.creation)
         with np.errstate(over="ignore"):
             if np.isfinite(self.nodata) and not np.isfinite(np.float32(self.nodata)):
                 raise UsageError(f"--dst-nodata {self.nodata} does not fit a 32-bit float")
@@ -112,16 +106,20 @@ class ResultFile:
         check_target(path, overwrite=overwrite)
 
     def __enter__(self) -> Self:
-        prefix = f".{self.path.name[:80]}."
+        prefix = f".{self.path.name[:40]}."
+        self._check_space()
         try:
             folder = tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=self._work)
         except OSError as error:
             raise GroklstError(f"cannot write in {self.path.parent}: {error.strerror}") from error
         self._folder = Path(folder)
+        self._pixels, self._next_row = PixelHash(), 0
         try:
             self._rows = rasterio.open(self._folder / "rows.tif", "w", **self._row_profile())
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(self._folder, ignore_errors=True)
+            if isinstance(error, _FAILURES):
+                raise GroklstError(f"{self.path} could not be written: {error}") from error
             raise
         return self
 
@@ -134,28 +132,34 @@ class ResultFile:
         try:
             if kind is None:
                 self._finish()
-        except (RasterioError, OSError) as failure:
+        except GroklstError:  # some are OSErrors too
+            raise
+        except _FAILURES as failure:
             raise GroklstError(f"{self.path} could not be written: {failure}") from failure
         finally:
-            with contextlib.suppress(RasterioError):
+            with contextlib.suppress(*_FAILURES):
                 self._rows.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, row: int, fine: NDArray[np.float32]) -> None:
-        """Write whole rows.
+        """Write whole rows, each call where the last one ended.
 
         Args:
-            row: The output's first row.
+            row: The first of them.
             fine: ``(rows, width)``, kelvin, NaN where there is no value.
 
         Raises:
             GroklstError: If the disk refuses.
         """
+        assert row == self._next_row
+        self._next_row += len(fine)
         values = fine - np.float32(CELSIUS_ZERO) if self._form.units == "C" else fine
+        stored = self._with_nodata(values)
+        self._pixels.add(stored)
         window = Window(0, row, self.grid.width, len(fine))
         try:
-            self._rows.write(self._with_nodata(values), 1, window=window)
-        except (RasterioError, OSError) as failure:
+            self._rows.write(stored, 1, window=window)
+        except _FAILURES as failure:
             raise GroklstError(f"{self.path} could not be written: {failure}") from failure
 
     def _with_nodata(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -165,6 +169,23 @@ class ResultFile:
         # A value that happens to be the nodata value moves by one unit in the last place.
         moved = np.where(values == nodata, np.nextafter(nodata, np.float32(np.inf)), values)
         return np.where(np.isnan(values), nodata, moved)
+
+    def _check_space(self) -> None:
+        """Refuse to begin on a disk that cannot hold the rows.
+
+        Raises:
+            GroklstError: If there is too little room.
+        """
+        try:
+            free = shutil.disk_usage(self._work).free
+        except OSError as error:
+            raise GroklstError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        needed = 4 * self.grid.height * self.grid.width
+        if needed > free:
+            raise GroklstError(
+                f"{self.path} needs {needed / 2**30:.3g} GiB while it is written, "
+                f"{free / 2**30:.3g} GiB are free; make room, or write to another disk"
+            )
 
     def _row_profile(self) -> dict[str, object]:
         return {
@@ -189,16 +210,14 @@ class ResultFile:
             options.pop("PREDICTOR", None)
         made = self._folder / "result.tif"
         rows = self._folder / "rows.tif"
-        with rasterio.open(rows, "r+") as finished:
-            finished.update_tags(**{STATUS_TAG: "complete"})
+        proof = {PIXELS_TAG: str(self._pixels)} if keeps_bits(options) else {}
+        with rasterio.open(rows, "r+", driver="GTiff") as finished:
+            finished.update_tags(**{STATUS_TAG: "complete"}, **proof)
         rasterio.shutil.copy(rows, made, driver="COG", **options)
         rows.unlink()
         self._check(made)
-        with open(made, "rb+") as written:
-            os.fsync(written.fileno())
         check_target(self.path, overwrite=self._overwrite)
-        os.replace(made, self.path)
-        _sync_folder(self.path.parent)
+        put_in_place(made, self.path)
 
     def _check(self, made: Path) -> None:
         """Make sure that the file holds this grid and every block of it.
@@ -227,21 +246,23 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         OutputExistsError: If it exists and may not be replaced.
-        UsageError: If it is a folder, or its folder does not exist.
+        UsageError: If it can be no file here.
     """
+    if "\0" in str(path):
+        raise UsageError(f"{str(path)!r} holds a zero byte; name a file without one")
+    if str(path).startswith("/vsi") or _URL.match(str(path)):
+        raise UsageError(f"{path} is no local file; write one here, and copy it there")
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.parent.is_dir():
+            return
+        raise UsageError(f"there is no folder {path.parent}; make it first") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a file: {error.strerror}; name another") from error
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}; make it first")
-    if path.exists() and not overwrite:
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        raise UsageError(f"{path} is a pipe, socket or device; name a file")
+    if not overwrite:
         raise OutputExistsError(f"{path} exists; add --overwrite to replace it")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows cannot open a folder
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

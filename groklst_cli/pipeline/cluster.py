@@ -6,8 +6,10 @@ the rows it was at, and these run again elsewhere.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -15,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.errors import DeviceError, GroklstError, UsageError
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Parts
 from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
 from groklst_cli.pipeline.plan import layout_of, open_scene, plan_of
@@ -27,7 +30,13 @@ from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
 
 _PATIENCE: Final = 60.0
-"""Seconds to wait for a scheduler, and for the first of its workers."""
+"""Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""
+
+_ANSWER: Final = 10.0
+"""Seconds to wait until a scheduler takes the call: it may just be starting."""
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at who is there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +101,7 @@ class Cluster:
         parts = Parts(folder, name)
         try:
             for group, future in zip(groups, futures, strict=True):
-                on_tiles(future.result())
+                on_tiles(self._result(future))
                 for row in group:
                     yield row, parts.load(row)
         except KilledWorker as error:
@@ -100,8 +109,34 @@ class Cluster:
                 f"workers died several times over the same rows ({error}); "
                 "they may lack memory: try fewer workers or a smaller --tile, and --resume"
             ) from error
+        except CancelledError as error:
+            raise DeviceError(
+                f"the scheduler is gone ({_words(error)}); finished rows are kept: "
+                "start it again, and add --resume"
+            ) from error
         finally:
             self._client.cancel([shared, *futures])
+
+    def _result(self, future: Any) -> int:
+        """Wait for a group of rows, but not for ever where nobody is left to make it.
+
+        Raises:
+            DeviceError: If no worker is there and none comes.
+        """
+        alone_since: float | None = None
+        while not future.done():
+            if self._client.scheduler_info().get("workers"):
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > _PATIENCE:
+                raise DeviceError(
+                    f"all workers are gone and none has come for {_PATIENCE:g} s; finished rows "
+                    "are kept: start workers again, and add --resume"
+                )
+            with suppress(TimeoutError):
+                return int(future.result(timeout=_LOOK))
+        return int(future.result())
 
 
 @contextmanager
@@ -109,21 +144,21 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
     """Start the local workers that a request asks for, or join a scheduler; None for neither.
 
     Raises:
-        UsageError: If both are asked for, or Dask is not installed.
+        UsageError: If Dask is not installed.
         DeviceError: If the scheduler cannot be reached.
     """
     if not request.processes and request.scheduler is None:
         yield None
         return
-    if request.workers and request.scheduler is not None:
-        raise UsageError("--workers starts a cluster, --scheduler joins one; name one of them")
     try:
         distributed: Any = import_module("distributed")
     except ImportError as error:
         raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
+    for logger in ("distributed", "distributed.client"):  # what goes wrong ends in our one line
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     if request.scheduler is not None:
         try:
-            client = distributed.Client(request.scheduler, timeout=_PATIENCE)
+            client = distributed.Client(request.scheduler, timeout=_ANSWER)
             client.wait_for_workers(1, timeout=_PATIENCE)
         except (OSError, TimeoutError, ValueError) as error:
             raise DeviceError(f"--scheduler {request.scheduler}: {error}") from error
@@ -147,7 +182,7 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
 
 def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range) -> int:
     """Predict a group of rows of tiles into the job's folder; return how many tiles they had."""
-    with gdal_environment():
+    with gdal_environment(online=work.request.online):
         opened = _opened(work)
         parts = Parts(Path(folder), name)
         if all(map(parts.done, group)):  # by a worker that was lost before it could say so
@@ -172,12 +207,14 @@ def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range
             at_once=opened.at_once,
             on_tiles=count,
         ):
+            opened.inputs.check()
             parts.save(row, fine)
     return tiles
 
 
 @dataclass(frozen=True)
 class _Opened:
+    inputs: Inputs
     scene: Scene
     method: Method
     layout: Layout
@@ -190,6 +227,7 @@ def _opened(work: Work) -> _Opened:
     """Open the files once in each worker process."""
     request = work.request
     place, threads = _place_of_worker()
+    inputs = Inputs.of(request)
     scene = open_scene(request)
     for guide in scene.guides:
         if guide.path in work.shifts:
@@ -208,7 +246,7 @@ def _opened(work: Work) -> _Opened:
     layout = layout_of(plan, request, scene, method)
     own = max(1, work.threads // request.processes) if request.processes else threads
     at_once = share_processor(method, layout.count, own=own, machine=work.threads)
-    return _Opened(scene, method, layout, at_once, plan.choice.spread_factor)
+    return _Opened(inputs, scene, method, layout, at_once, plan.choice.spread_factor)
 
 
 def _place_of_worker() -> tuple[int, int]:
@@ -218,6 +256,10 @@ def _place_of_worker() -> tuple[int, int]:
     worker: Any = get_worker()
     name = str(worker.name)
     return int(name) if name.isdigit() else 0, int(worker.state.nthreads)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _hold(work: Work) -> Work:

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from groklst_cli.pipeline.methods import find_device
+from groklst_cli.pipeline.methods import find_device, keep_fp32
 from groklst_models.network_method import Precision
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ def launch(device: str, precision: Precision) -> Fabric:
         DeviceError: If the device is not there.
     """
     chosen = find_device(device)
+    keep_fp32(chosen)
     local, nodes = _laid_out()
     processes: Any = local
     if local == 1 and nodes == 1 and chosen.type == "cuda" and chosen.index is not None:

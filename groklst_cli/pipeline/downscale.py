@@ -1,36 +1,35 @@
 """Downscaling one scene, from files to a file."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
-
-import rasterio
-from rasterio.errors import RasterioError
 
 from groklst_cli import __version__
-from groklst_cli.errors import UsageError
-from groklst_cli.geo.align import gdal_environment
-from groklst_cli.geo.raster import CELSIUS_ZERO
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.pixel_hash import JOB_TAG
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.writer import STATUS_TAG, check_target
+from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.cluster import Work, open_cluster
 from groklst_cli.pipeline.coregister import coregister
+from groklst_cli.pipeline.earlier import is_finished
 from groklst_cli.pipeline.estimate import Estimate, estimate, fitting_batch
+from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Job
+from groklst_cli.pipeline.memory import check_memory
 from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
 from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.plan import facts_of, layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
 from groklst_cli.pipeline.run import Run
+from groklst_cli.pipeline.targets import check_targets, spare
 from groklst_models.acceleration import keep_freed_memory
 from groklst_models.contract import Method
 from groklst_models.threads import threads
 
 __all__ = ["Plan", "Progress", "Request", "Result", "downscale", "plan_downscale"]
-
-_JOB_TAG: Final = "GROKLST_JOB"
 
 
 def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
@@ -39,10 +38,12 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
     Raises:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
-    _check_targets(request)
-    with gdal_environment(), threads(request.jobs) as machine, open_scene(request) as scene:
-        plan = plan_of(request, scene)
-        return plan, estimate(request, plan, scene, machine)
+    check_targets(request)
+    with memory_errors(), gdal_environment(online=request.online), threads(request.jobs) as machine:
+        check_memory(request, Inputs.of(request))
+        with open_scene(request) as scene:
+            plan = plan_of(request, scene)
+            return plan, estimate(request, plan, scene, machine)
 
 
 def downscale(
@@ -63,19 +64,27 @@ def downscale(
             before a failure that a second try may mend are kept for ``resume``.
     """
     began = time.monotonic()
-    _check_targets(request)
-    with gdal_environment(), threads(request.jobs) as machine, open_scene(request) as scene:
+    check_targets(request)
+    with ExitStack() as held:
+        held.enter_context(memory_errors())
+        held.enter_context(gdal_environment(online=request.online))
+        machine = held.enter_context(threads(request.jobs))
+        inputs = Inputs.of(request)
+        spare(request.targets, inputs.beside)
+        check_memory(request, inputs)
+        held.enter_context(inputs.watched())
+        scene = held.enter_context(open_scene(request))
         plan = plan_of(request, scene)
         for line in _explain(plan):
             note(line)
         shifts = coregister(scene, request.coregister, note)
-        facts = facts_of(request, plan, scene, shifts)
+        facts = facts_of(request, plan, scene, shifts) | inputs.facts()
         job = Job(request.output, facts, resume=request.resume, overwrite=request.overwrite)
-        done = _earlier_result(request, job)
-        if done is not None:
+        if is_finished(request, job):
             note(f"{request.output} was finished by an earlier run")
-            return Result(request.output, plan, shifts, 0, time.monotonic() - began, done)
-        with job:
+            seconds = time.monotonic() - began
+            return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
+        with job, inputs.watched():
             method = prepare(
                 plan.choice,
                 scene,
@@ -101,13 +110,14 @@ def downscale(
                     at_once,
                     cluster,
                     work,
+                    inputs,
                     progress,
                     note,
                 )
-                with memory_errors():
-                    mean = run.write(_tags(plan, scene, shifts) | {_JOB_TAG: job.digest})
-    if request.picture is not None:
-        before_and_after(request.lst, request.output, request.picture)
+                mean = run.write(_tags(plan, scene, shifts) | {JOB_TAG: job.digest})
+            if request.picture is not None:
+                folder = job.workplace(request.picture)
+                before_and_after(request.lst, request.output, request.picture, folder)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
 
@@ -127,34 +137,6 @@ def _with_batch(
     channels = len(scene.bands) if reads_guide(method) else 0
     batch = job.recall("batch", lambda: fitting_batch(method, layout, channels, note))
     return replace(request, batch=batch)
-
-
-def _check_targets(request: Request) -> None:
-    for target in request.targets:
-        check_target(target, overwrite=request.overwrite or request.resume)
-    if len(set(request.targets)) < len(request.targets):
-        raise UsageError(f"{request.output} is named for two outputs; give each its own name")
-
-
-def _earlier_result(request: Request, job: Job) -> float | None:
-    """Tell the mean of a result that this very request has made before, kelvin; else None.
-
-    Raises:
-        OutputExistsError: If the output is another's, and may not be replaced.
-    """
-    if not request.resume or not request.output.exists():
-        return None
-    try:
-        with rasterio.open(request.output) as found:
-            tags = found.tags()
-    except RasterioError:
-        tags = {}
-    whole = tags.get(STATUS_TAG) == "complete" and tags.get(_JOB_TAG) == job.digest
-    if not whole:
-        check_target(request.output, overwrite=request.overwrite)
-        return None
-    others = [path for path in request.targets if not path.exists()]
-    return None if others or job.folder.exists() else float("nan")
 
 
 def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -> dict[str, str]:

@@ -21,10 +21,12 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from groklst_cli.errors import DeviceError, GroklstError, OutputExistsError, UsageError
+from groklst_cli.geo.durable import put_in_place, sync_folder
 
 Fine = NDArray[np.float32]
 
 _FACTS: Final = "job.json"
+_LONGEST_NAME: Final = 255  # bytes, on most file systems
 _KEPT: Final = (GroklstError, DeviceError)  # failures after which going on may succeed
 
 
@@ -46,7 +48,7 @@ class Job:
             resume: Whether to go on from what an earlier run has finished.
             overwrite: Whether an earlier run's work may be thrown away.
         """
-        self.folder = target.with_name(f".{target.name[:80]}.unfinished")
+        self.folder = target.with_name(_folder_name(target.name))
         self.facts = dict(facts)
         self._target, self._resume, self._overwrite = target, resume, overwrite
 
@@ -57,9 +59,15 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def __enter__(self) -> Self:
+        lock = self.folder / "lock"
+        for path in (self.folder, lock):
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a link, which groklst never makes; remove it, then run again"
+                )
         try:
             self.folder.mkdir(exist_ok=True)
-            self._lock = FileLock(self.folder / "lock")
+            self._lock = FileLock(lock)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise OutputExistsError(
@@ -69,8 +77,10 @@ class Job:
             raise GroklstError(f"cannot write in {self._target.parent}: {error}") from error
         try:
             self._begin()
-        except BaseException:
+        except BaseException as error:
             self._lock.release()
+            if isinstance(error, OSError) and not isinstance(error, GroklstError):
+                raise GroklstError(f"cannot work in {self.folder}: {error}") from error
             raise
         return self
 
@@ -95,8 +105,13 @@ class Job:
             return int(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             chosen = choose()
-            _write(path, json.dumps(chosen).encode())
+            self._note(path.name, chosen)
             return chosen
+
+    def workplace(self, target: Path) -> Path:
+        """Say where to make a file that is then renamed: here, if on the target's file system."""
+        is_near = self.folder.stat().st_dev == target.parent.stat().st_dev
+        return self.folder if is_near else target.parent
 
     def parts(self, name: str) -> "Parts":
         """Return the store of one kind of rows."""
@@ -114,18 +129,35 @@ class Job:
             self._refuse_changes(found)
         anew = found is None or not self._resume
         for path in self.folder.iterdir():
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)  # a result that was being written
             elif path.suffix == ".new" or (anew and path.name != "lock"):
                 path.unlink()
         if anew:
-            _write(self.folder / _FACTS, json.dumps(self.facts, indent=1).encode())
+            # After a power cut no row may lie beside facts that are not its own: rows of an
+            # earlier run are gone for good before ours are noted, and ours are noted first.
+            sync_folder(self.folder)
+            self._note(_FACTS, self.facts)
+
+    def _note(self, name: str, facts: object) -> None:
+        """Write plain data so that it is there before any row that depends on it.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        path = self.folder / name
+        temporary = path.with_name(f"{name}.new")
+        try:
+            temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            put_in_place(temporary, path)
+        except OSError as error:
+            raise GroklstError(f"{path} could not be written: {error}") from error
 
     def _found(self) -> dict[str, str] | None:
         """Read what an earlier run was asked for; None if there is none worth keeping."""
         try:
             found = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(found, dict) or not any(self.folder.glob("*.npy")):
             return None
@@ -188,6 +220,14 @@ class Parts:
 
     def _paths(self, row: int) -> list[Path]:
         return sorted(self._folder.glob(f"{self._name}-{row:06d}-*.npy"))
+
+
+def _folder_name(name: str) -> str:
+    """Name the folder after the output; where that is too long, by its beginning and a hash."""
+    whole = f".{name}.unfinished"
+    if len(os.fsencode(whole)) <= _LONGEST_NAME:
+        return whole
+    return f".{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.unfinished"
 
 
 def _npy(values: Fine) -> bytes:

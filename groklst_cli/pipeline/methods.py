@@ -1,14 +1,22 @@
 """Choosing a method, bringing it to a device, fitting it to the scene."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Literal
 
 import torch
 
-from groklst_cli.errors import DeviceError, InputError, UsageError
+from groklst_cli.errors import (
+    DeviceError,
+    InputError,
+    UsageError,
+    lacks_memory,
+    out_of_memory,
+)
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.view import FileView
 from groklst_models.acceleration import accelerate
@@ -99,9 +107,10 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
             raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
         return Choice(model, "asked for")
     path = Path(model)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(
-            f"--model {model} is neither a method ({', '.join(REGISTRY)}) nor a checkpoint file"
+            f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
+            f"checkpoint file; {_nearest(model)}"
         )
     try:
         header = read_header(path)
@@ -113,6 +122,12 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
             f"add --scale {header.scale}, or use another checkpoint"
         )
     return Choice(header.network, "asked for", path, header)
+
+
+def _nearest(model: str) -> str:
+    """Suggest what may have been meant."""
+    near = get_close_matches(model.lower(), REGISTRY, n=1)
+    return f"did you mean {near[0]}?" if near else "groklst models lists them"
 
 
 def prepare(
@@ -147,6 +162,7 @@ def prepare(
             return fitted
         checkpoint = load(choice.checkpoint)
         chosen = find_device(device)
+        keep_fp32(chosen)
         network = checkpoint.load_network().to(chosen)
         return NetworkMethod(
             accelerate(network, chosen),
@@ -157,7 +173,13 @@ def prepare(
             precision=_find_precision(precision, chosen),
         )
     except ModelsError as error:
-        raise InputError(str(error)) from error
+        raise InputError(_naming(choice.checkpoint, error)) from error
+
+
+def _naming(checkpoint: Path | None, error: ModelsError) -> str:
+    """Say which file a complaint is about, where it does not."""
+    text = str(error)
+    return text if checkpoint is None or str(checkpoint) in text else f"{checkpoint}: {text}"
 
 
 def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> int:
@@ -183,19 +205,17 @@ def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> in
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turn torch's complaints of too little memory into ours.
+    """Turn complaints of too little memory, whosever they are, into ours.
 
     Raises:
         DeviceError: If memory ran out.
     """
     try:
         yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
             raise
-        raise DeviceError(
-            "memory ran out while predicting; take a batch of 1, a smaller tile or fewer threads"
-        ) from error
+        raise out_of_memory(error) from error
 
 
 def reads_guide(method: Method) -> bool:
@@ -242,6 +262,13 @@ def find_device(name: str) -> torch.device:
     if not there.get(device.type, False):
         raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
     return device
+
+
+def keep_fp32(device: torch.device) -> None:
+    """Have fp32 keep all its bits on a GPU, where torch rounds convolutions to TF32's ten."""
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:

@@ -8,20 +8,28 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from groklst_cli.geo.align import gdal_environment
-from groklst_cli.geo.raster import CELSIUS_ZERO, BandSource, LstSource
+from groklst_cli.errors import GroklstError
+from groklst_cli.geo.durable import put_in_place
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import LstSource
+from groklst_cli.geo.units import CELSIUS_ZERO
 
 _SIDE: Final = 1200
 """Longest side of a panel, pixels."""
 
 
-def before_and_after(lst: BandSource, fine: Path, picture: Path) -> None:
+def before_and_after(lst: BandSource, fine: Path, picture: Path, folder: Path) -> None:
     """Draw the coarse LST beside the fine one, with one colour bar in the output's unit.
 
     Args:
         lst: The coarse raster that was downscaled.
         fine: The result; its extent is drawn of both.
         picture: The PNG to write.
+        folder: Where to work, on the picture's file system.
+
+    Raises:
+        GroklstError: If the disk refuses.
     """
     from matplotlib.figure import Figure
 
@@ -45,7 +53,14 @@ def before_and_after(lst: BandSource, fine: Path, picture: Path) -> None:
         panel.set_title(title)
         panel.set_axis_off()
     figure.colorbar(drawn, ax=list(panels), label=f"LST ({unit})", shrink=0.8)
-    figure.savefig(picture, dpi=110)
+    drawing = folder / f"picture.new{picture.suffix}"
+    try:
+        figure.savefig(drawing, dpi=110)
+        put_in_place(drawing, picture)
+    except OSError as error:
+        raise GroklstError(f"{picture} could not be written: {error}") from error
+    finally:
+        drawing.unlink(missing_ok=True)
 
 
 def _limits(values: NDArray[np.float32]) -> tuple[float, float]:

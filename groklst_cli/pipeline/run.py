@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.geo.raster import Units
+from groklst_cli.geo.pixel_hash import JOB_TAG
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.units import Units
 from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.ahead import ahead
 from groklst_cli.pipeline.cluster import Cluster, Work
+from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Job, Parts
 from groklst_cli.pipeline.methods import reads_guide
 from groklst_cli.pipeline.plan import conservation_of
@@ -42,6 +44,7 @@ class Run:
         at_once: Batches that this process predicts at the same time.
         cluster: Who predicts instead of this process, or None.
         work: What they need to know.
+        inputs: Its files as they were before they were opened.
         progress: Told how far it is.
         note: Told what is worth knowing.
         tiles: Predicted so far, without those of an earlier run.
@@ -56,6 +59,7 @@ class Run:
     at_once: int
     cluster: Cluster | None
     work: Work
+    inputs: Inputs
     progress: Progress
     note: Callable[[str], None]
     tiles: int = 0
@@ -79,6 +83,7 @@ class Run:
             form = self._form(plan.units, tags)
             result = held.enter_context(self._file(request.output, form))
             mean = _write(result, plan, finished)
+            self.inputs.check()
         if request.uncertainty is not None and evidence is not None:
             self._write_uncertainty(request.uncertainty, evidence)
         return mean
@@ -86,6 +91,7 @@ class Run:
     def _write_uncertainty(self, path: Path, evidence: Evidence) -> None:
         plan, factor = self.plan, self.plan.choice.spread_factor
         tags = {
+            JOB_TAG: self.job.digest,
             "GROKLST_QUANTITY": "standard deviation of the LST",
             "GROKLST_FROM": "coarse residuals" if factor is None else "flips and turns",
         }
@@ -97,6 +103,7 @@ class Run:
         form = self._form("K", tags)
         with ahead(rows) as finished, self._file(path, form) as result:
             _write(result, plan, finished)
+            self.inputs.check()
 
     def _form(self, units: Units, tags: Mapping[str, str]) -> OutputFormat:
         threads = {"NUM_THREADS": str(self.request.jobs)} if self.request.jobs else {}
@@ -105,7 +112,8 @@ class Run:
 
     def _file(self, path: Path, form: OutputFormat) -> ResultFile:
         overwrite = self.request.overwrite or self.request.resume
-        return ResultFile(path, self.plan.grid, form, overwrite=overwrite, folder=self.job.folder)
+        folder = self.job.workplace(path)
+        return ResultFile(path, self.plan.grid, form, overwrite=overwrite, folder=folder)
 
     def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
         """Bring all rows of tiles in order: those that are kept from the disk, others made now."""
@@ -145,6 +153,7 @@ class Run:
                     on_tiles=count,
                 ),
                 parts,
+                self.inputs,
             )
         wanted = {row for group in missing for row in group}
         for row in (row for group in groups for row in group):
@@ -163,10 +172,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _saved(rows: Iterator[tuple[int, Fine]], parts: Parts) -> Iterator[tuple[int, Fine]]:
+def _saved(
+    rows: Iterator[tuple[int, Fine]], parts: Parts, inputs: Inputs
+) -> Iterator[tuple[int, Fine]]:
     """Keep each row on disk as it passes, while the next one is made."""
     with ahead(rows, depth=1) as made:
         for row, fine in made:
+            inputs.check()
             parts.save(row, fine)
             yield row, fine
 

@@ -14,7 +14,7 @@ import torch
 from affine import Affine
 
 from groklst_cli.errors import DeviceError, GroklstError, InputError, UsageError
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline import cluster
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_models.checkpoint import Checkpoint, Header, save
@@ -98,6 +98,7 @@ def test_workers_of_a_scheduler_make_the_same_bits(request_of):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_worker_that_is_killed_takes_nothing_with_it(request_of, tmp_path):
     expected = read(downscale(request_of("alone.tif")).output)
     request = request_of("out.tif", workers=2)
