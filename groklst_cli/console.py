@@ -1,18 +1,37 @@
 """The two consoles, and progress where a person looks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from groklst_cli.pipeline.downscale import Progress as Report
+if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
+    from groklst_cli.pipeline.downscale import Progress as Report
 
-stdout = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-stderr = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+class _Console(Console):
+    """Writes out what a terminal would obey instead of show: names in files may hold it."""
+
+    def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
+        """Turn a text into what is printed, wherever it stands."""
+        return super().render_str(_shown(text), *args, **kwargs)
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]  # also inside JSON
+
+
+stdout = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+stderr = _Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 class Notes:
@@ -33,7 +52,7 @@ def print_json(data: Any) -> None:
 
 
 @contextmanager
-def progress_bar(unit: str, *, quiet: bool) -> Iterator[Report]:
+def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
     """Show progress on stderr, if it is a terminal and not to be quiet."""
     if quiet or not stderr.is_terminal:
         yield lambda done, total: None
@@ -50,6 +69,16 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     stdout.print(table)
+
+
+def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
+    """Print which scenes failed, with which exit code and why, as a table on stderr."""
+    wide = None if stderr.is_terminal else 2**15  # a log keeps its lines whole
+    table = Table("scene", "code", box=None, pad_edge=False)
+    table.add_column("why", overflow="fold")
+    for scene, code, why in rows:
+        table.add_row(scene, str(code), why)
+    _Console(stderr=True, width=wide, highlight=False, markup=False, emoji=False).print(table)
 
 
 def print_page(text: str) -> None:

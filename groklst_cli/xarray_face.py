@@ -17,7 +17,8 @@ from rioxarray.rioxarray import affine_to_coords
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import ResamplingName
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource, Units
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays import ArrayRaster, Frame, downscale_arrays
 from groklst_cli.pipeline.methods import PrecisionChoice
 from groklst_cli.pipeline.request import Coregistration, Plan, PointSpread, Request

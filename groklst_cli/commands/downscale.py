@@ -6,17 +6,31 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli import completion, options
 
 
 def downscale(
-    lst: Annotated[str, typer.Argument(metavar="LST", help="The coarse LST raster.")],
-    output: Annotated[
-        Path | None,
-        typer.Argument(metavar="[OUTPUT]", help="The GeoTIFF to write; LST_x8.tif by default."),
+    context: typer.Context,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="LST [OUTPUT]",
+            help="The coarse LST raster, and the GeoTIFF to write, LST_x8.tif by default; "
+            "with --out-dir every FILE is an LST.",
+        ),
     ] = None,
     output_option: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="The same as OUTPUT.")
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--out-dir", "-O", metavar="DIR", help="Downscale many LSTs into this folder."
+        ),
+    ] = None,
+    batch_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
     ] = None,
     guide: options.Guide = None,
     scale: options.Scale = 8,
@@ -41,6 +55,7 @@ def downscale(
         str | None,
         typer.Option(
             metavar="kelvin|radiance|none",
+            autocompletion=completion.conservations,
             help="Keep every coarse pixel's mean, of T or of T⁴; by default fitted methods do.",
         ),
     ] = None,
@@ -70,7 +85,12 @@ def downscale(
     ] = "auto",
     device: options.Device = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Of a network's arithmetic.")
+        str,
+        typer.Option(
+            metavar="auto|fp32|bf16|fp16",
+            autocompletion=completion.precisions,
+            help="Of a network's arithmetic.",
+        ),
     ] = "auto",
     bounds: Annotated[
         tuple[float, float, float, float] | None,
@@ -98,25 +118,32 @@ def downscale(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what an interrupted run has finished.")
     ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option("--skip-existing", help="Leave outputs that are whole and still right."),
+    ] = False,
     overwrite: options.Overwrite = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
     ] = False,
+    online: options.Online = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Turn a coarse LST raster into a fine one on the same CRS.
 
-    Prints the output's path, or JSON with --json.
+    Prints the output's path, or JSON with --json. Many scenes, named with --out-dir or in a
+    --batch-file, are done in turn: one that fails does not stop the others, and the exit code is 6.
     """
+    from functools import partial
+
     from groklst_cli import console
-    from groklst_cli.commands import parse
+    from groklst_cli.commands import many_scenes, parse
     from groklst_cli.pipeline import downscale as pipeline
 
-    source = parse.band_source(lst)
-    request = pipeline.Request(
-        lst=source,
-        output=parse.output_path(source, output, output_option, scale),
+    lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
+    ask = partial(
+        pipeline.Request,
         guides=[parse.band_source(text) for text in guide or []],
         scale=scale,
         model=model,
@@ -139,10 +166,22 @@ def downscale(
         picture=picture,
         overwrite=overwrite,
         resume=resume,
+        skip_existing=skip_existing,
         jobs=jobs,
         workers=workers,
         scheduler=scheduler,
+        online=online,
     )
+    if out_dir is not None or batch_file is not None:
+        if batch_file is not None:
+            requests = many_scenes.from_list(ask, scale, batch_file, out_dir)
+        else:
+            requests = many_scenes.from_paths(ask, scale, lsts, out_dir or Path())
+        debug = bool(context.find_root().params.get("debug"))
+        many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
+        return
+    lst = parse.band_source(lsts[0])
+    request = ask(lst=lst, output=parse.output_path(lst, output, output_option, scale))
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)
         console.print_json({**plan.to_json(), "estimate": estimate.to_json()})

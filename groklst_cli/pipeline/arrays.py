@@ -16,10 +16,12 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from groklst_cli.errors import GroklstError
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import CELSIUS_ZERO, BandSource, Summary, Units, units_of
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import Summary
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.units import CELSIUS_ZERO, Units, units_of
 from groklst_cli.pipeline.coregister import coregister
 from groklst_cli.pipeline.estimate import fitting_batch
 from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor

@@ -20,7 +20,7 @@ from groklst_cli.data.patches import Patch
 from groklst_cli.errors import InputError
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource, grid_of, open_raster
+from groklst_cli.geo.opening import BandSource, grid_of, open_raster
 from groklst_cli.geo.reference import bring_reference, read_lst
 from groklst_cli.geo.structure import correlation
 from groklst_cli.pipeline.protocol import CrossSensorProtocol, WaldProtocol

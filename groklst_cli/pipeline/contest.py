@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.metrics import Scores
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import best_shift, read_lst
 from groklst_cli.pipeline.cases import Case
 from groklst_cli.pipeline.downscale import Progress, Request, downscale

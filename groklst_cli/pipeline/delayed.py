@@ -20,18 +20,14 @@ from dask.delayed import Delayed, delayed
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.align import GuideSource, ResamplingName, gdal_environment
+from groklst_cli.geo.align import GuideSource, ResamplingName
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import (
-    BandSource,
-    Summary,
-    Units,
-    open_raster,
-    read_physical,
-    summary_rows,
-)
+from groklst_cli.geo.opening import BandSource, open_raster
+from groklst_cli.geo.raster import Summary, read_physical, summary_rows
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays import (
     ArrayRaster,
     Shift,

@@ -9,8 +9,10 @@ import numpy as np
 
 from groklst_cli.geo.align import ResamplingName
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource, Units
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.methods import Choice, PrecisionChoice
+from groklst_cli.pipeline.request_checks import check_request
 from groklst_cli.pipeline.tile_rows import Strip
 
 Coregistration = Literal["none", "auto"] | tuple[float, float]
@@ -53,9 +55,11 @@ class Request:
         picture: A PNG to draw before and after in, or None.
         overwrite: Whether existing files may be replaced.
         resume: Whether to go on from what an interrupted run has finished.
+        skip_existing: Whether outputs that hold what this request asks for are left as they are.
         jobs: Threads to compute and compress with; None for all processors.
         workers: Local processes to spread the work over; 0 for this one alone.
         scheduler: Address of a Dask scheduler whose workers are to do it.
+        online: Whether GDAL may fetch what lies on the network.
     """
 
     lst: BandSource
@@ -82,9 +86,19 @@ class Request:
     picture: Path | None = None
     overwrite: bool = False
     resume: bool = False
+    skip_existing: bool = False
     jobs: int | None = None
     workers: int = 0
     scheduler: str | None = None
+    online: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, whatever the files hold.
+
+        Raises:
+            UsageError: If something does not.
+        """
+        check_request(self)
 
     @property
     def devices(self) -> list[str]:
@@ -167,6 +181,7 @@ class Result:
         tiles: Tiles computed.
         seconds: Wall time from opening the inputs to the finished file.
         mean: Mean of the valid fine pixels, in the output's unit; NaN when there is none.
+        skipped: Whether an earlier run made it, and this one nothing.
     """
 
     output: Path
@@ -175,6 +190,7 @@ class Result:
     tiles: int
     seconds: float
     mean: float
+    skipped: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from groklst_cli.data.patches import PatchSource
 from groklst_cli.errors import InputError
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.cases import (
     Case,
     cross_sensor_case,

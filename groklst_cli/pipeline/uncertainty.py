@@ -21,8 +21,8 @@ from rasterio.windows import Window
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.geo.conserve import Conservation, block_means
-from groklst_cli.geo.raster import CELSIUS_ZERO
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.request import Plan, Request
 from groklst_cli.pipeline.tile_rows import Strip
 

@@ -1,0 +1,200 @@
+"""Many scenes on the command line: from paths or a list to requests, and what became of them."""
+
+import os
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from groklst_cli import console
+from groklst_cli.commands import parse
+from groklst_cli.errors import SomeFailedError, UsageError
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.pipeline.many import Outcome, downscale_many
+from groklst_cli.pipeline.request import Request
+from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
+
+Ask = Callable[..., Request]
+"""Makes a request of what differs from scene to scene; the rest is settled."""
+
+_SCALES: Final = range(2, 65)
+_ELSEWHERE: Final = re.compile(r"/vsi|\w{2,}:")
+"""How a path begins that GDAL does not take for a file's."""
+
+
+def tell_apart(
+    files: Sequence[str], output: Path | None, out_dir: Path | None, batch_file: Path | None
+) -> tuple[Sequence[str], Path | None]:
+    """Tell which of the files named are LSTs, and which, if any, is the output.
+
+    Raises:
+        UsageError: If that cannot be told, or the options contradict each other.
+    """
+    many = "--out-dir" if out_dir is not None else "--batch-file"
+    if (out_dir is not None or batch_file is not None) and output is not None:
+        raise UsageError(f"--output {output} names one file, {many} is for many; drop one")
+    if out_dir is not None and not out_dir.is_dir():
+        raise UsageError(f"--out-dir {out_dir} is no folder; make it first")
+    if batch_file is not None and files:
+        raise UsageError(f"{files[0]} is named beside --batch-file; write it into {batch_file}")
+    if batch_file is None and not files:
+        raise UsageError("no LST is named; type groklst downscale LST, or --batch-file FILE")
+    if out_dir is not None or batch_file is not None:
+        return files, None
+    if len(files) > 2:
+        raise UsageError(
+            f"{len(files)} files are named, LST and OUTPUT are two; "
+            "add --out-dir DIR to downscale them all"
+        )
+    return files[:1], Path(files[1]) if len(files) == 2 else None
+
+
+def from_paths(ask: Ask, scale: int, lsts: Sequence[str], folder: Path) -> list[Request]:
+    """Ask for each LST the same, into one folder."""
+    sources = [parse.band_source(text) for text in lsts]
+    return [ask(lst=lst, output=_default_output(lst, folder, scale)) for lst in sources]
+
+
+def from_list(ask: Ask, scale: int, batch_file: Path, out_dir: Path | None) -> list[Request]:
+    """Ask for each scene of a list what its line says, and for the rest the same.
+
+    Raises:
+        UsageError: If a line does not make sense, or an output lies outside ``out_dir`` or,
+            without one, the list's folder.
+    """
+    rows = read_scene_list(batch_file)
+    return [_from_row(ask, scale, row, batch_file.parent, out_dir) for row in rows]
+
+
+def run(
+    requests: Sequence[Request], *, dry_run: bool, json: bool, quiet: bool, debug: bool
+) -> None:
+    """Carry out requests; print each one's result as it comes, and at the end what failed.
+
+    Raises:
+        SomeFailedError: If any failed.
+    """
+    note = console.Notes(quiet=quiet)
+    failed: list[tuple[str, int, str]] = []
+    over = 0
+    try:
+        with console.progress_bar("tiles", quiet=quiet) as progress:
+            scenes = downscale_many(requests, dry_run=dry_run, note=note, progress=progress)
+            for outcome in scenes:
+                over += 1
+                _show(outcome, json=json or dry_run, debug=debug)
+                if outcome.failure is not None:
+                    failed.append((outcome.request.lst.path, outcome.code, outcome.error or ""))
+    except BaseException:
+        if over:
+            note(f"stopped; {over - len(failed)} of {len(requests)} scenes are done")
+        raise
+    finally:
+        if failed:
+            console.print_failures(failed)
+    if failed:
+        raise SomeFailedError(
+            f"{len(failed)} of {len(requests)} scenes failed, as the table says; mend them, and "
+            "run again with --skip-existing"
+        )
+
+
+def _show(outcome: Outcome, *, json: bool, debug: bool) -> None:
+    if debug and outcome.failure is not None:
+        traceback.print_exception(outcome.failure)
+    if json:
+        console.print_json(outcome.to_json())
+    elif outcome.failure is None:
+        console.stdout.print(str(outcome.request.output))
+
+
+def _from_row(ask: Ask, scale: int, row: SceneRow, folder: Path, out_dir: Path | None) -> Request:
+    try:
+        changes, results = _changes(row), out_dir or folder
+        scale = changes.get("scale", scale)
+        lst = _source(row.cells["lst"][0], folder)
+        named = row.get("output")
+        if named is None and out_dir is not None:
+            changes["output"] = _default_output(lst, out_dir, scale)
+        else:
+            place = None if named is None else results / named
+            changes["output"] = parse.output_path(lst, place, None, scale)
+        if "guide" in row.cells:
+            changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
+        for key in ("uncertainty", "picture"):
+            if (text := row.get(key)) is not None:
+                changes[key] = results / text
+        for key in ("output", "uncertainty", "picture"):
+            if key in changes:
+                _refuse_outside(key, changes[key], results)
+        return ask(lst=lst, **changes)
+    except UsageError as error:
+        raise UsageError(f"{row.where}: {error}") from error
+
+
+def _changes(row: SceneRow) -> dict[str, Any]:
+    """Read what a line says about options, as the command line would."""
+    read: dict[str, tuple[str, Callable[[str], Any]]] = {
+        "scale": ("scale", _scale),
+        "model": ("model", str),
+        "lst_units": ("units", parse.units),
+        "resampling": ("resampling", parse.resampling),
+        "coregister": ("coregister", parse.coregistration),
+        "psf": ("psf", parse.point_spread),
+        "sensor_psf": ("sensor_psf", lambda text: _number("sensor_psf", text)),
+        "bounds": ("bounds", _bounds),
+        "dst_nodata": ("nodata", lambda text: _number("dst_nodata", text)),
+    }
+    changes = {
+        field: meaning(text)
+        for key, (field, meaning) in read.items()
+        if (text := row.get(key)) is not None
+    }
+    if (kept := row.get("conserve")) is not None:
+        changes["conserve"] = parse.conserves(kept, no_conserve=False)
+        changes["radiance"] = kept == "radiance"
+    return changes
+
+
+def _source(text: str, folder: Path) -> BandSource:
+    """Read ``[NAME=]FILE[,band=N]`` with its file relative to a folder."""
+    if os.path.exists(folder / text):
+        return BandSource(str(folder / text))
+    source = parse.band_source(text)
+    if _ELSEWHERE.match(source.path):
+        return source
+    return replace(source, path=str(folder / source.path))
+
+
+def _default_output(lst: BandSource, folder: Path, scale: int) -> Path:
+    return folder / f"{Path(lst.path).stem}_x{scale}.tif"
+
+
+def _refuse_outside(key: str, path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"{key} {path} lies outside {folder}; name a file in there, or another --out-dir"
+        )
+
+
+def _scale(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 3 and int(text) in _SCALES):
+        raise UsageError(f"scale {text} is no whole number from {_SCALES[0]} to {_SCALES[-1]}")
+    return int(text)
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{key} {text} is not a number") from None
+
+
+def _bounds(text: str) -> tuple[float, float, float, float]:
+    numbers = [_number("bounds", part) for part in text.split()]
+    if len(numbers) != 4:
+        raise UsageError(f"bounds {text!r} are not four numbers, LEFT BOTTOM RIGHT TOP")
+    left, bottom, right, top = numbers
+    return left, bottom, right, top

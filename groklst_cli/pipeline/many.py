@@ -1,0 +1,131 @@
+"""Downscaling many scenes, one after another; a scene that fails does not stop the others."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from groklst_cli.errors import GroklstError, UsageError
+from groklst_cli.pipeline.downscale import downscale, plan_downscale
+from groklst_cli.pipeline.request import Progress, Request
+
+Status = Literal["done", "planned", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scene.
+
+    Attributes:
+        request: What was asked.
+        status: Whether it was done, planned, found done already, or failed.
+        facts: The result or the plan, as plain data; empty if it failed.
+        failure: Why it failed, or None.
+    """
+
+    request: Request
+    status: Status
+    facts: dict[str, Any]
+    failure: Exception | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code that this scene alone would have ended in."""
+        if isinstance(self.failure, GroklstError):
+            return self.failure.exit_code
+        if isinstance(self.failure, MemoryError):
+            return 5
+        return 0 if self.failure is None else 1
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, in one line; None if it did not."""
+        if self.failure is None:
+            return None
+        line = " ".join(str(self.failure).split())
+        if isinstance(self.failure, GroklstError):
+            return line
+        if isinstance(self.failure, MemoryError):
+            return line or "out of memory"
+        return f"{type(self.failure).__name__}: {line}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "lst": self.request.lst.path,
+            "status": self.status,
+            "output": str(self.request.output),
+            "code": self.code,
+            "error": self.error,
+            **self.facts,
+        }
+
+
+def downscale_many(
+    requests: Sequence[Request],
+    *,
+    dry_run: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda done, total: None,
+) -> Iterator[Outcome]:
+    """Carry out requests in turn.
+
+    Args:
+        requests: What to do.
+        dry_run: Only plan, as ``plan_downscale`` does.
+        note: Told, for people, what is worth knowing, each line led by its scene's name.
+        progress: Told how far each scene is.
+
+    Yields:
+        What became of each, in order.
+
+    Raises:
+        UsageError: If two of them would write one file, or one would write what another reads;
+            nothing has been done then.
+    """
+    refuse_collisions(requests)
+    for request in requests:
+
+        def say(text: str, name: str = request.lst.path) -> None:
+            note(f"{name}: {text}")
+
+        try:
+            outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
+        except Exception as error:  # the next scene is not to suffer, whatever it was
+            outcome = Outcome(request, "failed", {}, error)
+        yield outcome
+
+
+def refuse_collisions(requests: Sequence[Request]) -> None:
+    """Refuse scenes that would spoil each other.
+
+    Raises:
+        UsageError: If two outputs are one file, or an output is another scene's input.
+    """
+    inputs = {
+        Path(source.path).resolve()
+        for request in requests
+        for source in (request.lst, *request.guides)
+    }
+    written: dict[Path, str] = {}
+    for request in requests:
+        for target in request.targets:
+            place, lst = target.resolve(), request.lst.path
+            if place in written:
+                raise UsageError(
+                    f"{written[place]} and {lst} would both be written to {target}; "
+                    "name each scene's output in a --batch-file"
+                )
+            if place in inputs:
+                raise UsageError(f"{target} would be written for {lst}, but is an input itself")
+            written[place] = lst
+
+
+def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> Outcome:
+    result = downscale(request, note=note, progress=progress)
+    return Outcome(request, "skipped" if result.skipped else "done", result.to_json())
+
+
+def _plan(request: Request) -> Outcome:
+    plan, estimate = plan_downscale(request)
+    return Outcome(request, "planned", {**plan.to_json(), "estimate": estimate.to_json()})
