@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	@echo "picture: $(CURDIR)/demo/before_after.png"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

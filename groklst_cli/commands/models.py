@@ -4,12 +4,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from groklst_cli import options
+from groklst_cli import completion, options
 
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME|FILE]", help="One method or checkpoint only.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME|FILE]",
+            autocompletion=completion.methods,
+            help="One method or checkpoint only.",
+        ),
     ] = None,
     form: Annotated[
         Literal["table", "markdown"],
