@@ -1,129 +1,90 @@
-"""Make the sample scene: a valley with fields, a river and a town that never existed.
+"""Make the samples: a valley that never existed, in the forms in which such data come.
 
 ``python sample_data/make.py [FOLDER]`` writes, always the same for the same version of numpy:
 
 * ``lst.tif``: land surface temperature, 64 × 64 pixels of 240 m, kelvin;
 * ``multispectral.tif``: blue, green, red and near infrared reflectance at 10 m, scaled integers;
 * ``dem.tif``: elevation in metres, geographic coordinates, about 30 m;
-* ``truth.tif``: the temperature at 30 m from which ``lst.tif`` was averaged.
+* ``truth.tif``: the temperature at 30 m from which ``lst.tif`` was averaged;
+* ``days/``, ``batch.csv``, ``batch.jsonl``: three days of such LST, and lists of them;
+* ``scenes/``: two halves of the valley at 30 m, to train and to score on;
+* ``sdgsat/`` and ``landsat/``: the valley as files of those satellites.
 """
 
+import csv
+import json
 import sys
 from pathlib import Path
 
+import landsat
 import numpy as np
-import rasterio
+import sdgsat
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.warp import Resampling, calculate_default_transform, reproject
-from scipy.ndimage import gaussian_filter, zoom
-from scipy.spatial import cKDTree
-
-Array = NDArray[np.float64]
+from scipy.ndimage import zoom
+from valley import FINE, SIDE, UTM, Array, block_means, geographic, make_truth, write
 
 SEED = 20241126
-SIDE = 512  # fine pixels of 30 m
 SCALE = 8
-UTM = CRS.from_epsg(32647)
-ORIGIN = (500_000.0, 4_390_000.0)  # upper left corner, metres
+GUIDES = ["multispectral.tif", "dem.tif"]
+DAYS = {"0715": -6.0, "0716": 0.5, "0717": 3.0}
+"""Days of July, and how much warmer than on the first day's picture the valley was, kelvin."""
 
 
-def fractal(rng: np.random.Generator, exponent: float) -> Array:
-    """Draw noise whose amplitude falls with a power of the frequency; mean 0, deviation 1."""
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE)))
-    frequency[0, 0] = 1.0
-    spectrum = np.fft.fft2(rng.normal(size=(SIDE, SIDE))) / frequency**exponent
-    field = np.fft.ifft2(spectrum).real
-    return (field - field.mean()) / field.std()
+def write_scene(folder: Path, truth: dict[str, Array], rng: np.random.Generator) -> None:
+    """Write the scene that the README works on."""
+    coarse = FINE * Affine.scale(SCALE)
+    temperature = truth["temperature"]
+    write(folder / "lst.tif", {"LST": block_means(temperature, SCALE)}, coarse, UTM, 1)
+    write(folder / "truth.tif", {"LST": temperature}, FINE, UTM, 1)
+    bands = {name: truth[name] for name in ("blue", "green", "red", "nir")}
+    grain = {name: rng.normal(0, 0.003, (3 * SIDE, 3 * SIDE)) for name in bands}
+    sharp = {name: np.clip(zoom(v, 3, order=1) + grain[name], 0, 1) for name, v in bands.items()}
+    write(folder / "multispectral.tif", sharp, FINE * Affine.scale(1 / 3), UTM, 1e-4)
+    moved, there = geographic(truth["elevation"], FINE)
+    write(folder / "dem.tif", {"dem": moved}, there, CRS.from_epsg(4326), 1)
 
 
-def make_fields(rng: np.random.Generator) -> tuple[Array, Array]:
-    """Cut the land into fields; return each pixel's greenness (0 … 1) and soil brightness."""
-    centres = rng.uniform(0, SIDE, (1800, 2)) * (1.0, 0.6)
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    _, nearest = cKDTree(centres).query(np.stack([rows.ravel(), columns.ravel() * 0.6], axis=1))
-    green = rng.beta(0.7, 0.9, len(centres))[nearest].reshape(SIDE, SIDE)
-    bright = rng.normal(0.2, 0.03, len(centres))[nearest].reshape(SIDE, SIDE)
-    return green, bright
+def write_days(folder: Path, truth: dict[str, Array], rng: np.random.Generator) -> None:
+    """Write the valley's LST on other days, and both kinds of list for ``--batch-file``."""
+    (folder / "days").mkdir(exist_ok=True)
+    rows = []
+    for day, warmer in DAYS.items():
+        haze = zoom(rng.normal(0, 0.4, (8, 8)), SIDE // 8, order=1)
+        seen = block_means(truth["temperature"] + warmer + haze, SCALE)
+        path = f"days/lst_{day}.tif"
+        write(folder / path, {"LST": seen}, FINE * Affine.scale(SCALE), UTM, 1)
+        rows.append([path, f"days/lst_{day}_30m.tif", *GUIDES])
+    lines = [json.dumps({"lst": path, "guide": GUIDES}) + "\n" for path, *_ in rows]
+    (folder / "batch.jsonl").write_text("".join(lines), encoding="utf-8")
+    with (folder / "batch.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerows([["lst", "output", "guide", "guide"], *rows])
 
 
-def make_truth(rng: np.random.Generator) -> dict[str, Array]:
-    """Make elevation, reflectances and temperature, all at 30 m."""
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    middle = 256 + 60 * np.sin(columns / 70) + 25 * np.sin(columns / 23 + 1)
-    from_river = np.abs(rows - middle)
-    elevation = 1500 + 2.2 * np.maximum(from_river - 60, 0) + 130 * fractal(rng, 1.8)
-    green, bright = make_fields(rng)
-    wild = np.clip(0.35 + 0.15 * fractal(rng, 1.3), 0, 0.9)
-    slope = gaussian_filter((elevation > 1620).astype(float), 6)
-    green = (1 - slope) * green + slope * wild
-    town = gaussian_filter(np.hypot(rows - 330, columns - 150) + 14 * fractal(rng, 1.2), 2) < 45
-    water = from_river < 5
-    green = np.where(water, 0, np.where(town, 0.1 * green, green))
-    bright = np.where(water, 0.03, np.where(town, 0.26, bright))
-    green = gaussian_filter(green, 0.6)
-    sun = -np.gradient(elevation)[1]  # eastern slopes face the morning sun
-    temperature = (
-        303.0 - 0.0065 * (elevation - 1500) - 11 * green + 0.09 * sun
-        + 25 * (bright - 0.2) + 3.5 * town - 9 * water + 0.5 * fractal(rng, 1.0)
-    )  # fmt: skip
-    return {
-        "elevation": elevation,
-        "blue": 0.5 * bright * (1 - 0.6 * green),
-        "green": 0.7 * bright * (1 - 0.35 * green),
-        "red": bright * (1 - 0.8 * green),
-        "nir": np.where(water, 0.02, bright * 1.2 + 0.28 * green),
-        "temperature": gaussian_filter(temperature, 1.0),
-    }
-
-
-def write(path: Path, bands: dict[str, Array], transform: Affine, crs: CRS, scale: float) -> None:
-    """Write bands as they are (scale 1) or as scaled 16-bit integers."""
-    values = np.stack(list(bands.values()))
-    stored = values.astype("float32") if scale == 1 else np.round(values / scale).astype("uint16")
-    with rasterio.open(
-        path, "w", driver="GTiff", count=len(stored), height=stored.shape[1],
-        width=stored.shape[2], dtype=stored.dtype, crs=crs, transform=transform,
-        compress="deflate", predictor=3 if scale == 1 else 2, tiled=True,
-    ) as raster:  # fmt: skip
-        raster.write(stored)
-        raster.descriptions = tuple(bands)
-        raster.scales = (scale,) * len(stored)
-
-
-def geographic(elevation: Array, transform: Affine) -> tuple[Array, Affine]:
-    """Bring elevation to latitude and longitude, as elevation models come."""
-    world = CRS.from_epsg(4326)
-    left, top = transform.c, transform.f
-    bounds = (left, top - 30 * SIDE, left + 30 * SIDE, top)
-    there, width, height = calculate_default_transform(UTM, world, SIDE, SIDE, *bounds)
-    moved = np.zeros((height, width))
-    reproject(
-        np.pad(elevation, 8, mode="edge"), moved, src_crs=UTM, dst_crs=world,
-        src_transform=transform * Affine.translation(-8, -8), dst_transform=there,
-        resampling=Resampling.bilinear,
-    )  # fmt: skip
-    return moved, there
+def write_halves(folder: Path, truth: dict[str, Array]) -> None:
+    """Write the western and the eastern half at 30 m, each a folder as ``prepare`` takes it."""
+    for name, first in (("west", 0), ("east", SIDE // 2)):
+        half = {band: plane[:, first : first + SIDE // 2] for band, plane in truth.items()}
+        place = FINE * Affine.translation(first, 0)
+        scene = folder / "scenes" / name
+        scene.mkdir(parents=True, exist_ok=True)
+        write(scene / "lst.tif", {"LST": half["temperature"]}, place, UTM, 1)
+        bands = {band: half[band] for band in ("blue", "green", "red", "nir")}
+        write(scene / "multispectral.tif", bands, place, UTM, 1e-4)
+        write(scene / "dem.tif", {"dem": half["elevation"]}, place, UTM, 1)
 
 
 def main(folder: Path) -> None:
-    """Write the four files."""
+    """Write all samples."""
     rng = np.random.default_rng(SEED)
     truth = make_truth(rng)
-    fine = Affine(30, 0, ORIGIN[0], 0, -30, ORIGIN[1])
-    coarse = fine * Affine.scale(SCALE)
-    temperature = truth.pop("temperature")
-    elevation = truth.pop("elevation")
-    blocks = temperature.reshape(SIDE // SCALE, SCALE, SIDE // SCALE, SCALE)
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / "lst.tif", {"LST": blocks.mean((1, 3))}, coarse, UTM, 1)
-    write(folder / "truth.tif", {"LST": temperature}, fine, UTM, 1)
-    grain = {name: rng.normal(0, 0.003, (3 * SIDE, 3 * SIDE)) for name in truth}
-    sharp = {name: np.clip(zoom(v, 3, order=1) + grain[name], 0, 1) for name, v in truth.items()}
-    write(folder / "multispectral.tif", sharp, fine * Affine.scale(1 / 3), UTM, 1e-4)
-    moved, there = geographic(elevation, fine)
-    write(folder / "dem.tif", {"dem": moved}, there, CRS.from_epsg(4326), 1)
+    write_scene(folder, truth, rng)
+    write_days(folder, truth, rng)
+    write_halves(folder, truth)
+    sdgsat.write_products(folder / "sdgsat", truth)
+    landsat.write_product(folder / "landsat", truth)
 
 
 if __name__ == "__main__":
