@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from real_scenes import wald_cases
 
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.cases import Case
 from groklst_cli.pipeline.view import FileView

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from real_scenes import wald_cases
 
-from groklst_cli.geo.align import gdal_environment
 from groklst_cli.geo.conserve import block_means, smooth_field
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import fill_gaps
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.cases import Case

@@ -16,7 +16,7 @@ from made_scenes import FINE, SCALE, make_checkpoint, write
 from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import Request, downscale
 
 NAMES = tuple(f"b{number}" for number in range(10))

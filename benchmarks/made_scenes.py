@@ -49,11 +49,12 @@ def make_checkpoint(
     blocks: int = 4,
     tile: int = 256,
     bands: tuple[str, ...] = BANDS,
+    scale: int = SCALE,
 ) -> None:
     """Write a MoCoLSK-Net with random weights."""
     statistics = tuple(BandStatistics(band, 0.3, 0.1) for band in bands)
     arguments = {"width": width, "stages": stages, "blocks": blocks}
-    header = Header("mocolsk", SCALE, Normalization(300, 5, statistics), arguments, tile=tile)
+    header = Header("mocolsk", scale, Normalization(300, 5, statistics), arguments, tile=tile)
     torch.manual_seed(0)
     save(Checkpoint(header, header.build_network().state_dict()), path)
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline import downscale as pipeline
 from groklst_models.contract import Tiles

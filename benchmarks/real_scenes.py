@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from groklst_cli.geo.align import gdal_environment
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.cases import Case, scene_folders, wald_case
 from groklst_cli.pipeline.protocol import WaldProtocol, find_protocol
 

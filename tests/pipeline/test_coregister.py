@@ -6,7 +6,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.coregister import coregister
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import Conservation
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.downscale import Request, downscale, plan_downscale
 from groklst_cli.pipeline.strips import downscale_strip

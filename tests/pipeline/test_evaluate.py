@@ -10,7 +10,7 @@ from affine import Affine
 from groklst_cli.data.groklst_dataset import BANDS
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.conserve import block_means
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.cases import scene_folders, wald_case
 from groklst_cli.pipeline.contest import Contender, Follow, Judgement, Shown
 from groklst_cli.pipeline.evaluate import Request, evaluate, evaluate_pair

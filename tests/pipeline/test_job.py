@@ -10,7 +10,7 @@ from affine import Affine
 from filelock import FileLock
 
 from groklst_cli.errors import GroklstError, InputError, OutputExistsError, UsageError
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline import run
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.job import Job, Parts

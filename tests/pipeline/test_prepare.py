@@ -10,7 +10,7 @@ from groklst_cli.data.patches import MANIFEST, Manifest, PreparedFolder
 from groklst_cli.data.truth import SceneFiles, native_factor, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.prepare import Preparation, parse_native, parse_whole, prepare
 from tests.data.folders import TOWN, UTM, write_scene, write_tif
 

@@ -8,7 +8,7 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.errors import OutputExistsError, UsageError
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.uncertainty import deviation
 from groklst_models.checkpoint import Checkpoint, Header, save

@@ -22,7 +22,7 @@ import groklst_cli
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import RESAMPLINGS, GuideSource
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.raster import BandSource
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.arrays import ArrayRaster, Frame
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.guide_window import guide_window
