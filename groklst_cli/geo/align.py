@@ -41,6 +41,9 @@ RESAMPLINGS: Final = get_args(ResamplingName)
 FINER: Final = 1.5
 """From so many guide pixels along a fine pixel on, ``auto`` takes their mean."""
 
+_LARGEST: Final = 1e30
+"""Of a guide's values; files without a nodata value often hold the largest float32 for one."""
+
 _WARP_TOLERANCE = 0.001
 """Largest error of GDAL's interpolated coordinates, guide pixels (its own default is 0.125)."""
 
@@ -93,6 +96,7 @@ class GuideSource:
             for band in self._bands:
                 check_band(self._dataset, self.path, band)
             self.names = self._name_bands(source.name)
+            self._may_hold_fills = any("float" in kind for kind in self._dataset.dtypes)
             self.grid = grid_of(self._dataset)
             self._fine, self._resampling = fine, resampling
             self._copies: list[_Offset | list[_Warp]] = []
@@ -135,7 +139,7 @@ class GuideSource:
         """Do as ``read``, into an array of that shape.
 
         Raises:
-            InputError: If the file breaks off or is damaged there.
+            InputError: If the file breaks off or is damaged there, or holds impossible values.
         """
         first, *others = self._copies
         try:
@@ -146,6 +150,17 @@ class GuideSource:
                 np.copyto(values, beyond, where=np.isnan(values))
         except UNREADABLE as error:
             raise damage(self.path, f"fine row {rows.start}", error) from error
+        if self._may_hold_fills:
+            self._refuse_fills(values, rows)
+
+    def _refuse_fills(self, values: NDArray[np.float32], rows: slice) -> None:
+        """Refuse what nobody has measured: a fill value that the file does not call nodata."""
+        largest = max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None))
+        if largest > _LARGEST:
+            raise InputError(
+                f"{self.path} holds {largest:g} near fine row {rows.start}, which nobody measures; "
+                f"is it a fill value? Name it with: gdal_edit.py -a_nodata VALUE {self.path}"
+            )
 
     def _name_bands(self, name: str | None) -> tuple[str, ...]:
         if name is not None and len(self._bands) > 1:

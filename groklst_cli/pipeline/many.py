@@ -8,6 +8,7 @@ from typing import Any, Literal
 from groklst_cli.errors import GroklstError, UsageError
 from groklst_cli.pipeline.downscale import downscale, plan_downscale
 from groklst_cli.pipeline.request import Progress, Request
+from groklst_models.acceleration import return_freed_memory
 
 Status = Literal["done", "planned", "skipped", "failed"]
 
@@ -93,6 +94,7 @@ def downscale_many(
             outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
         except Exception as error:  # the next scene is not to suffer, whatever it was
             outcome = Outcome(request, "failed", {}, error)
+        return_freed_memory()
         yield outcome
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from groklst_cli.errors import GroklstError
 from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.mosaic import Mosaic
 from groklst_cli.geo.scene import Scene
@@ -73,6 +74,9 @@ def finished_rows(
     Yields:
         The first coarse row, and fine rows ``(rows · scale, columns · scale)`` in kelvin, NaN on
         exactly the coarse pixels that are nodata.
+
+    Raises:
+        GroklstError: If the method gave no number where the LST holds one.
     """
     needed = surroundings(strip, scene, conservation)
     rows = _blended(scene, layout, needed, tile_rows)
@@ -95,7 +99,17 @@ def finished_rows(
         lst = scene.read_lst(slice(start, stop), strip.columns)
         gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
         kept[gaps] = np.nan
+        _demand_numbers(kept, gaps, start)
         yield start, kept
+
+
+def _demand_numbers(fine: Fine, gaps: NDArray[np.bool_], row: int) -> None:
+    missing = int(fine.size - np.count_nonzero(np.isfinite(fine) | gaps))
+    if missing:
+        raise GroklstError(
+            f"the method gave no number for {missing} fine pixels from coarse row {row} on, where "
+            "the LST holds one; look for impossible values in the guides, or take another --model"
+        )
 
 
 def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) -> Strip:

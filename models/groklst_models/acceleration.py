@@ -127,3 +127,13 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)  # older versions of glibc refuse a high M_MMAP_THRESHOLD
     libc.mallopt(_M_TRIM_THRESHOLD, -1)
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system at once, kept or not.
+
+    Called between scenes, it keeps what one needed more than the others from adding up. Does
+    nothing but under glibc.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

@@ -14,7 +14,7 @@ from rasterio.crs import CRS
 from torch import nn
 from torch.nn import functional
 
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
@@ -307,3 +307,19 @@ def test_the_sharpener_beats_bicubic_on_real_scenes(shared, write_raster, tmp_pa
         )
         errors[model] = np.sqrt(np.nanmean((read(output) - truth) ** 2))
     assert errors["ridge"] < 0.8 * errors["bicubic"]
+
+
+@pytest.mark.parametrize("conserve", [True, False])
+def test_a_method_that_gives_no_number_is_an_error(write_raster, conserve):
+    class Silent(Pass):
+        def forward(self, lst: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
+            fine = super().forward(lst, guide).clone()
+            fine[..., 5, 5] = torch.inf
+            return fine
+
+    scene, _ = scene_of(write_raster, (12, 12), 4, gaps=[(3, 3)])
+    method = passing(4)
+    method.network = Silent()
+    layout = Layout.of((12, 12), tile=12, overlap=0, halo=0)
+    with scene, pytest.raises(GroklstError, match="no number for"):
+        run(scene, method, layout, [Strip(slice(0, 12), slice(0, 12))], conserve=conserve)

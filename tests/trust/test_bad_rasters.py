@@ -180,6 +180,18 @@ GUIDES = [
     ),
     bad_guide("guide scale 0", guide(scale=0.0), "guide.tif band 1 has scale 0"),
     bad_guide("complex guide", guide(detail().astype(np.complex64)), "guide.tif", "complex"),
+    bad_guide(
+        "guide with a fill value and no nodata",
+        guide(np.where(np.median(SHARP) < SHARP, np.finfo(np.float32).min, SHARP)),
+        "guide.tif holds 3.4",
+        "a_nodata",
+    ),
+    bad_guide(
+        "warped guide with a fill value and no nodata",
+        guide(np.where(np.median(SHARP) < SHARP, 3e38, SHARP), transform=ASKEW),
+        "guide.tif holds",
+        "a_nodata",
+    ),
     bad_guide("guide all nodata", guide(np.full_like(SHARP, np.nan)), "guides cover the LST"),
     bad_guide("guide in a site CRS", guide(crs=SITE), "nothing leads from", "guide.tif"),
     bad_guide("guide on Mars", guide(crs=MARS, transform=EAST), "nothing leads from", "guide.tif"),
