@@ -79,7 +79,7 @@ def finished_rows(
         GroklstError: If the method gave no number where the LST holds one.
     """
     needed = surroundings(strip, scene, conservation)
-    rows = _blended(scene, layout, needed, tile_rows)
+    rows = _numbers(scene, needed.columns, _blended(scene, layout, needed, tile_rows))
     if conservation is not None:
         rows = conservation.apply(
             rows,
@@ -99,17 +99,30 @@ def finished_rows(
         lst = scene.read_lst(slice(start, stop), strip.columns)
         gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
         kept[gaps] = np.nan
-        _demand_numbers(kept, gaps, start)
         yield start, kept
 
 
-def _demand_numbers(fine: Fine, gaps: NDArray[np.bool_], row: int) -> None:
-    missing = int(fine.size - np.count_nonzero(np.isfinite(fine) | gaps))
-    if missing:
-        raise GroklstError(
-            f"the method gave no number for {missing} fine pixels from coarse row {row} on, where "
-            "the LST holds one; look for impossible values in the guides, or take another --model"
-        )
+def _numbers(
+    scene: Scene, columns: slice, rows: Iterable[tuple[int, Fine]]
+) -> Iterator[tuple[int, Fine]]:
+    """Pass rows on if they hold a number wherever the LST does.
+
+    Raises:
+        GroklstError: If they do not.
+    """
+    for first, fine in rows:
+        numbers = np.isfinite(fine)
+        if not numbers.all():
+            lst = scene.read_lst(slice(first, first + len(fine) // scene.scale), columns)
+            gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
+            missing = int(np.count_nonzero(~(numbers | gaps)))
+            if missing:
+                raise GroklstError(
+                    f"the method gave no number for {missing} fine pixels from coarse row {first} "
+                    "on, where the LST holds one; look for impossible values in the guides, or "
+                    "take another --model"
+                )
+        yield first, fine
 
 
 def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) -> Strip:
