@@ -61,6 +61,15 @@ def overwrite_middle(path: Path) -> None:
     path.write_bytes(contents)
 
 
+def overwrite_block(path: Path) -> None:
+    """Put zeros over the beginning of the first block; later ones may unpack to other values."""
+    with rasterio.open(path) as raster:
+        start = int(raster.get_tag_item("BLOCK_OFFSET_0_0", dm="TIFF", bidx=1))
+    contents = bytearray(path.read_bytes())
+    contents[start : start + 64] = bytes(64)
+    path.write_bytes(contents)
+
+
 def make_empty(path: Path) -> None:
     """Set all pixels to NaN."""
     with rasterio.open(path, "r+") as raster:
@@ -95,7 +104,7 @@ FAULTS = (
     Fault("lst.tif", disguise),
     Fault("lst.tif", lambda path: path.write_bytes(b"")),
     Fault("nir.tif", cut_short),
-    Fault("nir.tif", overwrite_middle),
+    Fault("nir.tif", overwrite_block),
     Fault("nir.tif", misplace),
     Fault("nir.tif", Path.unlink),
 )
