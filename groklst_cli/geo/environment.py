@@ -35,6 +35,7 @@ _SOURCE: Final = re.compile(r"<Source(?:Filename|Dataset)\b[^>]*>\s*([^<]*)", re
 _RAW: Final = re.compile(r"VRTRawRasterBand", re.IGNORECASE)
 _DEEPEST: Final = 8  # VRTs that name VRTs
 _LARGEST_VRT: Final = 64 * 2**20  # bytes
+_HEAD: Final = 1024  # bytes in which GDAL looks for a format's mark
 
 
 def gdal_environment(*, online: bool | None = None) -> rasterio.Env:
@@ -111,11 +112,22 @@ def check_vrt(path: str, depth: int = 0) -> None:
             check_vrt(str(source), depth + 1)
 
 
+def looks_like_vrt(path: str) -> bool:
+    """Tell whether a local file begins as a VRT does."""
+    try:
+        with open(path, "rb") as opened:
+            return b"<VRTDataset" in opened.read(_HEAD)
+    except (OSError, ValueError):
+        return False
+
+
 def _text_of(path: str) -> str:
     try:
         if Path(path).stat().st_size > _LARGEST_VRT:
             raise InputError(f"{path} is a VRT of over {_LARGEST_VRT} bytes; split it up")
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is a VRT, but no UTF-8 text; write it anew") from error
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path[:80]} is a VRT that is no local file of its own, expected one; "

@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.drivers import DRIVERS
-from groklst_cli.geo.environment import check_vrt, refuse_network
+from groklst_cli.geo.environment import check_vrt, looks_like_vrt, refuse_network
 from groklst_cli.geo.grid import Grid
 
 UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
@@ -70,6 +70,9 @@ def open_raster(path: str) -> DatasetReader:
     """
     refuse_network(path)
     _refuse_no_file(path)
+    is_checked = looks_like_vrt(path)
+    if is_checked:
+        check_vrt(path)
     try:
         with warnings.catch_warnings():  # what it warns of is refused below
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -79,7 +82,7 @@ def open_raster(path: str) -> DatasetReader:
         raise InputError(
             f"{path} cannot be read as a raster: {reason}; name a GeoTIFF or another raster file"
         ) from error
-    if dataset.driver == "VRT":
+    if dataset.driver == "VRT" and not is_checked:  # in an archive, or written as a path
         try:
             check_vrt(path)
         except InputError:

@@ -192,6 +192,13 @@ GUIDES = [
         "guide.tif holds",
         "a_nodata",
     ),
+    bad(
+        "vrt that is no text",
+        contents("lst.vrt", b'<VRTDataset rasterXSize="4"><SourceFilename>\xff.tif'),
+        "lst.vrt",
+        "no UTF-8 text",
+        typed="lst.vrt",
+    ),
     bad_guide("guide all nodata", guide(np.full_like(SHARP, np.nan)), "guides cover the LST"),
     bad_guide("guide in a site CRS", guide(crs=SITE), "nothing leads from", "guide.tif"),
     bad_guide("guide on Mars", guide(crs=MARS, transform=EAST), "nothing leads from", "guide.tif"),
