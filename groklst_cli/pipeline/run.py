@@ -24,6 +24,7 @@ from groklst_cli.pipeline.request import Plan, Progress, Request
 from groklst_cli.pipeline.strips import finished_rows, nobody, surroundings
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
 from groklst_cli.pipeline.uncertainty import Evidence, uncertainty_rows
+from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
 
@@ -79,11 +80,12 @@ class Run:
                 conservation=kept,
                 on_residual=evidence.add_residual if evidence else nobody,
             )
-            finished = held.enter_context(ahead(rows))
+            finished = held.enter_context(ahead(rows, depth=1))
             form = self._form(plan.units, tags)
             result = held.enter_context(self._file(request.output, form))
             mean = _write(result, plan, finished)
             self.inputs.check()
+            return_freed_memory()  # what now makes the file takes its own
         if request.uncertainty is not None and evidence is not None:
             self._write_uncertainty(request.uncertainty, evidence)
         return mean

@@ -134,7 +134,7 @@ def predict_tile_rows(
                     for row in group
                 }
                 waiting.extend(_start(method, layout, rows, across, inputs, pool))
-                while len(waiting) > at_once:  # then the next group starts, and none is idle
+                while len(waiting) >= at_once:  # then one is free for the next group
                     yield from settle()
         while waiting:
             yield from settle()

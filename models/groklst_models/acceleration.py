@@ -132,8 +132,8 @@ def keep_freed_memory() -> None:
 def return_freed_memory() -> None:
     """Give memory that was freed back to the system at once, kept or not.
 
-    Called between scenes, it keeps what one needed more than the others from adding up. Does
-    nothing but under glibc.
+    Called between scenes, and between predicting and writing, it keeps what each needed more than
+    the others from adding up. Does nothing but under glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
