@@ -230,14 +230,14 @@ def _folder_name(name: str) -> str:
     return f".{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.unfinished"
 
 
-def _npy(values: Fine) -> bytes:
+def _npy(values: Fine) -> memoryview:
     """Lay an array out as a file of numpy's format 1.0."""
     held = io.BytesIO()
     np.save(held, values, allow_pickle=False)
-    return held.getvalue()
+    return held.getbuffer()
 
 
-def _write(path: Path, contents: bytes) -> None:
+def _write(path: Path, contents: memoryview) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         temporary.write_bytes(contents)
