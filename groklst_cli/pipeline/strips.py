@@ -5,6 +5,7 @@ inputs under it and around it, never on how the scene was cut, to the last bit.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from groklst_cli.geo.mosaic import Mosaic
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.tile_rows import Fine, Layout, Strip, predict_tile_rows
 from groklst_models.contract import Method
+
+_AT_ONCE: Final = 16
+"""Coarse rows that are finished together."""
 
 OnResidual = Callable[[slice, slice, NDArray[np.float64]], None]
 
@@ -122,7 +126,8 @@ def _numbers(
                     "on, where the LST holds one; look for impossible values in the guides, or "
                     "take another --model"
                 )
-        yield first, fine
+        for row in range(0, len(fine) // scene.scale, _AT_ONCE):
+            yield first + row, fine[row * scene.scale : (row + _AT_ONCE) * scene.scale]
 
 
 def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) -> Strip:
