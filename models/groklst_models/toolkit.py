@@ -94,7 +94,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: it is {error}, expected an archive of torch "
             "1.6 or newer; save it anew with torch.save"
