@@ -87,7 +87,8 @@ def run(application: Callable[[], Any] = app) -> int:
     """Run the command line and return its exit code; every known error becomes one line."""
     from groklst_cli.errors import GroklstError, lacks_memory, out_of_memory
 
-    signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = application()
     except SystemExit as ended:

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ torch.set_num_threads(1)  # tests compute little; waiting for a second thread co
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 WriteRaster = Callable[..., str]
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Heed SIGINT, in this process and in those it starts, even if the suite was told to ignore it.
+
+    A shell starts what it puts in the background (``nohup make test &``) with SIGINT ignored, and
+    every process hands that on to its children.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

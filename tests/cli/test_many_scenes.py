@@ -239,6 +239,7 @@ def test_a_line_that_does_not_make_sense_is_named_before_anything_is_done(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_raster, number, code):
     rng = np.random.default_rng(0)

@@ -66,6 +66,7 @@ def start(folder: Path, out: Path, *more: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to one process")
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_save_and_exit(tmp_path, number, code):
     out = tmp_path / "run"

@@ -96,6 +96,7 @@ def stop_at(step: int, number: int):
     return watch
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_a_stopped_and_resumed_run_equals_one_in_one_piece(dataset, tmp_path, step):
     values = {"band_dropout": 0.3, "gain_jitter": 0.05, "steps": 7}
