@@ -44,6 +44,12 @@ FINER: Final = 1.5
 _LARGEST: Final = 1e30
 """Of a guide's values; files without a nodata value often hold the largest float32 for one."""
 
+_OF_POINTS: Final = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos")
+"""Resamplings that look at the middle of a fine pixel; others look at all of it, by its corners."""
+
+_GRAINS: Final = 2**22
+"""Values within fine pixels that are read at once."""
+
 _WARP_TOLERANCE = 0.001
 """Largest error of GDAL's interpolated coordinates, guide pixels (its own default is 0.125)."""
 
@@ -141,17 +147,36 @@ class GuideSource:
         Raises:
             InputError: If the file breaks off or is damaged there, or holds impossible values.
         """
-        first, *others = self._copies
         try:
-            self._read_copy(first, values, rows, columns)
-            for copy in others:
-                beyond = np.empty_like(values)
-                self._read_copy(copy, beyond, rows, columns)
-                np.copyto(values, beyond, where=np.isnan(values))
+            if self._grain == 1:
+                self._read_copies(values, rows, columns)
+            else:
+                self._average_grains(values, rows, columns)
         except UNREADABLE as error:
             raise damage(self.path, f"fine row {rows.start}", error) from error
         if self._may_hold_fills:
             self._refuse_fills(values, rows)
+
+    def _read_copies(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        first, *others = self._copies
+        self._read_copy(first, values, rows, columns)
+        for copy in others:
+            beyond = np.empty_like(values)
+            self._read_copy(copy, beyond, rows, columns)
+            np.copyto(values, beyond, where=np.isnan(values))
+
+    def _average_grains(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        """Average what lies at points within each pixel, which no seam can cut, unlike corners."""
+        grain = self._grain
+        across = slice(columns.start * grain, columns.stop * grain)
+        step = max(1, _GRAINS // (grain * (across.stop - across.start) * len(values)))
+        for start in range(rows.start, rows.stop, step):
+            stop = min(rows.stop, start + step)
+            grains = np.empty(
+                (len(values), (stop - start) * grain, across.stop - across.start), np.float32
+            )
+            self._read_copies(grains, slice(start * grain, stop * grain), across)
+            values[:, start - rows.start : stop - rows.start] = _block_means(grains, grain)
 
     def _refuse_fills(self, values: NDArray[np.float32], rows: slice) -> None:
         """Refuse what nobody has measured: a fill value that the file does not call nodata."""
@@ -178,6 +203,7 @@ class GuideSource:
 
     def _read_from(self, fine: Grid) -> None:
         self._close_copies()
+        self._grain = 1
         try:
             copies = self.grid.copies_over(fine)
         except ProjError as error:
@@ -198,8 +224,15 @@ class GuideSource:
             return
         self.ratio = copies[0].pixels_per_pixel_of(fine)
         self.method = _choose(self.ratio) if self._resampling == "auto" else self._resampling
+        if self.method not in _OF_POINTS and self.grid.is_torn_under(fine):
+            if self.method != "average":
+                raise InputError(
+                    f"{self.path} wraps under the LST, where --resampling {self.method} leaves "
+                    "gaps; leave it out, or take average or bilinear"
+                )
+            self._grain = max(2, math.ceil(self.ratio))
         for copy in copies:
-            self._copies.append(self._warps(copy, fine))
+            self._copies.append(self._warps(copy, fine.refine(self._grain)))
 
     def _close_copies(self) -> None:
         for copy in self._copies:
@@ -221,7 +254,8 @@ class GuideSource:
     def _warped(self, here: Grid, fine: Grid, nodata: float | None) -> WarpedVRT:
         # Each band has its own gaps.
         options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
-        if self.method != "average":
+        resampling = "bilinear" if self._grain > 1 else self.method
+        if resampling != "average":
             # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
             # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).
             options |= {"XSCALE": "1", "YSCALE": "1"}
@@ -237,7 +271,7 @@ class GuideSource:
             src_nodata=nodata,
             nodata=math.nan,
             dtype="float32",
-            resampling=Resampling[self.method],
+            resampling=Resampling[resampling],
             tolerance=_WARP_TOLERANCE,
             warp_mem_limit=64,
             **options,
@@ -287,6 +321,18 @@ class GuideSource:
 
 def _choose(ratio: float) -> Literal["average", "bilinear"]:
     return "average" if ratio >= FINER else "bilinear"
+
+
+def _block_means(grains: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Average squares of ``(bands, rows, columns)``, what is NaN left out."""
+    bands, height, width = grains.shape
+    blocks = grains.reshape(bands, height // side, side, width // side, side)
+    known = np.isfinite(blocks)
+    total = np.where(known, blocks, 0).sum(axis=(2, 4), dtype=np.float64)
+    count = known.sum(axis=(2, 4))
+    means = np.full(count.shape, np.nan, np.float32)
+    np.divide(total, count, out=means, where=count > 0, casting="unsafe")
+    return means
 
 
 def _span(grid: Grid) -> str:

@@ -1,8 +1,10 @@
 """Where pixels are: a CRS, an affine transform and a size."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -13,6 +15,17 @@ from rasterio.crs import CRS
 _LEAST_STEP = 1e-12
 _FARTHEST = 1e15
 """CRS units of a pixel and of a place beyond which to invert the transform means nothing."""
+
+_SHORT_STEP = 1 / 64
+"""Of a pixel; where whole pixels all cross a seam, hardly any step of this length does."""
+
+_MOST_BEND = 0.25
+"""Share of a step by which its middle may lie beside it; one that wraps bends by about a half."""
+
+_JUMP = 20.0
+"""Steps of usual length from which on a step is a jump."""
+
+_Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -123,22 +136,37 @@ class Grid:
         Measured at the middle of the part of ``other`` that this grid covers best, as the root of
         the area's ratio. NaN when no point of ``other`` can be brought into this grid's CRS.
         """
-        there = Transformer.from_crs(other.crs, self.crs, always_xy=True)
-        inverse = ~self.transform
+        ratios = self._ratios(other, 1.0) or self._ratios(other, _SHORT_STEP)
+        return min(ratios)[2] if ratios else math.nan
+
+    def _ratios(self, other: "Grid", step: float) -> list[tuple[bool, float, float]]:
+        """Measure over a lattice of ``other``, by steps of so many of its pixels.
+
+        A step that bends on the way, as longitudes do where they wrap, tells no length.
+
+        Returns:
+            For each point: whether it lies outside, how far from the middle, pixels of this grid.
+        """
+        there, inverse = _way(other.crs, self.crs), ~self.transform
         fractions = np.linspace(0.05, 0.95, 7)
         ratios = []
         for fy in fractions:
             for fx in fractions:
                 c, r = fx * other.width, fy * other.height
-                points = [other.transform * p for p in ((c, r), (c + 1, r), (c, r + 1))]
-                moved = [there.transform(*p) for p in points]
+                half, whole = step / 2, step
+                steps = ((0, 0), (whole, 0), (0, whole), (half, 0), (0, half))
+                moved = [there(*(other.transform * (c + dc, r + dr))) for dc, dr in steps]
                 if not np.isfinite(moved).all():
                     continue
-                (x0, y0), (x1, y1), (x2, y2) = (inverse * p for p in moved)
+                corner, right, below, halfway, half_below = (inverse * point for point in moved)
+                if _bends(corner, halfway, right) or _bends(corner, half_below, below):
+                    continue
+                (x0, y0), (x1, y1), (x2, y2) = corner, right, below
                 area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
                 inside = 0 <= x0 <= self.width and 0 <= y0 <= self.height
-                ratios.append((not inside, abs(fx - 0.5) + abs(fy - 0.5), math.sqrt(area)))
-        return min(ratios)[2] if ratios else math.nan
+                pixels = math.sqrt(area) / step
+                ratios.append((not inside, abs(fx - 0.5) + abs(fy - 0.5), pixels))
+        return ratios
 
     def overlaps(self, other: "Grid") -> bool:
         """Tell whether any point of a lattice over one grid falls on the other."""
@@ -157,17 +185,58 @@ class Grid:
         turns = [Affine.translation(turn, 0) * self.transform for turn in (-circle, circle)]
         return [self, *(Grid(self.crs, turned, self.height, self.width) for turned in turns)]
 
+    def is_torn_under(self, other: "Grid") -> bool:
+        """Tell whether neighbours on ``other`` lie far apart here, as at a wrap or a pole."""
+        c, r = self._lattice_of(other, 0.0)
+        across, down = (np.hypot(np.diff(c, axis=i), np.diff(r, axis=i)) for i in (1, 0))
+        return _jumps(across) or _jumps(down)
+
     def _holds_some_of(self, other: "Grid") -> bool:
-        there = Transformer.from_crs(other.crs, self.crs, always_xy=True)
-        columns, rows = np.meshgrid(
-            np.linspace(0.5, other.width - 0.5, min(other.width, 200)),
-            np.linspace(0.5, other.height - 0.5, min(other.height, 200)),
-        )
-        x, y = _apply(other.transform, columns.ravel(), rows.ravel())
-        x, y = (np.asarray(values) for values in there.transform(x, y))
-        finite = np.isfinite(x) & np.isfinite(y)
-        c, r = _apply(~self.transform, x[finite], y[finite])
+        c, r = self._lattice_of(other, 0.5)
         return bool(np.any((c >= 0) & (c <= self.width) & (r >= 0) & (r <= self.height)))
+
+    def _lattice_of(
+        self, other: "Grid", margin: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Find the columns and rows here of points over ``other``, NaN where there are none.
+
+        Args:
+            other: What is looked at.
+            margin: How far within its edges the outermost points lie, its pixels.
+        """
+        columns, rows = np.meshgrid(
+            np.linspace(margin, other.width - margin, max(2, min(other.width, 200))),
+            np.linspace(margin, other.height - margin, max(2, min(other.height, 200))),
+        )
+        x, y = _way(other.crs, self.crs)(*_apply(other.transform, columns, rows))
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        there = np.isfinite(x) & np.isfinite(y)
+        return _apply(~self.transform, np.where(there, x, np.nan), np.where(there, y, np.nan))
+
+
+def _way(start: CRS, end: CRS) -> Callable[..., Any]:
+    """Return what takes eastings and northings from one CRS to another; none is needed to itself.
+
+    Raises:
+        ProjError: If nothing leads from one to the other.
+    """
+    if start == end:
+        return lambda x, y: (x, y)
+    transform: Callable[..., Any] = Transformer.from_crs(start, end, always_xy=True).transform
+    return transform
+
+
+def _bends(start: _Point, halfway: _Point, end: _Point) -> bool:
+    """Tell whether half a step leads elsewhere than half as far."""
+    length = math.dist(start, end)
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    return not math.dist(middle, halfway) <= _MOST_BEND * length
+
+
+def _jumps(steps: NDArray[np.float64]) -> bool:
+    """Tell whether any step is far longer than most."""
+    known = steps[np.isfinite(steps)]
+    return bool(known.size) and float(known.max()) > _JUMP * float(np.median(known))
 
 
 def _apply(
