@@ -9,10 +9,10 @@ from torch.nn import functional
 from groklst_cli.data.samples import Sample
 from groklst_cli.pipeline.train_run import Run
 from groklst_models.bands import derive_known
-from groklst_models.fitted.interpolation import upsample_cubic
 from groklst_models.guidance import coarse_means
 from groklst_models.inputs import network_inputs
 from groklst_models.padding import run_padded
+from groklst_models.sampling.interpolation import upsample_cubic
 
 _HUBER: Final = 0.5
 """Spreads of the LST at which the square turns into a line."""

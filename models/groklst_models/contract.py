@@ -3,11 +3,13 @@
 Shapes: ``h, w`` coarse pixels, ``s`` scale, ``G`` guidance bands, ``B`` tiles in a batch.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -88,42 +90,76 @@ class SceneView(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """Turns coarse tiles into fine ones; the tiler knows nothing else of it.
+    """Turns coarse tiles into fine ones; who runs it knows nothing else of it."""
 
-    Attributes:
-        scale: Fine pixels along a coarse one.
-        halo: Coarse pixels of true surroundings that a tile needs beyond the part that is kept.
-        multiple_of: Coarse height and width that it takes are multiples of this.
-        pools_tile: Whether a tile's output depends on the tile as a whole (global pooling,
-            attention), so that neighbouring tiles have to be blended.
-    """
+    @property
+    def scale(self) -> int:
+        """Fine pixels along a coarse one."""
+        ...
 
-    scale: int
-    halo: int
-    multiple_of: int
-    pools_tile: bool
+    @property
+    def halo(self) -> int:
+        """Coarse pixels of true surroundings that a tile needs beyond the part that is kept."""
+        ...
+
+    @property
+    def uses_guide(self) -> bool:
+        """Whether guidance is worth reading for it."""
+        ...
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether tiles are best computed side by side, each on one thread."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin, for each sample by itself."""
         ...
 
 
-@runtime_checkable
-class FittedMethod(Method, Protocol):
-    """A method without weights, fitted to the scene before it predicts.
+class FittedMethod(ABC):
+    """A ``Method`` without weights, fitted to the scene before it predicts.
 
     Attributes:
+        scale: Fine pixels along a coarse one.
         needs_guide: Whether it cannot work without guidance bands.
         uses_guide: Whether guidance is worth reading for it.
+        concurrent: Whether tiles are best computed side by side, each on one thread.
+        device: Where it computes.
+        summary: What it found out about the scene, for people; empty where that is nothing.
     """
 
-    needs_guide: ClassVar[bool]
-    uses_guide: ClassVar[bool]
+    needs_guide: ClassVar[bool] = True
+    uses_guide: ClassVar[bool] = True
+    concurrent: ClassVar[bool] = False
 
+    scale: int
+    device = torch.device("cpu")
+    summary = ""
+
+    @property
+    @abstractmethod
+    def halo(self) -> int:
+        """Coarse pixels of true surroundings that a tile needs beyond the part that is kept."""
+
+    @property
+    def point_spread(self) -> float | None:
+        """Standard deviation of the point spread, fine pixels; None where it plays no part."""
+        return None
+
+    @abstractmethod
     def fit(self, scene: SceneView) -> None:
         """Learn from the scene at its coarse scale.
 
         Raises:
             FitError: If the scene does not hold what the method needs.
         """
-        ...
+
+    @abstractmethod
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin, for each sample by itself."""

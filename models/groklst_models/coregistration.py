@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.windows import (
-    FOLDS,
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.folds import FIVE
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.sensor_windows import (
     bounded_features,
-    fold_numbers,
     high_pass,
     known_pixels,
     left_out_error,
@@ -78,8 +77,9 @@ def estimate_shift(scene: SceneView) -> Shift:
     if len(target) < _LEAST_PIXELS:
         return Shift(0.0, 0.0, math.inf, 0.0, trusted=False)
     search = _Search(windows, target, torch.cat([window.fold for window in windows]))
-    place, errors = search.minimum(torch.ones(FOLDS, dtype=torch.bool))
-    folds = [search.minimum(torch.arange(FOLDS) != left_out)[0] for left_out in range(FOLDS)]
+    place, errors = search.minimum(torch.ones(FIVE.count, dtype=torch.bool))
+    numbers = torch.arange(FIVE.count)
+    folds = [search.minimum(numbers != left_out)[0] for left_out in range(FIVE.count)]
     spread = _jackknife(folds)
     explained = 1 - float(errors.sum() / ((target - target.mean()) ** 2).sum())
     trusted = (
@@ -114,7 +114,7 @@ class _Window:
             (block.lst.shape[0], block.lst.shape[1]),
             known,
             lst_detail(block)[known],
-            fold_numbers(block)[known],
+            FIVE.of(block)[known],
         )
 
     def down(self, shift: float) -> Tensor:

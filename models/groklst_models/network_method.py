@@ -28,7 +28,6 @@ class NetworkMethod:
     """
 
     halo = 0
-    pools_tile = True
 
     def __init__(
         self,
@@ -59,7 +58,6 @@ class NetworkMethod:
         self.network = network.to(device).eval()
         self.normalization = normalization
         self.scale = scale
-        self.multiple_of = int(getattr(network, "multiple_of", 1))
         self.uses_guide = bool(normalization.bands)
         self.device, self._precision = device, precision
         self.concurrent = device.type == "cpu"

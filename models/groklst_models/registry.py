@@ -1,7 +1,7 @@
 """Every method, one line each; ``build`` is the only door."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, Literal
@@ -144,7 +144,22 @@ _TABLE: Final = (
     Entry("srfbn", "single", "single.srfbn:SRFBN", "SRFBN", "Li et al., CVPR 2019"),
     Entry("swinir", "single", "single.swinir:SwinIR", "SwinIR", "Liang et al., ICCVW 2021"),
 )
-REGISTRY: Final[dict[str, Entry]] = {entry.name: entry for entry in _TABLE}
+
+
+def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """File methods under their keys.
+
+    Raises:
+        ValueError: If two have one key.
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if found.setdefault(entry.name, entry) is not entry:
+            raise ValueError(f"the registry has two methods named {entry.name}")
+    return found
+
+
+REGISTRY: Final = by_name(_TABLE)
 """Methods by name."""
 
 

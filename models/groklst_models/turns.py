@@ -34,9 +34,8 @@ class TurnSpread:
         """
         self._method, self._factor = method, factor
         self.scale, self.halo = method.scale, method.halo
-        self.multiple_of, self.pools_tile = method.multiple_of, method.pools_tile
-        self.uses_guide = bool(getattr(method, "uses_guide", False))
-        self.concurrent = bool(getattr(method, "concurrent", False))
+        self.uses_guide, self.concurrent = method.uses_guide, method.concurrent
+        self.device = method.device
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return the standard deviation ``(B, 1, s·h, s·w)``, kelvin."""

@@ -1,6 +1,7 @@
 """Laws that every method of the registry keeps."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import torch
 from torch import nn
 
 from groklst_models.accounting import BENCHMARK_CHANNELS
-from groklst_models.contract import FittedMethod, Tiles
+from groklst_models.contract import FittedMethod, Method, Tiles
 from groklst_models.errors import ArgumentsError, UnknownMethodError
-from groklst_models.registry import REGISTRY, build, find
+from groklst_models.registry import REGISTRY, build, by_name, find
 from tests.networks.toy_networks import (
     NETWORKS,
     TABLE,
@@ -144,6 +145,7 @@ class TestFittedMethods:
         method: FittedMethod = build(name, scale=scene.scale)
         method.fit(scene)
         assert isinstance(method, FittedMethod)
+        assert isinstance(method, Method)
         return method
 
     def predict(self, method: FittedMethod, scene: ToyScene) -> torch.Tensor:
@@ -187,7 +189,8 @@ def test_there_is_one_door_and_it_says_what_to_type():
 
 
 def test_names_are_keys_and_stand_in_order():
-    assert [entry.name for entry in REGISTRY.values()] == list(REGISTRY)
+    with pytest.raises(ValueError, match="two methods named ridge"):
+        by_name([find("ridge"), find("best"), replace(find("best"), name="ridge")])
     for shelf in ("fitted", "single", "guided"):
         names = [entry.name for entry in REGISTRY.values() if entry.shelf == shelf]
         assert names == sorted(names)

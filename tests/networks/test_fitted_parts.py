@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from groklst_models.bands import derive
-from groklst_models.fitted.features import Features, has_gaps
-from groklst_models.fitted.fold_moments import FoldMoments
 from groklst_models.fitted.ridge import Ridge
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.guidance import fill_within_coarse
+from groklst_models.sampling.features import Features, has_gaps
+from groklst_models.sampling.fold_moments import FoldMoments
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.side_by_side import side_by_side
 from groklst_models.threads import threads
 from tests.networks.toy_scene import ToyScene
 

@@ -1,13 +1,14 @@
 import torch
 
-from groklst_models.contract import Tiles
+from groklst_models.contract import Method, Tiles
 from groklst_models.turns import TurnSpread, turned_answers
 
 
 class Leaning:
     """Repeats the LST, and adds what depends on the row in the tile it is shown."""
 
-    scale, halo, multiple_of, pools_tile = 2, 0, 1, True
+    scale, halo = 2, 0
+    uses_guide, concurrent, device = True, False, torch.device("cpu")
 
     def __init__(self, lean: float) -> None:
         self.lean = lean
@@ -29,6 +30,12 @@ def test_answers_come_back_as_they_were_asked():
     assert len(answers) == 8
     for answer in answers:
         torch.testing.assert_close(answer, expected, rtol=0, atol=0)
+
+
+def test_it_is_a_method_that_declares_what_the_wrapped_one_does():
+    spread = TurnSpread(Leaning(0), 1.0)
+    assert isinstance(spread, Method)
+    assert (spread.uses_guide, spread.concurrent, spread.device.type) == (True, False, "cpu")
 
 
 def test_the_spread_is_of_what_turning_changes_times_the_factor():

@@ -9,19 +9,19 @@ import torch
 
 from groklst_models.contract import FittedMethod, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.aggregation import sensor_means
 from groklst_models.fitted.atpk import ATPK
 from groklst_models.fitted.atprk import ATPRK
 from groklst_models.fitted.bicubic import Bicubic
 from groklst_models.fitted.bilinear import Bilinear
 from groklst_models.fitted.guided_filter import GuidedFilter
-from groklst_models.fitted.kriging import Kriging
 from groklst_models.fitted.local import Local
 from groklst_models.fitted.nearest import Nearest
 from groklst_models.fitted.quadratic import Quadratic
-from groklst_models.fitted.sensor import Sensor
 from groklst_models.fitted.tsharp import TsHARP
 from groklst_models.guidance import coarse_means
+from groklst_models.regression.kriging import Kriging
+from groklst_models.sampling.aggregation import sensor_means
+from groklst_models.sampling.sensor import Sensor
 from tests.networks.toy_scene import ToyScene
 
 BANDS = ("red", "nir", "swir1")

@@ -12,20 +12,21 @@ from groklst_models.contract import FittedMethod, Tiles
 from groklst_models.errors import FitError
 from groklst_models.fitted.best import Best
 from groklst_models.fitted.bicubic import Bicubic
-from groklst_models.fitted.bounded_samples import bounded_samples
-from groklst_models.fitted.detail_ridge import Detail, linear, quadratic
 from groklst_models.fitted.dms import DMS
 from groklst_models.fitted.extra_trees import ExtraTrees
-from groklst_models.fitted.features import Features
 from groklst_models.fitted.gradient_boosting import GradientBoosting
-from groklst_models.fitted.linear_trees import Growth, LinearTrees
-from groklst_models.fitted.moving_windows import STEP, windows_over
 from groklst_models.fitted.random_forest import RandomForest
 from groklst_models.fitted.scene_net import SceneNet
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.stacking import Member, weigh
-from groklst_models.fitted.standardization import Standardization
-from groklst_models.fitted.training import FOLDS, detail, read_training_set
+from groklst_models.regression.detail_ridge import Detail, linear, quadratic
+from groklst_models.regression.linear_trees import Growth, LinearTrees
+from groklst_models.regression.stacking import Member, weigh
+from groklst_models.sampling.bounded_samples import bounded_samples
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.folds import FOUR
+from groklst_models.sampling.moving_windows import STEP, windows_over
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.standardization import Standardization
+from groklst_models.sampling.training_set import detail, read_training_set
 from tests.networks.toy_scene import ToyScene
 
 BANDS = ("red", "nir", "swir1")
@@ -300,7 +301,7 @@ class TestTrainingSet:
     def test_every_pixel_is_in_one_fold_and_all_folds_are_used(self):
         training = training_of(make())
         folds = torch.cat([window.fold.flatten() for window in training.windows])
-        assert sorted(set(folds.tolist())) == list(range(FOLDS))
+        assert sorted(set(folds.tolist())) == list(range(FOUR.count))
 
     def test_detail_of_a_constant_is_what_the_discount_leaves(self):
         usable = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0)) > 0.3

@@ -5,18 +5,16 @@ Analysis 36(3), 2004. Fine temperatures are the best linear prediction from the 
 a covariance of points that is deconvolved from the coarse variogram; the coarse means are met.
 """
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from groklst_models.contract import SceneView, Tiles
+from groklst_models.contract import FittedMethod, SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.kriging import Kriging
+from groklst_models.regression.kriging import Kriging
 
 
-class ATPK:
+class ATPK(FittedMethod):
     """Krige the LST; guidance is not looked at.
 
     Attributes:
@@ -25,10 +23,8 @@ class ATPK:
         level: That mean, kelvin.
     """
 
-    needs_guide: ClassVar[bool] = False
-    uses_guide: ClassVar[bool] = False
-    multiple_of = 1
-    pools_tile = False
+    needs_guide = False
+    uses_guide = False
     halo = 0
 
     kriging: Kriging

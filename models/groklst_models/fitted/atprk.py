@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
-from groklst_models.fitted.kriging import Kriging
-from groklst_models.fitted.polynomial import Polynomial
-from groklst_models.fitted.sensor import estimate_sensor
-from groklst_models.fitted.standardization import Standardization
+from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
+from groklst_models.regression.kriging import Kriging
+from groklst_models.regression.polynomial import Polynomial
+from groklst_models.sampling.sensor import estimate_sensor
+from groklst_models.sampling.standardization import Standardization
 
 
 class ATPRK(GuidedRegression):

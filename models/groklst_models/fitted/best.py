@@ -7,21 +7,21 @@ zero and what remains is smooth interpolation. With few coarse pixels all but th
 out. What the ensemble does not explain is restored by conserving the coarse means.
 """
 
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from groklst_models.contract import SceneView, Tiles
+from groklst_models.contract import FittedMethod, SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.detail_ridge import Detail, linear, quadratic
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.interpolation import upsample_cubic
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.small_network import Schedule
-from groklst_models.fitted.stacking import Member, Weights, network_member, ridge_member, weigh
-from groklst_models.fitted.standardization import Standardization
-from groklst_models.fitted.training import (
+from groklst_models.regression.detail_ridge import Detail, linear, quadratic
+from groklst_models.regression.small_network import Schedule
+from groklst_models.regression.stacking import Member, Weights, network_member, ridge_member, weigh
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.interpolation import upsample_cubic
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.standardization import Standardization
+from groklst_models.sampling.training_set import (
     TrainingSet,
     plausible_sensor,
     read_training_set,
@@ -39,7 +39,7 @@ _BEYOND: Final = 0.5
 _INTERPOLATION_REACH: Final = 2  # coarse pixels
 
 
-class Best:
+class Best(FittedMethod):
     """A weighed mean of ridge, quadratic ridge and scene networks.
 
     Attributes:
@@ -49,10 +49,7 @@ class Best:
         summary: What was chosen, for people.
     """
 
-    needs_guide: ClassVar[bool] = False
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
+    needs_guide = False
 
     def __init__(
         self, *, scale: int, shrinkage: float = 1e-2, steps: int = 200, seed: int = 0
@@ -77,12 +74,16 @@ class Best:
         self.sensor = Sensor(scale)
         self.members: list[Member] = []
         self.weights = Weights((), 0.0, 0.0)
-        self.summary = ""
 
     @property
     def halo(self) -> int:
         """Coarse pixels that the blur or the interpolation reaches."""
         return max(self.sensor.halo, _INTERPOLATION_REACH)
+
+    @property
+    def point_spread(self) -> float:
+        """Standard deviation of the point spread, fine pixels."""
+        return self.sensor.sigma
 
     def fit(self, scene: SceneView) -> None:
         """Fit and weigh the members on windows of the scene; never fail for want of guidance."""

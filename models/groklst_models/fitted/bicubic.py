@@ -7,21 +7,17 @@ and matches central differences, so that quadratics are reproduced. The kernel's
 scene's edge the LST is continued by reflection through the edge pixel, so a plane stays a plane.
 """
 
-from typing import ClassVar
-
 from torch import Tensor
 
-from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.interpolation import upsample_cubic
+from groklst_models.contract import FittedMethod, SceneView, Tiles
+from groklst_models.sampling.interpolation import upsample_cubic
 
 
-class Bicubic:
+class Bicubic(FittedMethod):
     """Interpolate the LST; guidance is not looked at."""
 
-    needs_guide: ClassVar[bool] = False
-    uses_guide: ClassVar[bool] = False
-    multiple_of = 1
-    pools_tile = False
+    needs_guide = False
+    uses_guide = False
     concurrent = True
     halo = 2
 

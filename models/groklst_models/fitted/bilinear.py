@@ -6,21 +6,17 @@ grid puts them, half a pixel from the edge; beyond the outermost centres the LST
 reflection through the edge pixel (tools repeat it), so a plane stays a plane.
 """
 
-from typing import ClassVar
-
 from torch import Tensor
 
-from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.interpolation import upsample_linear
+from groklst_models.contract import FittedMethod, SceneView, Tiles
+from groklst_models.sampling.interpolation import upsample_linear
 
 
-class Bilinear:
+class Bilinear(FittedMethod):
     """Interpolate the LST; guidance is not looked at."""
 
-    needs_guide: ClassVar[bool] = False
-    uses_guide: ClassVar[bool] = False
-    multiple_of = 1
-    pools_tile = False
+    needs_guide = False
+    uses_guide = False
     concurrent = True
     halo = 1
 

@@ -11,7 +11,7 @@ by half so that no seam shows, in hardly learning from pixels that the scene's t
 (clouds, or gaps that were filled), and in the sensor's blur.
 """
 
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,31 +20,27 @@ from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.bounded_samples import bounded_samples, inside_spread
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.interpolation import upsample_linear
-from groklst_models.fitted.linear_trees import Growth, LinearTrees
-from groklst_models.fitted.moving_windows import STEP, WINDOW, Blend, windows_over
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
 from groklst_models.guidance import coarse_means
+from groklst_models.regression.guided_regression import GuidedRegression
+from groklst_models.regression.linear_trees import Growth, LinearTrees
+from groklst_models.sampling.bounded_samples import bounded_samples, inside_spread
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.interpolation import upsample_linear
+from groklst_models.sampling.moving_windows import STEP, WINDOW, Blend, windows_over
+from groklst_models.sampling.sensor import estimate_sensor
 
 _FEWEST: Final = 40  # coarse pixels of a window that is worth trees of its own
 _LEAST_RESIDUAL: Final = 0.05  # kelvin; below that, residuals are alike
 _FAR: Final = 3.0  # usual residuals
 
 
-class DMS:
+class DMS(GuidedRegression):
     """Trees with linear leaves, global and local.
 
     Attributes:
         sensor: The point spread that was found.
         trees: Those of the whole scene.
     """
-
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
 
     trees: LinearTrees
 
@@ -65,10 +61,10 @@ class DMS:
                 f"trees is {trees} and local_trees {local_trees}; "
                 "they must be at least 1 and at least 0"
             )
-        self.scale, self.local_trees, self.seed = scale, local_trees, seed
+        super().__init__(scale)
+        self.local_trees, self.seed = local_trees, seed
         self._growth = Growth(trees=trees, leaves=30, samples=30)
         self._local_growth = Growth(trees=max(local_trees, 1), leaves=6, samples=25)
-        self.sensor = Sensor(scale)
 
     @property
     def halo(self) -> int:

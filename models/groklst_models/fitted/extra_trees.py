@@ -8,7 +8,7 @@ smoother. Applied as the random forest of Hutengs & Vohland (Remote Sensing of E
 
 from sklearn.ensemble import ExtraTreesRegressor
 
-from groklst_models.fitted.tree_regression import Regressor, TreeRegression
+from groklst_models.regression.tree_regression import Regressor, TreeRegression
 
 
 class ExtraTrees(TreeRegression):

@@ -7,7 +7,7 @@ what those before it left. Applied with the sensor's blur and bounded samples.
 
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from groklst_models.fitted.tree_regression import Regressor, TreeRegression
+from groklst_models.regression.tree_regression import Regressor, TreeRegression
 
 
 class GradientBoosting(TreeRegression):

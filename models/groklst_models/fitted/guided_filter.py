@@ -10,32 +10,26 @@ half the radius, which is even finer than the coarse one. The guides are all ban
 """
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from groklst_models.contract import SceneView, Tiles
+from groklst_models.contract import FittedMethod, SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.interpolation import upsample_cubic, upsample_linear
-from groklst_models.fitted.standardization import Standardization
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.interpolation import upsample_cubic, upsample_linear
+from groklst_models.sampling.standardization import Standardization
 
 _CUBIC_REACH = 2
 
 
-class GuidedFilter:
+class GuidedFilter(FittedMethod):
     """Filter the interpolated LST by bands and indices.
 
     Attributes:
         standard: How guidance becomes guides.
     """
-
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
 
     standard: Standardization
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.aggregation import CoarseRows
-from groklst_models.fitted.guided_regression import GuidedRegression
-from groklst_models.fitted.interpolation import upsample_linear
-from groklst_models.fitted.neighbourhood import Neighbourhood, with_surroundings
-from groklst_models.fitted.polynomial import Degree, Polynomial
-from groklst_models.fitted.regression import NEIGHBOURHOOD
-from groklst_models.fitted.sensor import estimate_sensor
-from groklst_models.fitted.standardization import Standardization
+from groklst_models.regression.detail_regression import NEIGHBOURHOOD
+from groklst_models.regression.guided_regression import GuidedRegression
+from groklst_models.regression.polynomial import Degree, Polynomial
+from groklst_models.sampling.aggregation import CoarseRows
+from groklst_models.sampling.interpolation import upsample_linear
+from groklst_models.sampling.neighbourhood import Neighbourhood, with_surroundings
+from groklst_models.sampling.sensor import estimate_sensor
+from groklst_models.sampling.standardization import Standardization
 
 
 class Local(GuidedRegression):

@@ -5,20 +5,16 @@ resampling", IEEE Transactions on Medical Imaging 2(1), 1983. Nothing is added a
 exact, so this is what a downscaled map is measured against, not what anybody wants to look at.
 """
 
-from typing import ClassVar
-
 from torch import Tensor
 
-from groklst_models.contract import SceneView, Tiles
+from groklst_models.contract import FittedMethod, SceneView, Tiles
 
 
-class Nearest:
+class Nearest(FittedMethod):
     """Repeat the LST; guidance is not looked at."""
 
-    needs_guide: ClassVar[bool] = False
-    uses_guide: ClassVar[bool] = False
-    multiple_of = 1
-    pools_tile = False
+    needs_guide = False
+    uses_guide = False
     concurrent = True
     halo = 0
 

@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView, Tiles
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.guided_regression import GuidedRegression
-from groklst_models.fitted.pixel_network import Fitting, Loss, PixelNetwork, fit_network
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.standardization import Standardization
-from groklst_models.fitted.training import TrainingSet, plausible_sensor, read_training_set
+from groklst_models.regression.guided_regression import GuidedRegression
+from groklst_models.regression.pixel_network import Fitting, Loss, PixelNetwork, fit_network
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.standardization import Standardization
+from groklst_models.sampling.training_set import TrainingSet, plausible_sensor, read_training_set
 
 _PLACE: Final = ("<row>", "<column>")  # names that no band has
 _LEAST_UNIT: Final = 0.05  # kelvin

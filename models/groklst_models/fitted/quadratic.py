@@ -12,10 +12,10 @@ parabola promises what nobody has seen.
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
-from groklst_models.fitted.polynomial import Polynomial
-from groklst_models.fitted.sensor import estimate_sensor
-from groklst_models.fitted.standardization import Standardization
+from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
+from groklst_models.regression.polynomial import Polynomial
+from groklst_models.sampling.sensor import estimate_sensor
+from groklst_models.sampling.standardization import Standardization
 
 
 class Quadratic(GuidedRegression):

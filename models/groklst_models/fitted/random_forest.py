@@ -9,7 +9,7 @@ time does not grow with the scene.
 
 from sklearn.ensemble import RandomForestRegressor
 
-from groklst_models.fitted.tree_regression import Regressor, TreeRegression
+from groklst_models.regression.tree_regression import Regressor, TreeRegression
 
 
 class RandomForest(TreeRegression):

@@ -11,11 +11,11 @@ TsHARP in using every band, in averaging features after computing them, and in t
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
-from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
-from groklst_models.fitted.moments import Moments
-from groklst_models.fitted.samples import coarse_samples
-from groklst_models.fitted.sensor import estimate_sensor
+from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
+from groklst_models.regression.moments import Moments
+from groklst_models.sampling.coverage import nothing_covered
+from groklst_models.sampling.samples import coarse_samples
+from groklst_models.sampling.sensor import estimate_sensor
 
 
 class Ridge(GuidedRegression):
@@ -57,10 +57,7 @@ class Ridge(GuidedRegression):
         for samples in coarse_samples(scene, self.features, self.sensor):
             moments.add(samples.features, samples.lst)
         if moments.count == 0:
-            raise FitError(
-                "no coarse pixel has both a valid LST and guidance over half of it; "
-                "check that the guides cover the LST"
-            )
+            raise nothing_covered()
         self.mean, self.std, self.intercept, self.coefficients = moments.solve(self.shrinkage)
 
     def predict(self, tiles: Tiles) -> Tensor:

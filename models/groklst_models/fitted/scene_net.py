@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.detail_ridge import Detail, linear
-from groklst_models.fitted.guided_regression import GuidedRegression, checked_shrinkage
-from groklst_models.fitted.small_network import Schedule, SmallNetwork, train_network
-from groklst_models.fitted.standardization import Standardization
-from groklst_models.fitted.training import plausible_sensor, read_training_set
+from groklst_models.regression.detail_ridge import Detail, linear
+from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
+from groklst_models.regression.small_network import Schedule, SmallNetwork, train_network
+from groklst_models.sampling.standardization import Standardization
+from groklst_models.sampling.training_set import plausible_sensor, read_training_set
 
 
 class SceneNet(GuidedRegression):

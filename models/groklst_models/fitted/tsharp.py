@@ -11,7 +11,7 @@ NDVI, and in the sensor's blur; what it leaves is restored by conserving the coa
 
 import math
 from collections.abc import Iterator
-from typing import ClassVar, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,12 +19,14 @@ from torch import Tensor
 from groklst_models.bands import derivable
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
-from groklst_models.fitted.aggregation import coarse_rows
-from groklst_models.fitted.features import Features, feature, has_gaps
-from groklst_models.fitted.moments import Moments
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
-from groklst_models.fitted.standardization import sample_windows
 from groklst_models.guidance import fill_within_coarse
+from groklst_models.regression.guided_regression import GuidedRegression
+from groklst_models.regression.moments import Moments
+from groklst_models.sampling.aggregation import coarse_rows
+from groklst_models.sampling.coverage import nothing_covered
+from groklst_models.sampling.features import Features, feature, has_gaps
+from groklst_models.sampling.sensor import estimate_sensor
+from groklst_models.sampling.standardization import sample_windows
 
 Form = Literal["sharpening", "linear", "polynomial"]
 
@@ -37,7 +39,7 @@ _LEAST_SPREAD: Final = 1e-4
 """Deviation of a term over coarse pixels up to which it is rounding, and no ground for a slope."""
 
 
-class TsHARP:
+class TsHARP(GuidedRegression):
     """A function of NDVI.
 
     Attributes:
@@ -49,13 +51,8 @@ class TsHARP:
         slopes: Kelvin for each unit of a term.
     """
 
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
     concurrent = True
 
-    sensor: Sensor
     limits: tuple[float, float]
     trained: tuple[float, float]
     intercept: float
@@ -74,12 +71,8 @@ class TsHARP:
         """
         if form not in get_args(Form):
             raise ValueError(f"form is {form!r}, it must be one of {', '.join(get_args(Form))}")
-        self.scale, self.form = scale, form
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur reaches."""
-        return self.sensor.halo
+        super().__init__(scale)
+        self.form = form
 
     def fit(self, scene: SceneView) -> None:
         """Fit the function to homogeneous coarse pixels, in one pass over the scene.
@@ -98,10 +91,7 @@ class TsHARP:
         rows = [part.samples() for part in coarse_rows(scene, self._planes, self.sensor)]
         planes, lst = (torch.cat(parts) for parts in zip(*rows, strict=True))
         if not len(lst):
-            raise FitError(
-                "no coarse pixel has both a valid LST and guidance over half of it; "
-                "check that the guides cover the LST"
-            )
+            raise nothing_covered()
         ndvi, squared, *terms = planes.T.contiguous()
         chosen = _homogeneous(ndvi, (squared - ndvi**2).clamp(min=0))
         self.trained = float(ndvi[chosen].min()), float(ndvi[chosen].max())

@@ -15,7 +15,7 @@ STEP: Final = 8
 
 
 @dataclass(frozen=True)
-class Window:
+class MovingWindow:
     """Coarse pixels of a tile that a local model learns from, around a centre of the lattice.
 
     Attributes:
@@ -56,12 +56,12 @@ class Blend:
         return torch.where(known, self._total / self._weight.clamp(min=1e-6), self._otherwise)
 
 
-def windows_over(shape: tuple[int, ...], row: int, column: int) -> Iterator[Window]:
+def windows_over(shape: tuple[int, ...], row: int, column: int) -> Iterator[MovingWindow]:
     """Yield the windows whose answers reach into a tile; the lattice is the scene's."""
     height, width = shape
     for rows, down in _lattice(height, row):
         for columns, across in _lattice(width, column):
-            yield Window(rows, columns, (down, across))
+            yield MovingWindow(rows, columns, (down, across))
 
 
 def _lattice(size: int, first: int) -> Iterator[tuple[slice, int]]:

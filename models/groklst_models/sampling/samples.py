@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.aggregation import sensor_means
-from groklst_models.fitted.features import Features, has_gaps
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.guidance import coarse_means
-
-_LEAST_COVERED: Final = 0.5
-"""Share of a coarse pixel that guidance must cover for it to count."""
+from groklst_models.sampling.aggregation import sensor_means
+from groklst_models.sampling.coverage import LEAST_COVERED
+from groklst_models.sampling.features import Features, has_gaps
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def block_samples(block: Block, features: Features, sensor: Sensor) -> CoarseSam
     seen, known = zip(*(_seen(p[None], sensor) for p in features.planes(guide)), strict=True)
     means, covered = torch.cat(seen), torch.cat(known).amin(dim=0)
     lst = torch.from_numpy(block.lst)
-    usable = torch.isfinite(lst) & (covered >= _LEAST_COVERED)
+    usable = torch.isfinite(lst) & (covered >= LEAST_COVERED)
     means, lst, usable = means[:, block.core], lst[block.core], usable[block.core]
     return CoarseSamples(means[:, usable].T.double(), lst[usable].double())
 

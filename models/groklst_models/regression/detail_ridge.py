@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from groklst_models.fitted.aggregation import sensor_means
-from groklst_models.fitted.training import TrainingSet, Window, detail
+from groklst_models.sampling.aggregation import sensor_means
+from groklst_models.sampling.training_set import TrainingSet, TrainingWindow, detail
 
 Expand = Callable[[Tensor], Tensor]
 """Turns features ``(F, …)`` into the planes ``(K, …)`` that a model is linear in."""
@@ -74,7 +74,7 @@ class Detail:
         return coefficients * inverse
 
 
-def window_detail(window: Window, seen: Tensor) -> tuple[Tensor, Tensor]:
+def window_detail(window: TrainingWindow, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Return the detail of coarse planes ``(K, h, w)`` as ``(n, K)``, and of the LST ``(n,)``."""
     both = torch.cat([seen, window.lst[None]])[:, None]
     kept = detail(both, window.usable[None, None])[:, 0, window.usable].double()

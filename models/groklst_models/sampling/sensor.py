@@ -18,19 +18,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.fold_moments import FoldMoments
-from groklst_models.fitted.side_by_side import side_by_side
-from groklst_models.fitted.windows import (
-    FOLDS,
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.fold_moments import FoldMoments
+from groklst_models.sampling.folds import FIVE
+from groklst_models.sampling.sensor_windows import (
     SHRINKAGE,
     bounded_features,
-    fold_numbers,
     high_pass,
     known_pixels,
     lst_detail,
     sample_blocks,
 )
+from groklst_models.sampling.side_by_side import side_by_side
 from groklst_models.threads import one_thread
 
 CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
@@ -142,8 +141,8 @@ def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> Fol
     acrosses = torch.stack([sensor.matrix(width).T for sensor in sensors]).to(fine)
     groups = chain([fine], (fine[index] * fine[index:] for index in range(len(fine))))
     seen = [_detail_seen(group, downs, acrosses).flatten(-2)[..., known] for group in groups]
-    target, fold = lst_detail(block).flatten()[known], fold_numbers(block).flatten()[known]
-    return FoldMoments.of(torch.cat(seen, dim=1), target, fold, FOLDS)
+    target, fold = lst_detail(block).flatten()[known], FIVE.of(block).flatten()[known]
+    return FoldMoments.of(torch.cat(seen, dim=1), target, fold, FIVE.count)
 
 
 def _detail_seen(fine: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.fitted.bounded_samples import bounded_samples
-from groklst_models.fitted.guided_regression import GuidedRegression
-from groklst_models.fitted.sensor import estimate_sensor
+from groklst_models.regression.guided_regression import GuidedRegression
+from groklst_models.sampling.bounded_samples import bounded_samples
+from groklst_models.sampling.sensor import estimate_sensor
 
 
 class Regressor(Protocol):

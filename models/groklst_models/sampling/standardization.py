@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
-from groklst_models.fitted.features import Features, has_gaps
+from groklst_models.sampling.features import Features, has_gaps
+from groklst_models.sampling.places import even_places
 
 LIMIT: Final = 4.0
 """Deviations from the mean at which a feature is clipped."""
@@ -61,15 +62,5 @@ class Standardization:
 
 def sample_windows(scene: SceneView) -> Iterator[Tensor]:
     """Read the guidance ``(1, G, …)`` of windows spread evenly over the scene."""
-    rows, columns = (_spread(size) for size in scene.shape)
-    for row in rows:
-        for column in columns:
-            guide = scene.window(row, column).guide
-            yield torch.from_numpy(guide)[None]
-
-
-def _spread(size: int) -> list[slice]:
-    side = min(_WINDOW, size)
-    last = size - side
-    starts = sorted({round(i * last / (_WINDOWS - 1)) for i in range(_WINDOWS)})
-    return [slice(start, start + side) for start in starts]
+    for place in even_places(scene.shape, _WINDOW, _WINDOWS):
+        yield torch.from_numpy(scene.window(*place).guide)[None]

@@ -6,7 +6,6 @@ cost the same for a large scene as for one of that many windows, and repeat exac
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final, Self
 
 import torch
@@ -14,36 +13,33 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.errors import FitError
-from groklst_models.fitted.aggregation import sensor_means
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor, estimate_sensor
-from groklst_models.fitted.standardization import Standardization
 from groklst_models.guidance import coarse_means
-
-FOLDS: Final = 4
-"""Parts of the scene that are left out in turn."""
+from groklst_models.sampling.aggregation import sensor_means
+from groklst_models.sampling.coverage import LEAST_COVERED, nothing_covered
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.folds import FOUR
+from groklst_models.sampling.places import shuffled_places
+from groklst_models.sampling.sensor import Sensor, estimate_sensor
+from groklst_models.sampling.standardization import Standardization
 
 _SIDE: Final = 24  # coarse pixels
 _WINDOWS: Final = 64
 _VALUES: Final = 2**25  # features are kept in 128 MiB at most
 _TRIES: Final = 4  # windows looked at for each that is wanted, where many hold no LST
-_FOLD_BLOCK: Final = 5  # coarse pixels
-_LEAST_COVERED: Final = 0.5  # share of a coarse pixel that guidance must cover
 _LEAST_SPREAD: Final = 0.1  # coarse pixels; scenes with good guidance show 0.10 to 0.25
 _NEIGHBOURHOOD: Final = 5  # coarse pixels
 _DISCOUNT: Final = 0.8
 
 
 @dataclass(frozen=True)
-class Window:
+class TrainingWindow:
     """Part of the scene at both resolutions.
 
     Attributes:
         fine: Standardised features ``(F, s·h, s·w)``, 0 where unknown.
         lst: ``(h, w)``, kelvin above the training set's level, 0 where it is not usable.
         usable: ``(h, w)``, where LST and guidance are both known.
-        fold: ``(h, w)``, the part of the scene a pixel belongs to, 0 … ``FOLDS`` - 1.
+        fold: ``(h, w)``, the part of the scene a pixel belongs to, one of ``FOUR``.
     """
 
     fine: Tensor
@@ -68,7 +64,7 @@ class TrainingSet:
     level: float
     lowest: float
     highest: float
-    windows: tuple[Window, ...]
+    windows: tuple[TrainingWindow, ...]
 
     @property
     def features(self) -> int:
@@ -106,14 +102,12 @@ def read_training_set(scene: SceneView, standard: Standardization, sensor: Senso
     windows = [_window(block, standard) for block in _blocks(scene, len(standard.mean))]
     windows = [window for window in windows if window.usable.any()]
     if not windows:
-        raise FitError(
-            "no coarse pixel has both a valid LST and guidance over half of it; "
-            "check that the guides cover the LST"
-        )
+        raise nothing_covered()
     lst = torch.cat([window.lst[window.usable] for window in windows])
     level = float(lst.double().mean())
     centred = tuple(
-        Window(w.fine, torch.where(w.usable, w.lst - level, 0.0), w.usable, w.fold) for w in windows
+        replace(window, lst=torch.where(window.usable, window.lst - level, 0.0))
+        for window in windows
     )
     return TrainingSet(sensor, level, float(lst.min()), float(lst.max()), centred)
 
@@ -148,13 +142,10 @@ def _local_sum(planes: Tensor) -> Tensor:
 
 def _blocks(scene: SceneView, features: int) -> Iterator[Block]:
     """Read windows in shuffled order until enough of them hold LST."""
-    rows, columns = (_cut(size) for size in scene.shape)
-    places = [(row, column) for row in rows for column in columns]
-    shuffle = torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).tolist()
     wanted = max(1, min(_WINDOWS, _VALUES // (features * (_SIDE * scene.scale) ** 2)))
     found = 0
-    for place in shuffle[: _TRIES * wanted]:
-        block = scene.window(*places[place])
+    for place in shuffled_places(scene.shape, _SIDE)[: _TRIES * wanted]:
+        block = scene.window(*place)
         if (block.lst == block.lst).any():  # NaN differs from itself
             found += 1
             yield block
@@ -162,25 +153,11 @@ def _blocks(scene: SceneView, features: int) -> Iterator[Block]:
             return
 
 
-def _cut(size: int) -> list[slice]:
-    parts = -(-size // _SIDE)
-    edges = [size * i // parts for i in range(parts + 1)]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
-
-
-def _window(block: Block, standard: Standardization) -> Window:
+def _window(block: Block, standard: Standardization) -> TrainingWindow:
     guide = torch.from_numpy(block.guide)[None]
     scale = standard.features.scale
     known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
     covered = coarse_means(known.float(), scale)[0, 0]
     lst = torch.from_numpy(block.lst)
-    usable = torch.isfinite(lst) & (covered >= _LEAST_COVERED)
-    return Window(standard.fine(guide)[0], lst, usable, _folds(block))
-
-
-def _folds(block: Block) -> Tensor:
-    """Number square blocks of the scene so that neighbours differ."""
-    height, width = block.lst.shape
-    rows = (torch.arange(height) + block.row) // _FOLD_BLOCK
-    columns = (torch.arange(width) + block.column) // _FOLD_BLOCK
-    return (rows % 2 * 2)[:, None] + columns % 2
+    usable = torch.isfinite(lst) & (covered >= LEAST_COVERED)
+    return TrainingWindow(standard.fine(guide)[0], lst, usable, FOUR.of(block))

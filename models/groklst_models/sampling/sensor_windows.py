@@ -7,32 +7,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.fold_moments import FoldMoments
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.fold_moments import FoldMoments
+from groklst_models.sampling.folds import FIVE
+from groklst_models.sampling.places import some_places
 
 WINDOW: Final = 48
 """Side of a window, coarse pixels; its features fit into memory at any scale."""
-
-FOLDS: Final = 5
-"""Parts into which the pixels are dealt, to leave one out in turn."""
 
 SHRINKAGE: Final = 1e-2
 """Ridge parameter of such a regression, as a share of the number of pixels."""
 
 _COUNT: Final = 6
-_FOLD_BLOCK: Final = 4  # neighbours answer alike: leave out squares, not pixels
 
 
 def sample_blocks(scene: SceneView) -> list[Block]:
     """Read some windows spread evenly over the scene; all of it when it is small."""
-    height, width = scene.shape
-    rows, columns = (range(0, max(1, size - WINDOW // 3), WINDOW) for size in scene.shape)
-    places = [(r, c) for r in rows for c in columns]
-    step = max(1, len(places) // _COUNT)
-    return [
-        scene.window(slice(r, min(height, r + WINDOW)), slice(c, min(width, c + WINDOW)))
-        for r, c in places[step // 2 :: step][:_COUNT]
-    ]
+    return [scene.window(*place) for place in some_places(scene.shape, WINDOW, _COUNT)]
 
 
 def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
@@ -76,14 +67,6 @@ def _smoothing(size: int) -> Tensor:
     return matrix.scatter_add_(1, seen, (weights / weights.sum()).expand_as(seen))
 
 
-def fold_numbers(block: Block) -> Tensor:
-    """Deal squares of coarse pixels into folds, by their place in the scene; ``(h, w)``."""
-    height, width = block.lst.shape
-    rows = (torch.arange(height) + block.row) // _FOLD_BLOCK
-    columns = (torch.arange(width) + block.column) // _FOLD_BLOCK
-    return (rows[:, None] * 2 + columns) % FOLDS
-
-
 def left_out_error(design: Tensor, target: Tensor, fold: Tensor) -> Tensor:
     """Regress with each fold left out and return its squared errors.
 
@@ -93,6 +76,6 @@ def left_out_error(design: Tensor, target: Tensor, fold: Tensor) -> Tensor:
         fold: ``(n,)``, which fold each sample is in.
 
     Returns:
-        ``(FOLDS,)`` sums of squared errors, square kelvin.
+        ``(5,)`` sums of squared errors, square kelvin.
     """
-    return FoldMoments.of(design.T, target, fold, FOLDS).errors(SHRINKAGE)
+    return FoldMoments.of(design.T, target, fold, FIVE.count).errors(SHRINKAGE)

@@ -15,9 +15,10 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from groklst_models.fitted.detail_ridge import Detail, Expand, window_detail
-from groklst_models.fitted.small_network import Schedule, SmallNetwork, train_network
-from groklst_models.fitted.training import FOLDS, TrainingSet, coarse_answer
+from groklst_models.regression.detail_ridge import Detail, Expand, window_detail
+from groklst_models.regression.small_network import Schedule, SmallNetwork, train_network
+from groklst_models.sampling.folds import FOUR
+from groklst_models.sampling.training_set import TrainingSet, coarse_answer
 
 _TOWARD_EQUAL: Final = 50.0
 """Pull toward equal weights, as so many pixels that ask for them."""
@@ -63,11 +64,11 @@ def ridge_member(name: str, planes: Detail, expand: Expand, shrinkage: float) ->
     """Fit a model that is linear in some planes."""
     left_out = torch.zeros_like(planes.lst)
     total = torch.zeros(planes.planes.shape[1], dtype=torch.float64)
-    for fold in range(FOLDS):
+    for fold in range(FOUR.count):
         coefficients = planes.solve(shrinkage, fold)
         held = planes.fold == fold
         left_out[held] = planes.planes[held] @ coefficients
-        total += coefficients / FOLDS
+        total += coefficients / FOUR.count
     slopes = total.float()
 
     def answer(fine: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ def network_member(
     """Train a small network for each fold, from the linear solution without it."""
     left_out = torch.zeros_like(start.lst)
     networks = []
-    for fold in range(FOLDS):
+    for fold in range(FOUR.count):
         skip = start.solve(shrinkage, fold)
         network = train_network(training, skip, seed=seed + fold, schedule=schedule, left_out=fold)
         held = start.fold == fold

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.fitted.features import has_gaps
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.side_by_side import side_by_side
 from groklst_models.guidance import coarse_means
-
-_LEAST_COVERED: Final = 0.5
-"""Share of a coarse pixel that guidance must cover for it to count."""
+from groklst_models.sampling.coverage import LEAST_COVERED
+from groklst_models.sampling.features import has_gaps
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.side_by_side import side_by_side
 
 Planes = Callable[[Tensor], Iterator[Tensor]]
 """Turns guidance ``(1, G, s·h, s·w)`` into groups of fine planes ``(1, f, s·h, s·w)``, no NaN."""
@@ -78,7 +75,7 @@ def _block_rows(block: Block, planes: Planes, sensor: Sensor) -> CoarseRows:
     if has_gaps(guide):
         known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
         covered = coarse_means(known.float(), sensor.scale)[0, 0, block.core]
-        usable &= covered >= _LEAST_COVERED
+        usable &= covered >= LEAST_COVERED
     return CoarseRows(block.row + block.core.start, torch.cat(seen), lst, usable)
 
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
-from groklst_models.errors import FitError
-from groklst_models.fitted.aggregation import CoarseRows, Planes, coarse_rows
-from groklst_models.fitted.moments import Moments
-from groklst_models.fitted.neighbourhood import Neighbourhood, with_surroundings
-from groklst_models.fitted.sensor import Sensor
+from groklst_models.regression.moments import Moments
+from groklst_models.sampling.aggregation import CoarseRows, Planes, coarse_rows
+from groklst_models.sampling.coverage import nothing_covered
+from groklst_models.sampling.neighbourhood import Neighbourhood, with_surroundings
+from groklst_models.sampling.sensor import Sensor
 
 NEIGHBOURHOOD: Final = Neighbourhood(1.0)
 """Over which the mean is taken that is left out."""
@@ -66,10 +66,7 @@ def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: floa
     for rows, due in with_surroundings(watched(), NEIGHBOURHOOD.reach):
         detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
     if sums.count == 0:
-        raise FitError(
-            "no coarse pixel has both a valid LST and guidance over half of it; "
-            "check that the guides cover the LST"
-        )
+        raise nothing_covered()
     share = shrinkage * len(sums.planes) / sums.count
     _, std, _, coefficients = detail.solve(_LEAST_SHRINKAGE + share, _LEAST_SPREAD)
     slopes = coefficients / std

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from groklst_models.fitted.aggregation import CoarseRows
-from groklst_models.fitted.sensor import Sensor
+from groklst_models.sampling.aggregation import CoarseRows
+from groklst_models.sampling.sensor import Sensor
 
 _STEP: Final = 32
 """Rows that are worth working on at once."""

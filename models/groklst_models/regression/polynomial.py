@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
-from groklst_models.fitted.aggregation import CoarseRows, Planes, coarse_rows
-from groklst_models.fitted.regression import LinearModel, fit_detail
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.standardization import Standardization
+from groklst_models.regression.detail_regression import LinearModel, fit_detail
+from groklst_models.sampling.aggregation import CoarseRows, Planes, coarse_rows
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.standardization import Standardization
 
 Degree = Literal[1, 2]
 

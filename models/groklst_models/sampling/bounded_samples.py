@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
-from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor
 from groklst_models.guidance import coarse_means
+from groklst_models.sampling.coverage import LEAST_COVERED, nothing_covered
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.sensor import Sensor
 
 LIMIT: Final = 50_000
 """Coarse pixels that are kept."""
-
-_LEAST_COVERED: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,7 @@ def bounded_samples(
         found = block_pixels(block, features, sensor)
         kept = found.smallest(limit) if kept is None else kept.joined(found).smallest(limit)
     if kept is None or not len(kept.lst):
-        raise FitError(
-            "no coarse pixel has both a valid LST and guidance over half of it; "
-            "check that the guides cover the LST"
-        )
+        raise nothing_covered()
     return kept
 
 
@@ -91,7 +86,7 @@ def block_pixels(block: Block, features: Features, sensor: Sensor) -> BoundedSam
     means = coarse_means(sensor.blur(fine), features.scale)
     spread = inside_spread(fine, features.scale)
     lst = torch.from_numpy(block.lst)
-    usable = torch.isfinite(lst) & (covered >= _LEAST_COVERED) & torch.isfinite(means[0]).all(0)
+    usable = torch.isfinite(lst) & (covered >= LEAST_COVERED) & torch.isfinite(means[0]).all(0)
     usable, rows = usable[block.core], block.core
     return BoundedSamples(
         means[0, :, rows][:, usable].T.numpy(),

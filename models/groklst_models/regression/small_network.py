@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from groklst_models.fitted.sensor import Sensor
-from groklst_models.fitted.training import TrainingSet, Window, detail
+from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.training_set import TrainingSet, TrainingWindow, detail
 from groklst_models.threads import one_thread
 
 _LEARNING_RATE: Final = 3e-3
@@ -137,7 +137,7 @@ class _Crops:
 
     def __init__(
         self,
-        windows: Sequence[Window],
+        windows: Sequence[TrainingWindow],
         sensor: Sensor,
         schedule: Schedule,
         generator: torch.Generator,
@@ -162,7 +162,7 @@ class _Crops:
         fine = answers.view(self._batch, 1, side, side)
         return self._matrix @ fine @ self._matrix.T
 
-    def _crop(self, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+    def _crop(self, window: TrainingWindow) -> tuple[Tensor, Tensor, Tensor]:
         row, column = (self._start(size) for size in window.lst.shape)
         coarse = (slice(row, row + self._side), slice(column, column + self._side))
         rows, columns = (slice(p.start * self._scale, p.stop * self._scale) for p in coarse)
@@ -174,8 +174,8 @@ class _Crops:
         return int(torch.randint(0, last + 1, (1,), generator=self._generator))
 
 
-def _without(window: Window, fold: int | None) -> Window:
+def _without(window: TrainingWindow, fold: int | None) -> TrainingWindow:
     if fold is None:
         return window
     usable = window.usable & (window.fold != fold)
-    return Window(window.fine, window.lst, usable, window.fold)
+    return TrainingWindow(window.fine, window.lst, usable, window.fold)

@@ -1,25 +1,18 @@
 """What all regressions of the LST on guidance have in common: facts, reach, a first look."""
 
-from typing import ClassVar
-
-from groklst_models.contract import SceneView
+from groklst_models.contract import FittedMethod, SceneView
 from groklst_models.errors import FitError
-from groklst_models.fitted.features import Features
-from groklst_models.fitted.sensor import Sensor
+from groklst_models.sampling.features import Features
+from groklst_models.sampling.sensor import Sensor
 
 
-class GuidedRegression:
+class GuidedRegression(FittedMethod):
     """The part of the method's contract that does not depend on the regression.
 
     Attributes:
         scale: Fine pixels along a coarse one.
         sensor: The point spread; none until it was found.
     """
-
-    needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    multiple_of = 1
-    pools_tile = False
 
     def __init__(self, scale: int) -> None:
         self.scale = scale
@@ -29,6 +22,11 @@ class GuidedRegression:
     def halo(self) -> int:
         """Coarse pixels that the blur reaches."""
         return self.sensor.halo
+
+    @property
+    def point_spread(self) -> float:
+        """Standard deviation of the point spread, fine pixels."""
+        return self.sensor.sigma
 
     def features_of(self, scene: SceneView) -> Features:
         """Name the features of a scene's guidance.

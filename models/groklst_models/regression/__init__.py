@@ -1,0 +1,1 @@
+"""What fitted methods share once samples are drawn: regressions, trees, kriging, small networks."""

@@ -1,0 +1,1 @@
+"""How fitted methods see a scene: features, sensor, windows, samples; one file each."""
