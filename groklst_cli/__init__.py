@@ -13,3 +13,8 @@ def __getattr__(name: str) -> Any:
     if name == "downscale":
         return import_module("groklst_cli.xarray_face").downscale
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what can be had, the function that is not yet loaded too."""
+    return sorted({*globals(), *__all__})

@@ -1,33 +1,28 @@
 """Downscaling arrays of xarray: the command line's ``downscale`` for Python."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import rioxarray  # noqa: F401  (gives arrays their .rio)
 import xarray as xr
-from affine import Affine
-from rasterio.crs import CRS
-from rioxarray.exceptions import RioXarrayError
 from rioxarray.rioxarray import affine_to_coords
 
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import ResamplingName
-from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.units import Units
-from groklst_cli.pipeline.arrays import ArrayRaster, Frame, downscale_arrays
+from groklst_cli.pipeline.array_rasters import Guides, guide_rasters, one_layer, raster
+from groklst_cli.pipeline.arrays import downscale_arrays
 from groklst_cli.pipeline.methods import PrecisionChoice
 from groklst_cli.pipeline.request import Coregistration, Plan, PointSpread, Request
 
-Guides = xr.Dataset | Mapping[str, xr.DataArray] | Sequence[xr.DataArray]
-"""Guidance: variables, or arrays by name, or arrays that have names."""
-
-_SAME_PLACE: Final = 1e-3  # pixels
-_STORED_AS: Final = {"bool": "uint8", "float16": "float32"}  # which no GeoTIFF holds
+_DESCRIBED: Final = {
+    "standard_name": "surface_temperature",
+    "long_name": "land surface temperature",
+}
+"""What a result is in the words of the CF conventions, unless the LST says it in others."""
 
 
 def downscale(
@@ -62,13 +57,13 @@ def downscale(
     that covers the strip.
 
     Args:
-        lst: The coarse raster ``(rows, columns)``, with a CRS and evenly spaced coordinates or a
-            transform, as rioxarray has them. Integers are scaled by ``attrs["scale_factor"]`` and
-            ``attrs["add_offset"]``. ``attrs["units"]`` states the unit; without, the values'
-            range tells.
+        lst: The coarse raster ``(rows, columns)``, further dimensions only of one, with a CRS and
+            evenly spaced coordinates or a transform, as rioxarray has them. Integers are scaled by
+            ``attrs["scale_factor"]`` and ``attrs["add_offset"]``. ``attrs["units"]`` states the
+            unit; without, the values' range tells.
         guides: Guidance on any grid in any CRS: variables of a dataset, or arrays by name, or
-            arrays with names. An array of several bands takes their names from ``long_name`` if
-            it is a tuple, else numbers them.
+            arrays with names, or one array. An array of several bands takes their names from
+            ``long_name`` if it is a tuple, else numbers them.
         scale: Fine pixels along a coarse one.
         method: ``auto``, a method's key, or a checkpoint's path.
         lst_units: K or C, against what ``lst`` says.
@@ -88,8 +83,9 @@ def downscale(
 
     Returns:
         The fine LST, float32, in the unit, CRS and dimensions of the coarse one, with its scalar
-        coordinates; NaN exactly on the coarse pixels that have no value. ``attrs`` name the
-        ``units`` (K or degC), the ``method`` and the ``scale``.
+        coordinates; NaN exactly on the coarse pixels that have no value. Its name is the LST's, or
+        ``lst``. ``attrs`` name the ``units`` (K or degC), the ``method`` and the ``scale``, and
+        what it is in the words of the CF conventions.
 
     Raises:
         UsageError: If the arguments do not make sense, or two bands have one name.
@@ -116,169 +112,13 @@ def downscale(
         device=device,
         precision=precision,
     )
-    coarse = _raster("lst", lst)
-    if len(coarse.frame.bands) != 1:
-        raise InputError(
-            f"lst has {len(coarse.frame.bands)} bands; choose the LST, as in lst.sel(band=1)"
-        )
-    guidance = [_raster(name, guide) for name, guide in _named(guides)]
-    _refuse_twins([band for guide in guidance for band in guide.frame.bands])
-    if any(not isinstance(raster.values, np.ndarray) for raster in (coarse, *guidance)):
+    lst = one_layer("lst", lst)
+    coarse, guidance = raster("lst", lst), guide_rasters(guides)
+    if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance)):
         from groklst_cli.pipeline.delayed import downscale_lazily
 
         return _result(lst, *downscale_lazily(request, coarse, guidance, note))
     return _result(lst, *downscale_arrays(request, coarse, guidance, note))
-
-
-def _named(guides: Guides | None) -> Iterator[tuple[str, xr.DataArray]]:
-    """Give each array of guidance its name."""
-    if guides is None:
-        return
-    if isinstance(guides, xr.DataArray):
-        raise UsageError("guides is one array; write guides=[array]")
-    if isinstance(guides, xr.Dataset):
-        for name, variable in guides.items():
-            if variable.ndim:  # what has no pixels tells something about those that have
-                yield str(name), variable
-    elif isinstance(guides, Mapping):
-        for name, guide in guides.items():
-            yield str(name), guide
-    else:
-        for position, guide in enumerate(guides, 1):
-            if guide.name is None:
-                raise UsageError(
-                    f"guide {position} has no name; give it one, as in guide.rename('red')"
-                )
-            yield str(guide.name), guide
-
-
-def _refuse_twins(names: Sequence[str]) -> None:
-    twins = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twins:
-        raise UsageError(
-            f"several guidance bands are named {', '.join(twins)}; give each its own name, "
-            "as in guide.rename('red')"
-        )
-
-
-def _raster(name: str, array: xr.DataArray) -> ArrayRaster:
-    """Take an array for a raster.
-
-    Raises:
-        InputError: If it has no rows and columns, no CRS, no place, or no real numbers.
-    """
-    try:
-        rows, columns = array.rio.y_dim, array.rio.x_dim
-    except RioXarrayError as error:
-        raise InputError(
-            f"{name} has dimensions {', '.join(map(str, array.dims))}; it must have y and x, or "
-            "others named by array.rio.set_spatial_dims('columns', 'rows')"
-        ) from error
-    bands = [dim for dim in array.dims if dim not in (rows, columns)]
-    if len(bands) > 1:
-        raise InputError(
-            f"{name} has dimensions {', '.join(map(str, array.dims))}; it must have rows, columns "
-            f"and at most bands: choose one {bands[0]}, as in array.isel({bands[0]}=0)"
-        )
-    ordered = array.transpose(*bands, rows, columns)
-    frame = Frame(
-        name=name,
-        grid=_grid(name, array),
-        dtype=_stored_type(name, array.dtype),
-        bands=_band_names(name, ordered) if bands else (name,),
-        nodata=_nodata(array),
-        scale=float(array.attrs.get("scale_factor", 1.0)),
-        offset=float(array.attrs.get("add_offset", 0.0)),
-        tags={k: str(v) for k, v in array.attrs.items() if k.lower() in ("unit", "units")},
-    )
-    if array.dtype.kind == "f" and (frame.scale, frame.offset) != (1.0, 0.0):
-        raise InputError(
-            f"{name} is {array.dtype} and has scale_factor {frame.scale:g} and add_offset "
-            f"{frame.offset:g} in its attrs, which may be applied already: open it with "
-            "mask_and_scale=True, or apply them and drop them from attrs"
-        )
-    values = ordered.values if ordered.chunks is None else ordered.data
-    return ArrayRaster(frame, values if bands else values[None])
-
-
-def _band_names(name: str, array: xr.DataArray) -> tuple[str, ...]:
-    """Name bands as rioxarray reads their descriptions, or number them."""
-    described = array.attrs.get("long_name")
-    if isinstance(described, tuple) and len(described) == len(array):
-        return tuple(text or f"{name}_{n}" for n, text in enumerate(described, 1))
-    return (name,) if len(array) == 1 else tuple(f"{name}_{n + 1}" for n in range(len(array)))
-
-
-def _stored_type(name: str, dtype: np.dtype[Any]) -> str:
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise InputError(f"{name} holds {dtype}; it must hold real numbers of at most 64 bits")
-    plain = dtype.newbyteorder("=").name
-    return _STORED_AS.get(plain, plain)
-
-
-def _nodata(array: xr.DataArray) -> float | None:
-    """Return the value of pixels without one, if the type can hold it."""
-    nodata = array.rio.nodata
-    if nodata is None or array.dtype.kind == "f":
-        return None if nodata is None else float(nodata)
-    kind = np.uint8 if array.dtype.kind == "b" else array.dtype
-    limits = np.iinfo(kind)
-    held = np.isfinite(nodata) and limits.min <= nodata <= limits.max and int(nodata) == nodata
-    return int(nodata) if held else None
-
-
-def _grid(name: str, array: xr.DataArray) -> Grid:
-    crs = array.rio.crs
-    if crs is None:
-        raise InputError(f"{name} has no CRS; give it the right one: array.rio.write_crs('EPSG:…')")
-    height, width = array.sizes[array.rio.y_dim], array.sizes[array.rio.x_dim]
-    if not height or not width:
-        raise InputError(f"{name} is empty: {height} × {width} pixels")
-    return Grid(CRS.from_user_input(crs), _transform(name, array), height, width)
-
-
-def _transform(name: str, array: xr.DataArray) -> Affine:
-    """Find where pixels are: the transform that is stored, unless coordinates tell another.
-
-    A part that was cut out of an array keeps the whole array's transform, but has its own
-    coordinates.
-    """
-    try:
-        stored = array.rio.transform()
-        if _agree(stored, array):
-            return _checked(name, stored)
-        counted = array.rio.transform(recalc=True)
-    except RioXarrayError as error:
-        raise InputError(
-            f"{name} does not say where it is: {error}; array.rio.write_transform(…) does"
-        ) from error
-    if not _agree(counted, array):
-        raise InputError(
-            f"{name} has coordinates that are not evenly spaced; interpolate it to even ones"
-        )
-    return _checked(name, counted)
-
-
-def _checked(name: str, transform: Affine) -> Affine:
-    if transform.is_degenerate or transform.is_identity:
-        raise InputError(
-            f"{name} does not say where it is; give it coordinates, or array.rio.write_transform(…)"
-        )
-    return transform
-
-
-def _agree(transform: Affine, array: xr.DataArray) -> bool:
-    """Tell whether coordinates, as far as there are any, are the middles of pixels."""
-    if transform.b or transform.d:
-        return True  # rotated: coordinates of rows and columns cannot tell
-    along = (array.rio.x_dim, transform.c, transform.a), (array.rio.y_dim, transform.f, transform.e)
-    for dimension, start, step in along:
-        if dimension in array.coords:
-            middles = start + step * (np.arange(array.sizes[dimension]) + 0.5)
-            off = np.abs(array.coords[dimension].values - middles)
-            if not np.all(off <= _SAME_PLACE * abs(step)):
-                return False
-    return True
 
 
 def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:
@@ -294,17 +134,24 @@ def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:
         values,
         dims=(rows, columns),
         coords={**scalars, **placed},
-        name=lst.name,
+        name="lst" if lst.name is None else lst.name,
         attrs={
+            **{key: _word(lst, key) or word for key, word in _DESCRIBED.items()},
             "units": "K" if plan.units == "K" else "degC",
             "method": plan.choice.tag,
             "scale": plan.scale,
         },
     )
-    fine: xr.DataArray = (
-        made.rio.set_spatial_dims(columns, rows)
-        .rio.write_crs(grid.crs)
-        .rio.write_transform(grid.transform)
-        .rio.write_nodata(np.nan)
-    )
-    return fine
+    made.rio.set_spatial_dims(columns, rows, inplace=True)
+    made.rio.write_crs(grid.crs, inplace=True)
+    made.rio.write_transform(grid.transform, inplace=True)
+    made.rio.write_nodata(np.nan, inplace=True)
+    if placed:
+        made.rio.write_coordinate_system(inplace=True)
+    return made
+
+
+def _word(lst: xr.DataArray, key: str) -> str | None:
+    """Return what the LST calls itself."""
+    word = lst.attrs.get(key)
+    return word if isinstance(word, str) and word else None
