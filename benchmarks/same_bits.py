@@ -151,17 +151,8 @@ def from_arrays(folder: Path, method: str, chunks: Mapping[str, int] | None) -> 
 def figures(folder: Path, *words: str) -> str:
     """Hash the figures of an evaluation."""
     told = json.loads(groklst(folder, "evaluate", *words, "-d", "cpu", "-q", "--json"))
-    kept = [_numbers(told[key]) for key in sorted(told) if key in ("methods", "results", "rows")]
-    return hashlib.sha256(json.dumps(kept or _numbers(told)).encode()).hexdigest()[:16]
-
-
-def _numbers(told: Any) -> Any:
-    """Keep figures with their names; leave out times and paths."""
-    if isinstance(told, dict):
-        return {k: _numbers(v) for k, v in sorted(told.items()) if "second" not in k}
-    if isinstance(told, list):
-        return [_numbers(value) for value in told]
-    return told if isinstance(told, int | float) else None
+    scores = {f"{row['image']} {row['method']}": row["scores"] for row in told["images"]}
+    return hashlib.sha256(json.dumps(scores, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def trained(folder: Path) -> str:
