@@ -12,7 +12,7 @@ from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.writer import check_target
 from groklst_cli.pipeline.targets import spare
 from groklst_models.bands import derivable
-from groklst_models.checkpoint import Header, read_header, save
+from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
 from groklst_models.registry import REGISTRY, find
@@ -95,10 +95,7 @@ def _method(name: str) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        header: Header = read_header(path)
-    except ModelsError as error:
-        raise InputError(str(error)) from error
+    header = _checked(path)
     bands = header.normalization.band_names
     given = [name for name in bands if name not in derivable([b for b in bands if b != name])]
     guides = " ".join(f"--guide {name}=FILE" for name in given)
@@ -108,6 +105,23 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         **header.to_json(),
         "use": f"groklst downscale LST {guides} --scale {header.scale} --model {path}",
     }
+
+
+def _checked(path: Path) -> Header:
+    """Read a checkpoint and all that a run would meet in it; return what it says.
+
+    Raises:
+        InputError: If it cannot be used.
+    """
+    try:
+        checkpoint = load(path)
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+    try:
+        checkpoint.check_shapes()
+    except ModelsError as error:
+        raise InputError(f"{path}: {error}") from error
+    return checkpoint.header
 
 
 def _raster(source: BandSource) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """The state of a training run on disk, and the checkpoint that comes of it."""
 
 import os
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -15,9 +17,14 @@ from groklst_cli.geo.durable import sync_folder
 from groklst_cli.pipeline.train_options import TrainOptions
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.normalization import Normalization
-from groklst_models.toolkit import DAMAGE
+from groklst_models.torch_archive import TorchArchive
 
 STATE: Final = "state.pt"
+_DAMAGE: Final = (
+    UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError,
+    LookupError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
 _FORMAT: Final = 1
 
 
@@ -49,13 +56,15 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If there is none, or it is none of ours.
     """
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
+    if not path.exists():
         raise InputError(
             f"there is no {path} to resume from; leave out --resume, or name the run with --out"
-        ) from error
-    except DAMAGE as error:
+        )
+    try:
+        with TorchArchive(path) as archive:
+            archive.check()
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:

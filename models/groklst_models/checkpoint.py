@@ -21,12 +21,18 @@ from torch import Tensor, nn
 from groklst_models.blueprint import shapes_of
 from groklst_models.errors import CheckpointError, ModelsError
 from groklst_models.normalization import Normalization
+from groklst_models.plain_data import flag, table, text, whole
 from groklst_models.registry import build, find
 
 FORMAT: Final = 1
 _KEY: Final = "groklst"
-_SCALES: Final = range(2, 65)
+_LARGEST_TILE: Final = 2**20  # fine pixels
 _LARGEST_ARGUMENT: Final = 65536
+_TYPES: Final = (
+    torch.float32, torch.float64, torch.float16, torch.bfloat16,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+)  # fmt: skip
+"""What weights and what a network counts may be stored as."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +89,18 @@ class Header:
             raise CheckpointError(
                 f"its format is {data['format']}, this version reads {FORMAT}; upgrade groklst"
             )
-        try:
-            header = cls(
-                network=str(data["network"]),
-                scale=int(data["scale"]),
-                normalization=Normalization.from_json(data["normalization"]),
-                arguments=dict(data["arguments"]),
-                tile=int(data["tile"]),
-                conserve=bool(data.get("conserve", False)),
-                training=dict(data.get("training", {})),
-                scores=dict(data.get("scores", {})),
-                licence=str(data.get("licence", "not stated")),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise CheckpointError(f"its header cannot be used: {error!r}") from error
+        header = cls(
+            network=text(data, "network"),
+            scale=whole(data, "scale", 2, 64),
+            normalization=Normalization.from_json(table(data, "normalization")),
+            arguments=table(data, "arguments"),
+            tile=whole(data, "tile", 2, _LARGEST_TILE),
+            conserve=flag(data, "conserve"),
+            training=table(data, "training", {}),
+            scores=table(data, "scores", {}),
+            licence=text(data, "licence", "not stated"),
+        )
         _refuse_large("arguments", header.arguments)
-        if header.scale not in _SCALES:
-            raise CheckpointError(f"its scale is {header.scale}, which must lie in 2 … 64")
         if header.tile < header.scale or header.tile % header.scale:
             raise CheckpointError(
                 f"its tile is {header.tile} fine pixels, not a multiple of scale {header.scale}"
@@ -139,13 +140,47 @@ class Checkpoint:
         Raises:
             CheckpointError: If names or shapes of the weights are not the network's.
         """
-        found = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
-        expected = shapes_of(self.header.build_network, len(found))  # before it takes memory
-        if expected != found:
-            raise CheckpointError(_difference(self.header.network, expected, found))
+        self.check_shapes()  # before it takes memory
         network = self.header.build_network()
         network.load_state_dict(dict(self.weights))
         return network
+
+    def check(self) -> None:
+        """Look at everything that a run would meet.
+
+        Raises:
+            CheckpointError: If weights are not the network's, or not numbers that it can hold.
+        """
+        self.check_shapes()
+        self.check_values()
+
+    def check_shapes(self) -> None:
+        """Compare the weights' names and shapes with those of the network.
+
+        Raises:
+            CheckpointError: If they differ, or the network cannot be built.
+        """
+        found = {name: tuple(tensor.shape) for name, tensor in self.weights.items()}
+        expected = shapes_of(self.header.build_network, len(found))
+        if expected != found:
+            raise CheckpointError(_difference(self.header.network, expected, found))
+
+    def check_values(self) -> None:
+        """Look at the weights' types and values.
+
+        Raises:
+            CheckpointError: If a weight is of a type that no network has, NaN or infinite.
+        """
+        for name, tensor in self.weights.items():
+            if tensor.dtype not in _TYPES:
+                kind = str(tensor.dtype).removeprefix("torch.")
+                raise CheckpointError(
+                    f"weights {name!r} are stored as {kind}, expected float32 or another real type"
+                )
+            if not _is_finite(tensor):
+                raise CheckpointError(
+                    f"weights {name!r} hold NaN or infinity; take those of an earlier step"
+                )
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -158,7 +193,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         header = json.dumps(checkpoint.header.to_json(), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the header is not plain data: {error}") from error
-    weights = {name: t.detach().cpu().contiguous() for name, t in checkpoint.weights.items()}
+    weights = _apart(checkpoint.weights)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
@@ -208,18 +243,39 @@ def load(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as opened:
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, AttributeError, KeyError) as error:  # types torch lacks
         raise CheckpointError(f"{path} is damaged: {error}") from error
-    broken = [name for name, t in weights.items() if not torch.isfinite(t).all()]
-    if broken:
-        raise CheckpointError(f"{path}: weights {broken[0]!r} hold NaN or infinity")
-    return Checkpoint(header, weights)
+    checkpoint = Checkpoint(header, weights)
+    try:
+        checkpoint.check_values()
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return checkpoint
 
 
 def fingerprint(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Tell whether all values are finite, in one pass that makes no other tensor."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return True
+    return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))
+
+
+def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Lay weights out for a file, where none may share memory with another."""
+    places: set[int] = set()
+    apart = {}
+    for name, weight in weights.items():
+        held = weight.detach().cpu().contiguous()
+        place = held.untyped_storage().data_ptr()
+        apart[name] = held.clone() if place in places else held
+        places.add(place)
+    return apart
 
 
 def _refuse_large(name: str, value: Any) -> None:

@@ -1,13 +1,14 @@
 """Standardisation, done once, outside every network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, cast, get_args
 
 import torch
 from torch import Tensor
 
 from groklst_models.errors import CheckpointError
+from groklst_models.plain_data import flag, number, table, tables, text
 
 LstCenter = Literal["dataset", "tile"]
 """Whose mean and spread an LST is standardised by: the training set's, or each tile's own."""
@@ -136,27 +137,30 @@ class Normalization:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what ``to_json`` wrote.
 
         Raises:
-            CheckpointError: If something is missing or of another type.
+            CheckpointError: If something is missing, of another type or no finite number.
         """
-        try:
-            bands = [
-                BandStatistics(str(b["name"]), float(b["mean"]), float(b["std"]))
-                for b in data["bands"]
-            ]
-            return cls(
-                float(data["lst"]["mean"]),
-                float(data["lst"]["std"]),
-                tuple(bands),
-                lst_center=data["lst"].get("center", "dataset"),
-                optional_bands=bool(data.get("optional_bands", False)),
-                trend=bool(data.get("trend", False)),
+        bands = tuple(
+            BandStatistics(text(band, "name"), number(band, "mean"), number(band, "std"))
+            for band in tables(data, "bands")
+        )
+        names = [band.name for band in bands]
+        if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
+            raise CheckpointError(
+                f"its bands are named {names!r:.80}, expected different names that can be typed"
             )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CheckpointError(f"the normalization cannot be read: {error!r}") from error
+        lst = table(data, "lst")
+        return cls(
+            number(lst, "mean"),
+            number(lst, "std"),
+            bands,
+            lst_center=cast("LstCenter", text(lst, "center", "dataset")),
+            optional_bands=flag(data, "optional_bands"),
+            trend=flag(data, "trend"),
+        )
 
 
 GROKLST_LST: dict[int, tuple[float, float]] = {

@@ -1,20 +1,15 @@
 """Importing the GrokLST toolkit's ``.pth`` files: tensors by key, nothing executed.
 
-The files are pickles. They are read by torch's ``weights_only`` reader; whatever classes a file
-names beside tensors (message hubs, schedulers) are replaced by an inert stand-in that ignores its
-arguments, so that neither they nor any code in the file run.
+The files are pickles, which are read as a description and never run: whatever they name beside
+tensors (message hubs, schedulers) is passed over.
 """
 
 import re
-import struct
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
 from groklst_models.checkpoint import Checkpoint, Header
@@ -24,89 +19,61 @@ from groklst_models.normalization import (
     Normalization,
     groklst_normalization,
 )
+from groklst_models.pickled_tensors import Other, PickledTensor
 from groklst_models.registry import find
+from groklst_models.torch_archive import TorchArchive
 
 _PREFIX: Final = re.compile(r"^(?:module\.)?(?:generator\.)?(?:module\.)?")
+_REBUILT: Final = re.compile(r"torch\._(utils|tensor) _rebuild_\w+$")
 _GROKLST_TILE: Final = 512
-DAMAGE: Final = (
-    UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError,
-    LookupError, OSError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
-"""What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
-
-
-class _Inert:
-    """Stands in for any class that a file names, and does nothing."""
-
-    def __new__(cls, *_: Any, **__: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the generator's tensors from a ``.pth`` file, its prefixes taken off.
 
     Raises:
-        CheckpointError: If the file is no such checkpoint or two tensors get one name.
+        CheckpointError: If the file is no such checkpoint, a tensor of it is none that a network
+            can be filled with, or two tensors get one name.
     """
-    _check_archive(path)
     try:
-        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        inert: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-            (_Inert, name) for name in unknown
-        ]
-        with torch.serialization.safe_globals(inert):
-            # Mapped, a tensor that claims more than the file holds is refused, not read beyond it.
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
-    if isinstance(loaded, Mapping):
-        loaded = loaded.get("state_dict", loaded)
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path} holds no mapping of names to tensors")
-    tensors: dict[str, Tensor] = {}
-    keys = [key for key, value in loaded.items() if isinstance(value, Tensor)]
-    generated = [key for key in keys if "generator." in key]
-    for key in generated or keys:
+        with TorchArchive(path) as archive:
+            told = _generated(archive.contents())
+            return {name: archive.tensor(name, tensor) for name, tensor in told.items()}
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+
+
+def _generated(contents: Any) -> dict[str, PickledTensor]:
+    """Pick the generator's tensors out of what a file holds, by their names without prefixes."""
+    if isinstance(contents, Mapping):
+        contents = contents.get("state_dict", contents)
+    if not isinstance(contents, Mapping):
+        raise CheckpointError("it holds no mapping of names to tensors")
+    named = {key: value for key, value in contents.items() if _is_tensor(value)}
+    generated = {k: v for k, v in named.items() if isinstance(k, str) and "generator." in k}
+    tensors: dict[str, PickledTensor] = {}
+    for key, value in (generated or named).items():
+        if not isinstance(key, str):
+            raise CheckpointError("it names tensors by numbers, expected a state_dict with texts")
+        if not isinstance(value, PickledTensor):
+            raise CheckpointError(
+                f"tensor {key!r} is sparse, quantized, without values or of another special kind, "
+                "expected a plain one; save plain tensors of float32"
+            )
         name = _PREFIX.sub("", key)
         if name in tensors:
-            raise CheckpointError(f"{path} holds two tensors for {name}")
-        tensors[name] = loaded[key]
+            raise CheckpointError(f"it holds two tensors for {name!r}")
+        tensors[name] = value
     if not tensors:
-        raise CheckpointError(f"{path} holds no tensors")
+        raise CheckpointError("it holds no tensors; expected a state_dict")
     return tensors
 
 
-def _check_archive(path: Path) -> None:
-    """Refuse what is no plain zip archive, before anything of it is unpacked.
-
-    Torch has written such archives, without compression, since version 1.6.
-
-    Raises:
-        CheckpointError: If it is none, or a member claims more than the file holds.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it is {error}, expected an archive of torch "
-            "1.6 or newer; save it anew with torch.save"
-        ) from error
-    packed = [member.filename for member in members if member.compress_type != zipfile.ZIP_STORED]
-    claimed = sum(member.file_size for member in members)
-    if packed or claimed > path.stat().st_size:
-        what = f"{packed[0]!r} is compressed" if packed else f"it claims {claimed} bytes"
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: {what}, expected members stored as they are; "
-            "save it anew with torch.save"
-        )
+def _is_tensor(value: Any) -> bool:
+    """Tell whether something is a tensor, plain or as torch rebuilds those of special kinds."""
+    if isinstance(value, Other):
+        return bool(_REBUILT.match(value.name))
+    return isinstance(value, PickledTensor)
 
 
 def import_toolkit(
@@ -144,10 +111,13 @@ def import_toolkit(
         tile=_GROKLST_TILE,
         training={"imported_from": path.name, "data": "GrokLST (as stated by the importer)"},
     )
-    weights = {rename(name): tensor for name, tensor in read_tensors(path).items()}
+    tensors = read_tensors(path)
+    weights = {rename(name): tensor for name, tensor in tensors.items()}
+    if len(weights) < len(tensors):
+        raise CheckpointError(f"{path} holds two tensors that {network} knows by one name")
     checkpoint = Checkpoint(header, weights)
     try:
-        checkpoint.load_network()
+        checkpoint.check()
     except CheckpointError as error:
         raise CheckpointError(f"{path} is no such network: {error}") from error
     return checkpoint
