@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from groklst_cli.data.scenes import SceneFolder, scene_folders
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.pipeline.cases import Case, scene_folders, wald_case
+from groklst_cli.pipeline.cases import Case, wald_case
 from groklst_cli.pipeline.protocol import WaldProtocol, find_protocol
 
 
@@ -16,4 +17,4 @@ def wald_cases(scenes: Path, scales: Sequence[int], work: Path) -> Iterator[Case
         for scene in scene_folders(scenes):
             if scene.name not in protocol.left_out:
                 with gdal_environment():
-                    yield wald_case(scene, protocol, work)
+                    yield wald_case(SceneFolder.read(scene), protocol, work)

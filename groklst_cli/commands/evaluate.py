@@ -10,10 +10,12 @@ from groklst_cli import completion, options
 if TYPE_CHECKING:
     from groklst_cli.pipeline.scoreboard import Evaluation
 
+_MOST_FAILURES = 40  # rows of the table of failures
 _WIDEST = 400  # a table is as wide as it needs, whatever the terminal: no figure is cut
 
 
 def evaluate(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A dataset, or with --protocol a folder of scenes."),
@@ -73,7 +75,8 @@ def evaluate(
 ) -> None:
     """Score methods on a dataset or a protocol, or a prediction against a reference.
 
-    Prints a table, or JSON with --json.
+    Prints a table, or JSON with --json. An image that fails does not stop the others, and the exit
+    code is 6.
     """
     from groklst_cli import console
     from groklst_cli.commands import parse
@@ -110,28 +113,46 @@ def evaluate(
         follow = Follow(console.Notes(quiet=quiet), progress, watch)
         with gdal_environment(online=online):
             evaluation = pipeline.evaluate(request, follow)
-    if csv is not None:
+    if csv is not None and evaluation.outcomes:
         evaluation.write_csv(csv, overwrite=overwrite)
-    if page is not None:
+    if page is not None and evaluation.outcomes:
         page.write(evaluation)
     if json:
         console.print_json(evaluation.to_json())
-    else:
+    elif evaluation.outcomes:
         _print_table(evaluation)
+    debug = bool(context.find_root().params.get("debug"))
+    _print_failures(evaluation, debug=debug)
     check_thresholds(thresholds, evaluation, [c.label for c in request.contenders])
+
+
+def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
+    """Print which images failed and why, the first of very many."""
+    import traceback
+
+    from groklst_cli import console
+
+    for failure in evaluation.failures if debug else ():
+        traceback.print_exception(failure.cause)
+    if evaluation.failures:
+        shown = evaluation.failures[:_MOST_FAILURES]
+        console.print_failures([(f.name, f.code, f.line) for f in shown])
 
 
 def _print_table(evaluation: "Evaluation") -> None:
     """Print a row for each method, best first, with the figures that are defined for any."""
+    from textwrap import fill
+
     from rich.table import Table
 
     from groklst_cli import console
-    from groklst_cli.pipeline.scoreboard import FIGURES, defined, written
+    from groklst_cli.pipeline.scoreboard import FIGURES, defined, legend, method_head, written
 
     standings = evaluation.standings()
     figures = [standing.figures() for standing in standings]
     shown = defined(figures)
-    table = Table("method", "images", box=None, pad_edge=False, title=evaluation.title)
+    head = method_head(evaluation.outcomes)
+    table = Table(head, "images", box=None, pad_edge=False, title=evaluation.title)
     for key in shown:
         table.add_column(FIGURES[key][0], justify="right")
     for standing, row in zip(standings, figures, strict=True):
@@ -140,3 +161,5 @@ def _print_table(evaluation: "Evaluation") -> None:
     room = console.stdout.options.update(width=_WIDEST)
     table.width = console.stdout.measure(table, options=room).maximum
     console.stdout.print(table)
+    if told := legend(shown):
+        console.stdout.print(fill(told, table.width))

@@ -1,15 +1,12 @@
-"""How a finer LST becomes a coarser one: a point spread, then the mean of a pixel's valid parts."""
+"""How a finer LST becomes a coarser one: the mean of a pixel's valid parts."""
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 LEAST_VALID: Final = 0.5
 """Share of a pixel that must be valid for its mean to count."""
-
-_TRUNCATE: Final = 3.0  # standard deviations
 
 
 def valid_means(fine: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -33,26 +30,3 @@ def valid_means(fine: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     means = np.full((rows, columns), np.nan, np.float32)
     means[enough] = total[enough] / count[enough]
     return means
-
-
-def blur_valid(fine: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Blur by a Gaussian over valid pixels; gaps stay gaps.
-
-    Args:
-        fine: ``(rows, columns)``, NaN where there is no value.
-        sigma: Standard deviation, pixels; 0 for none.
-    """
-    if sigma == 0:
-        return fine
-    valid = np.isfinite(fine)
-    known = np.where(valid, fine, 0.0).astype(np.float64)
-    total = gaussian_filter(known, sigma, mode="nearest", truncate=_TRUNCATE)
-    share = gaussian_filter(valid.astype(np.float64), sigma, mode="nearest", truncate=_TRUNCATE)
-    blurred = np.full(fine.shape, np.nan, np.float32)
-    blurred[valid] = total[valid] / share[valid]
-    return blurred
-
-
-def reach(sigma: float) -> int:
-    """Pixels beyond which a blur does not look."""
-    return int(_TRUNCATE * sigma + 0.5)

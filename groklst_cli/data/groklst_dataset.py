@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from groklst_cli.data.mat import read_mat
-from groklst_cli.data.patches import Patch
+from groklst_cli.data.patches import Origin, Patch
 from groklst_cli.errors import InputError, UsageError
 
 RESOLUTIONS: Final[Mapping[int, str]] = {2: "60m", 4: "120m", 8: "240m"}
@@ -62,6 +62,10 @@ class GrokLST:
     def name(self, index: int) -> str:
         """Name a patch."""
         return Path(self._names[index]).stem
+
+    def origin(self, index: int) -> Origin | None:
+        """Tell that the dataset does not keep its scenes."""
+        return None
 
     def sides(self) -> tuple[int, int]:
         """Return height and width of the first patch, coarse pixels; the dataset has one size."""

@@ -41,6 +41,27 @@ class Patch:
     guide: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a patch was cut from.
+
+    Attributes:
+        scene: The scene's name.
+        lst: Its coarse LST.
+        guide: Its guidance on the fine grid, or None.
+        shape: Height and width of that grid.
+        rows: The patch's, of that grid.
+        columns: Likewise.
+    """
+
+    scene: str
+    lst: Path
+    guide: Path | None
+    shape: tuple[int, int]
+    rows: slice
+    columns: slice
+
+
 class PatchSource(Protocol):
     """Where patches come from; any reader process may hold a copy of it."""
 
@@ -64,6 +85,10 @@ class PatchSource(Protocol):
 
     def read(self, index: int) -> Patch:
         """Read one patch from its files."""
+        ...
+
+    def origin(self, index: int) -> Origin | None:
+        """Tell where a patch was cut from; None where its scene is not kept."""
         ...
 
     def sides(self) -> tuple[int, int]:
@@ -102,10 +127,35 @@ class PatchEntry:
     place: Mapping[str, Any]
 
     @property
+    def parts(self) -> tuple[slice, slice]:
+        """Rows and columns of its scene's fine grid."""
+        (top, bottom), (left, right) = self.place["rows"], self.place["columns"]
+        return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+    @property
     def sides(self) -> tuple[int, int]:
         """Height and width, fine pixels."""
-        (top, bottom), (left, right) = self.place["rows"], self.place["columns"]
-        return int(bottom) - int(top), int(right) - int(left)
+        rows, columns = self.parts
+        return rows.stop - rows.start, columns.stop - columns.start
+
+
+@dataclass(frozen=True)
+class SceneEntry:
+    """A whole scene as the manifest lists it.
+
+    Attributes:
+        name: Its name.
+        bands: Its guidance bands.
+        shape: Height and width, fine pixels.
+        files: File names below the folder, by ``lst`` (coarse) and ``guide`` (fine).
+        sha256: The files' hashes, likewise.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    shape: tuple[int, int]
+    files: Mapping[str, str]
+    sha256: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -118,6 +168,7 @@ class Manifest:
         patches: All patches.
         provenance: Scenes, their hashes and the options; free plain data.
         statistics: Of the training patches, by band; free plain data.
+        scenes: The scenes that patches were cut from; none in folders of earlier versions.
     """
 
     scale: int
@@ -125,6 +176,7 @@ class Manifest:
     patches: tuple[PatchEntry, ...]
     provenance: Mapping[str, Any]
     statistics: Mapping[str, Any]
+    scenes: tuple[SceneEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -135,6 +187,10 @@ class Manifest:
             "patches": [
                 {**vars(entry), "bands": list(entry.bands)}  # a flat dataclass of plain data
                 for entry in self.patches
+            ],
+            "scenes": [
+                {**vars(scene), "bands": list(scene.bands), "shape": list(scene.shape)}
+                for scene in self.scenes
             ],
             "provenance": dict(self.provenance),
             "statistics": dict(self.statistics),
@@ -162,15 +218,18 @@ class Manifest:
             scale, bands = int(data["scale"]), _names(data["bands"])
             if scale not in _SCALES:
                 raise ValueError(f"scale {scale} does not lie in 2 … 64")
-            return cls(
+            manifest = cls(
                 scale,
                 bands,
                 tuple(_entry(item, scale, bands) for item in data["patches"]),
                 dict(data["provenance"]),
                 dict(data["statistics"]),
+                tuple(_scene_entry(item) for item in data.get("scenes", [])),
             )
+            _refuse_misfits(manifest)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{path} cannot be used: {error!r}; prepare it again") from error
+        return manifest
 
 
 class PreparedFolder:
@@ -192,6 +251,7 @@ class PreparedFolder:
         self._manifest = Manifest.read(folder)
         self.scale, self.bands = self._manifest.scale, self._manifest.bands
         self._entries = [entry for entry in self._manifest.patches if entry.split == split]
+        self._scenes = {scene.name: scene for scene in self._manifest.scenes}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -199,6 +259,30 @@ class PreparedFolder:
     def name(self, index: int) -> str:
         """Name a patch."""
         return self._entries[index].name
+
+    def origin(self, index: int) -> Origin | None:
+        """Tell where a patch was cut from; None in folders of earlier versions."""
+        entry = self._entries[index]
+        scene = self._scenes.get(entry.scene)
+        if scene is None:
+            return None
+        guide = self._folder / scene.files["guide"] if scene.bands else None
+        lst, (rows, columns) = self._folder / scene.files["lst"], entry.parts
+        return Origin(scene.name, lst, guide, scene.shape, rows, columns)
+
+    def refuse_gaps(self) -> None:
+        """Refuse a folder that lacks patches of this split, before any is worked on.
+
+        Raises:
+            InputError: If it does.
+        """
+        names = [name for entry in self._entries for name in entry.files.values()]
+        missing = [name for name in names if not (self._folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{self._folder / missing[0]} is not there ({len(missing)} of {len(names)} files "
+                "that the manifest names are missing); prepare the folder again"
+            )
 
     def sides(self) -> tuple[int, int]:
         """Return the least height and width of any patch, coarse pixels."""
@@ -270,6 +354,27 @@ def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEn
         if not (scale <= side <= _LARGEST_SIDE) or side % scale:
             raise ValueError(f"patch {entry.name!r} has a side of {side} pixels")
     return entry
+
+
+def _scene_entry(item: Mapping[str, Any]) -> SceneEntry:
+    files = {str(kind): str(name) for kind, name in dict(item["files"]).items()}
+    height, width = (int(side) for side in item["shape"])
+    bands = _names(item["bands"])
+    scene = SceneEntry(str(item["name"]), bands, (height, width), files, dict(item["sha256"]))
+    _refuse_outside(list(files.values()))
+    if {"lst", *(["guide"] if bands else [])} - files.keys():
+        raise ValueError(f"scene {scene.name!r} lacks files")
+    return scene
+
+
+def _refuse_misfits(manifest: Manifest) -> None:
+    """Refuse a manifest that keeps some scenes of its patches only, or smaller ones."""
+    shapes = {scene.name: scene.shape for scene in manifest.scenes}
+    for entry in manifest.patches if shapes else ():
+        height, width = shapes.get(entry.scene, (0, 0))
+        rows, columns = entry.parts
+        if rows.start < 0 or columns.start < 0 or rows.stop > height or columns.stop > width:
+            raise ValueError(f"patch {entry.name!r} does not lie in its scene {entry.scene!r}")
 
 
 def _names(listed: Any) -> tuple[str, ...]:

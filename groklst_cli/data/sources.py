@@ -34,4 +34,5 @@ def open_patches(folder: Path, split: str, scale: int) -> PatchSource:
             f"{folder} was prepared for scale {prepared.scale}, not {scale}; "
             f"add --scale {prepared.scale}, or prepare it again"
         )
+    prepared.refuse_gaps()
     return prepared

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +14,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
 
-from groklst_cli.data.degrade import blur_valid, reach, valid_means
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.data.degrade import valid_means
+from groklst_cli.data.scenes import SceneFolder, refuse_reference
+from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
+from groklst_cli.geo.smoothing import gaussian_mean, reach
 
-LST_FILE: Final = "lst.tif"
-CLEAR_FILE: Final = "clear.tif"
-_SUFFIXES: Final = (".tif", ".tiff", ".vrt")
 _FACTORS: Final = range(1, 65)
 
 
@@ -36,33 +35,49 @@ class SceneFiles:
         lst: Its LST raster.
         guides: Its guidance.
         clear: A mask on any grid, 1 where the LST can be used; None for none.
+        folder: The scene folder that they are of; None where files were named one by one.
     """
 
     name: str
     lst: BandSource
     guides: Sequence[BandSource]
     clear: Path | None = None
+    folder: SceneFolder | None = None
 
     @classmethod
     def find(cls, scene: Path, guides: Sequence[BandSource] = ()) -> Self:
-        """Look into a folder with ``lst.tif``, guides and maybe ``clear.tif``, or take a file.
+        """Look into a scene folder, or take a file.
+
+        Args:
+            scene: The folder, or an LST raster.
+            guides: Guidance beside that of the folder.
 
         Raises:
             InputError: If there is neither.
+            UsageError: If a guide is by its name a scene's reference.
         """
+        refuse_reference(guides)
         if scene.is_file():
             return cls(scene.stem, BandSource(str(scene)), tuple(guides))
-        if not (scene / LST_FILE).is_file():
-            raise InputError(f"{scene} is neither a raster nor a folder with {LST_FILE}")
-        others = sorted(path for path in scene.iterdir() if path.suffix.lower() in _SUFFIXES)
-        found = [BandSource(str(p)) for p in others if p.name not in (LST_FILE, CLEAR_FILE)]
-        clear = scene / CLEAR_FILE
-        return cls(
-            scene.resolve().name,
-            BandSource(str(scene / LST_FILE)),
-            (*found, *guides),
-            clear if clear.is_file() else None,
-        )
+        folder = SceneFolder.read(scene)
+        lst, found = BandSource(str(folder.lst)), (*folder.guide_sources, *guides)
+        return cls(folder.name, lst, found, folder.clear, folder)
+
+    @property
+    def native(self) -> str:
+        """Pixels of the LST along one of its sensor's own, as ``scene.json`` states it."""
+        stated = None if self.folder is None else self.folder.facts.aggregate_first_by
+        return str(stated or 1)
+
+    @property
+    def left_out(self) -> str | None:
+        """Why commands that take many scenes pass this one over, as ``scene.json`` states it."""
+        return None if self.folder is None else self.folder.facts.left_out
+
+    @property
+    def passed_over(self) -> Mapping[str, str]:
+        """Rasters of the folder that are no guides although no convention names them, and why."""
+        return {} if self.folder is None else self.folder.passed_over
 
     def local(self) -> list[Path]:
         """List the files that lie on a disk."""
@@ -175,7 +190,7 @@ class SceneTruth:
             slice(max(0, rows.start - margin), min(height, rows.stop + margin)),
             slice(max(0, columns.start - margin), min(width, columns.stop + margin)),
         )
-        blurred = blur_valid(self.read_lst(*around), sigma)
+        blurred = gaussian_mean(self.read_lst(*around), sigma).astype(np.float32)
         top, left = rows.start - around[0].start, columns.start - around[1].start
         inner = blurred[top : top + rows.stop - rows.start, left:]
         return valid_means(inner[:, : columns.stop - columns.start], scale)

@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+
+from groklst_cli.geo.smoothing import gaussian_mean
 
 SSIM_SIGMA: Final = 1.5
 """Of SSIM's Gaussian window, fine pixels; 11 × 11 pixels as in Wang et al., TIP 2004."""
@@ -35,7 +36,8 @@ def ssim(fine: Plane, true: Plane, valid: NDArray[np.bool_]) -> float:
     centre = float(true[valid].mean())  # moments of small numbers keep their digits
     x, y = fine - centre, true - centre
     mean_x, mean_y, square_x, square_y, product = (
-        _local_mean(plane, valid, SSIM_SIGMA, _SSIM_RADIUS) for plane in (x, y, x * x, y * y, x * y)
+        gaussian_mean(np.where(valid, plane, np.nan), SSIM_SIGMA, radius=_SSIM_RADIUS)
+        for plane in (x, y, x * x, y * y, x * y)
     )
     spread = square_x - mean_x**2 + square_y - mean_y**2
     shared = product - mean_x * mean_y
@@ -53,7 +55,7 @@ def texture(fine: Plane, true: Plane, valid: NDArray[np.bool_]) -> float:
     if not valid.any() or np.ptp(true[valid]) == 0:
         return math.nan
     spread, true_spread = (
-        float((plane - _local_mean(plane, valid, DETAIL_SIGMA))[valid].std())
+        float((plane - gaussian_mean(np.where(valid, plane, np.nan), DETAIL_SIGMA))[valid].std())
         for plane in (fine, true)
     )
     return spread / true_spread
@@ -90,13 +92,3 @@ def correlation(first: Plane, second: Plane) -> float:
     if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
     return float(np.corrcoef(first, second)[0, 1])
-
-
-def _local_mean(
-    plane: Plane, valid: NDArray[np.bool_], sigma: float, radius: int | None = None
-) -> Plane:
-    """Average the valid pixels under a Gaussian window; NaN where the pixel is not valid."""
-    total = gaussian_filter(np.where(valid, plane, 0.0), sigma, mode="constant", radius=radius)
-    share = gaussian_filter(valid.astype(np.float64), sigma, mode="constant", radius=radius)
-    mean: Plane = np.where(valid, total / np.where(valid, share, 1.0), np.nan)
-    return mean

@@ -1,11 +1,7 @@
-"""What a protocol makes of a scene: something to downscale, and the truth to compare with.
-
-A scene is a folder: ``lst.tif``, guidance rasters, and maybe ``clear.tif`` (1 where usable) and
-``reference_lst.tif`` (of another sensor).
-"""
+"""What a protocol makes of a scene: something to downscale, and the truth to compare with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +10,20 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from scipy.ndimage import gaussian_filter
 
-from groklst_cli.data.patches import Patch
+from groklst_cli.data.patches import Origin, PatchSource
+from groklst_cli.data.scenes import REFERENCE, SceneFolder
 from groklst_cli.errors import InputError
+from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.opening import BandSource, grid_of, open_raster
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import bring_reference, read_lst
+from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.structure import correlation
 from groklst_cli.pipeline.protocol import CrossSensorProtocol, WaldProtocol
+from groklst_cli.pipeline.scoreboard import FittedTo
 
-_LST: Final = "lst.tif"
-_CLEAR: Final = "clear.tif"
-_REFERENCE: Final = "reference_lst.tif"
 _PLACEHOLDER: Final = CRS.from_epsg(32631), Affine(240, 0, 500_000, 0, -240, 4_400_000)
 
 
@@ -43,6 +39,8 @@ class Case:
         coarse: Values of that raster, kelvin.
         truth: ``(rows · scale, columns · scale)``, kelvin, NaN where there is none.
         coarse_correlation: Of the two sensors' values at the coarse scale, where there are two.
+        origin: Where it was cut from, if it is a patch of a scene that is kept.
+        fitted_to: What fitted methods are fitted to.
     """
 
     name: str
@@ -52,77 +50,75 @@ class Case:
     coarse: NDArray[np.float32]
     truth: NDArray[np.float32]
     coarse_correlation: float | None = None
+    origin: Origin | None = None
+    fitted_to: FittedTo = "scene"
 
-
-def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
-    """List the scenes of a folder by name.
-
-    Args:
-        folder: Holds a folder for every scene; or is a scene itself.
-        wanted: Names to choose; all when empty.
-
-    Raises:
-        InputError: If there is none, or a wanted one is not there.
-    """
-    parents = [folder] if (folder / _LST).is_file() else sorted(folder.glob("*/"))
-    found = [scene for scene in parents if (scene / _LST).is_file()]
-    if not found:
-        raise InputError(
-            f"{folder} holds no scene; a scene is a folder with {_LST} and its guides; name a "
-            "folder of such folders with --data"
+    def whole_scene(self) -> "Case":
+        """Return the scene that a patch was cut from, to be downscaled in its place."""
+        assert self.origin is not None
+        guide = self.origin.guide
+        guides = [] if guide is None else [BandSource(str(guide))]
+        return replace(
+            self, name=self.origin.scene, lst=BandSource(str(self.origin.lst)), guides=guides
         )
-    names = [scene.name for scene in found]
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise InputError(
-            f"{folder} has no scene {', '.join(missing)}; it has {', '.join(names)}; "
-            "choose from these with --scene"
-        )
-    return [scene for scene in found if not wanted or scene.name in wanted]
 
 
-def wald_case(scene: Path, protocol: WaldProtocol, work: Path) -> Case:
+def wald_case(scene: SceneFolder, protocol: WaldProtocol, work: Path) -> Case:
     """Make the truth at the sensor's own resolution and write its means as the coarse LST.
 
     Guides are handed on as they are: ``downscale`` brings them to the truth's grid by area mean.
 
     Args:
-        scene: The scene's folder.
+        scene: The scene.
         protocol: How.
         work: Where to write the coarse raster.
 
     Raises:
         InputError: If the scene cannot be used.
     """
-    grid, values = read_lst(BandSource(str(scene / _LST)))
-    if (scene / _CLEAR).is_file():
-        values[_read_clear(scene / _CLEAR, grid) != 1] = np.nan
-    native, scale = protocol.native_of(scene.name), protocol.scale
+    grid, values = read_lst(BandSource(str(scene.lst)))
+    if scene.clear is not None:
+        values[_read_clear(scene.clear, grid) != 1] = np.nan
+    native, scale = protocol.native_of(scene.name, scene.facts.aggregate_first_by), protocol.scale
     rows, columns = (size // (native * scale) for size in grid.shape)
     if not rows or not columns:
         raise InputError(
-            f"{scene / _LST} is {grid.height} × {grid.width} pixels, one coarse pixel takes "
+            f"{scene.lst} is {grid.height} × {grid.width} pixels, one coarse pixel takes "
             f"{native * scale}; leave the scene out or use a protocol of a smaller scale"
         )
     whole = values[: rows * native * scale, : columns * native * scale]
     truth = block_means(whole, native).astype(np.float32)
-    seen = _blurred(truth, protocol.psf_sigma * scale)
+    seen = gaussian_mean(truth, protocol.psf_sigma * scale).astype(np.float32)
     coarse = block_means(seen, scale).astype(np.float32)
     path = work / f"{scene.name}.tif"
     _write(path, coarse, _coarsened(grid, native * scale))
+    guides = scene.without(protocol.not_guides).guide_sources
     lst = BandSource(str(path))
-    return Case(scene.name, lst, _guides(scene, protocol), scale, coarse, _known(truth, coarse))
+    return Case(scene.name, lst, guides, scale, coarse, _known(truth, coarse))
 
 
-def cross_sensor_case(scene: Path, protocol: CrossSensorProtocol) -> Case:
+def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol, work: Path) -> Case:
     """Bring the other sensor's LST onto the fine grid.
+
+    Args:
+        scene: The scene.
+        protocol: How.
+        work: Where to write the LST if some of it is not clear.
 
     Raises:
         InputError: If the scene cannot be used.
     """
-    lst = BandSource(str(scene / _LST))
+    if scene.reference is None:
+        raise InputError(
+            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol compares with; "
+            "add it, or use a protocol of the other kind, such as wald_x8"
+        )
+    lst, path = BandSource(str(scene.lst)), str(scene.reference)
     grid, coarse = read_lst(lst)
-    path = str(scene / _REFERENCE)
+    if scene.clear is not None:
+        coarse[_read_clear(scene.clear, grid) != 1] = np.nan
+        lst = BandSource(str(work / f"{scene.name}.tif"))
+        _write(Path(lst.path), coarse, grid)
     here, values = read_lst(BandSource(path))
     truth, coarse_truth = (
         bring_reference(values, here, there, least_covered=protocol.least_covered, path=path)
@@ -130,33 +126,28 @@ def cross_sensor_case(scene: Path, protocol: CrossSensorProtocol) -> Case:
     )
     both = np.isfinite(coarse) & np.isfinite(coarse_truth)
     agreement = correlation(coarse[both].astype(float), coarse_truth[both].astype(float))
-    guides = _guides(scene, protocol)
+    guides = scene.without(protocol.not_guides).guide_sources
     return Case(scene.name, lst, guides, protocol.scale, coarse, _known(truth, coarse), agreement)
 
 
-def patch_case(patch: Patch, bands: Sequence[str], scale: int, work: Path) -> Case:
-    """Write a patch that has no place on Earth as rasters at a placeholder place.
+def patch_case(patches: PatchSource, index: int, work: Path) -> Case:
+    """Write a patch, which need not have a place on Earth, as rasters at a placeholder place.
 
     Args:
-        patch: Coarse LST, truth and guidance.
-        bands: Names of its guidance bands.
-        scale: Fine pixels along a coarse one.
+        patches: Where it is from.
+        index: Its number there.
         work: Where to write.
     """
+    patch, scale, bands = patches.read(index), patches.scale, patches.bands
     coarse = Grid(*_PLACEHOLDER, *patch.lst.shape)
     lst, guide = work / "lst.tif", work / "guide.tif"
     _write(lst, patch.lst, coarse)
     _write(guide, patch.guide, coarse.refine(scale), bands)
     sources = [BandSource(str(guide))] if bands else []
-    return Case(
-        patch.name, BandSource(str(lst)), sources, scale, patch.lst, _known(patch.truth, patch.lst)
-    )
-
-
-def _guides(scene: Path, protocol: WaldProtocol | CrossSensorProtocol) -> list[BandSource]:
-    others = {Path(name).stem for name in (_LST, _CLEAR, _REFERENCE)} | set(protocol.not_guides)
-    found = sorted(path for path in scene.glob("*.tif") if path.stem not in others)
-    return [BandSource(str(path)) for path in found]
+    truth, origin = _known(patch.truth, patch.lst), patches.origin(index)
+    lst_source = BandSource(str(lst))
+    case = Case(patch.name, lst_source, sources, scale, patch.lst, truth, origin=origin)
+    return case if origin else replace(case, fitted_to="patch")
 
 
 def _known(truth: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -166,23 +157,13 @@ def _known(truth: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[n
     return np.where(gaps, np.float32(np.nan), truth)
 
 
-def _read_clear(path: Path, grid: Grid) -> NDArray[np.generic]:
-    with open_raster(str(path)) as dataset:
-        here = grid_of(dataset)
-        if here.shape != grid.shape or grid.offset_of(here) != (0, 0):
-            raise InputError(f"{path} lies on another grid than {_LST}; warp it onto that one")
-        clear: NDArray[np.generic] = dataset.read(1)
-    return clear
-
-
-def _blurred(plane: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Average the valid pixels under a Gaussian; NaN stays NaN."""
-    if sigma == 0:
-        return plane
-    valid = np.isfinite(plane)
-    total = gaussian_filter(np.where(valid, plane, 0).astype(np.float64), sigma, mode="reflect")
-    share = gaussian_filter(valid.astype(np.float64), sigma, mode="reflect")
-    return np.where(valid, total / np.where(valid, share, 1), np.nan).astype(np.float32)
+def _read_clear(path: Path, grid: Grid) -> NDArray[np.float32]:
+    clear = GuideSource(BandSource(str(path)), grid, "nearest")
+    try:
+        values: NDArray[np.float32] = clear.read(slice(0, grid.height), slice(0, grid.width))[0]
+        return values
+    finally:
+        clear.close()
 
 
 def _coarsened(grid: Grid, factor: int) -> Grid:

@@ -1,7 +1,8 @@
 """Running a method on an image, and judging what it made."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -9,13 +10,17 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.errors import GroklstError
+from groklst_cli.data.patches import Origin
+from groklst_cli.errors import GroklstError, InputError
 from groklst_cli.geo.metrics import Scores
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.reference import best_shift, read_lst
 from groklst_cli.pipeline.cases import Case
 from groklst_cli.pipeline.downscale import Progress, Request, downscale
+from groklst_cli.pipeline.methods import choose, find_device
 from groklst_cli.pipeline.scoreboard import Outcome
+from groklst_models.registry import REGISTRY
 
 _ENDINGS: Final = {":raw": False, ":conserved": True}
 
@@ -33,6 +38,29 @@ class Contender:
     label: str
     model: str
     conserve: bool | None = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it is fitted to what it downscales instead of loaded with its weights."""
+        return self.model == "auto" or self.model in REGISTRY
+
+    def check(self, scale: int) -> None:
+        """Refuse a method that can run on no image, before any is worked on.
+
+        Raises:
+            GroklstError: If it is unknown, needs weights, or cannot be used at this scale.
+        """
+        with self.named():
+            choose(self.model, ("any",), scale)
+
+    @contextmanager
+    def named(self, image: str = "") -> Iterator[None]:
+        """Have errors say whose they are, and on which image."""
+        try:
+            yield
+        except GroklstError as error:
+            where = f"{self.label} on {image}" if image else self.label
+            raise type(error)(f"{where}: {error}") from error
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -95,35 +123,95 @@ class Follow:
 
 
 class Run:
-    """Runs every method on a case and judges what it made."""
+    """Runs every method on a case and judges what it made.
+
+    Fitted methods see the scene that a patch was cut from, where it is kept, as they do in use:
+    they are fitted once to the scene, and the patch is cut from what they made of it.
+    """
 
     def __init__(
         self, contenders: Sequence[Contender], judgement: Judgement, work: Path, device: str
     ) -> None:
         self._contenders = list(dict.fromkeys(contenders))
         self._judgement, self._device = judgement, device
-        self._target = work / "prediction.tif"
+        self._target, self._work = work / "prediction.tif", work
+        self._scene, self._made = "", dict[str, LstSource]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._forget()
+
+    def check(self, scale: int) -> None:
+        """Refuse methods and a device that can serve no image.
+
+        Raises:
+            GroklstError: If there is one.
+        """
+        find_device(self._device)
+        for contender in self._contenders:
+            contender.check(scale)
 
     def __call__(self, case: Case, watch: Watch) -> list[Outcome]:
         """Return an outcome for each method, after showing them."""
         predictions, outcomes = {}, {}
         for contender in self._contenders:
-            seconds = self._downscale(case, contender)
+            fine, seconds = self._predict(case, contender)
             memory = peak_memory()
-            _, fine = read_lst(BandSource(str(self._target)))
             outcome = judge(
                 case.name, contender.label, fine, case.truth, case.coarse, self._judgement
             )
             predictions[contender.label] = fine
-            outcomes[contender.label] = replace(outcome, seconds=seconds, peak_memory=memory)
+            outcomes[contender.label] = replace(
+                outcome,
+                seconds=seconds,
+                peak_memory=memory,
+                fitted_to=case.fitted_to if contender.is_fitted else None,
+            )
         watch(Shown(case.name, case.coarse, case.truth, predictions, outcomes))
         return list(outcomes.values())
 
-    def _downscale(self, case: Case, contender: Contender) -> float:
+    def _predict(
+        self, case: Case, contender: Contender
+    ) -> tuple[NDArray[np.float32], float | None]:
+        """Return the prediction, kelvin, and the wall time if anything had to be run for it."""
+        if case.origin is not None and contender.is_fitted:
+            return self._cut(case, case.origin, contender)
+        seconds = self._downscale(case, contender, self._target)
+        return read_lst(BandSource(str(self._target)))[1], seconds
+
+    def _cut(
+        self, case: Case, origin: Origin, contender: Contender
+    ) -> tuple[NDArray[np.float32], float | None]:
+        """Cut a patch from what a method made of its scene."""
+        if origin.scene != self._scene:
+            self._forget()
+            self._scene = origin.scene
+        seconds = None
+        if contender.label not in self._made:
+            target = self._work / f"scene-{self._contenders.index(contender)}.tif"
+            seconds = self._downscale(case.whole_scene(), contender, target)
+            self._made[contender.label] = LstSource(BandSource(str(target)))
+        made = self._made[contender.label]
+        if made.grid.shape != origin.shape:
+            raise InputError(
+                f"{origin.lst} times the scale is {made.grid.shape}, the manifest says "
+                f"{origin.shape} (rows, columns); prepare the folder again"
+            )
+        return made.read(origin.rows)[:, origin.columns], seconds
+
+    def _forget(self) -> None:
+        """Close what was made of a scene."""
+        for made in self._made.values():
+            made.close()
+        self._made.clear()
+
+    def _downscale(self, case: Case, contender: Contender, target: Path) -> float:
         """Write the prediction; return the wall time."""
         request = Request(
             lst=case.lst,
-            output=self._target,
+            output=target,
             guides=case.guides,
             scale=case.scale,
             model=contender.model,
@@ -131,10 +219,8 @@ class Run:
             device=self._device,
             overwrite=True,
         )
-        try:
+        with contender.named(case.name):
             return downscale(request).seconds
-        except GroklstError as error:
-            raise type(error)(f"{contender.label} on {case.name}: {error}") from error
 
 
 def judge(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from groklst_cli.errors import GroklstError, UsageError
+from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.downscale import downscale, plan_downscale
+from groklst_cli.pipeline.failure import exit_code, in_one_line
 from groklst_cli.pipeline.request import Progress, Request
 from groklst_models.acceleration import return_freed_memory
 
@@ -32,23 +33,12 @@ class Outcome:
     @property
     def code(self) -> int:
         """The exit code that this scene alone would have ended in."""
-        if isinstance(self.failure, GroklstError):
-            return self.failure.exit_code
-        if isinstance(self.failure, MemoryError):
-            return 5
-        return 0 if self.failure is None else 1
+        return 0 if self.failure is None else exit_code(self.failure)
 
     @property
     def error(self) -> str | None:
         """Why it failed, in one line; None if it did not."""
-        if self.failure is None:
-            return None
-        line = " ".join(str(self.failure).split())
-        if isinstance(self.failure, GroklstError):
-            return line
-        if isinstance(self.failure, MemoryError):
-            return line or "out of memory"
-        return f"{type(self.failure).__name__}: {line}"
+        return None if self.failure is None else in_one_line(self.failure)
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""

@@ -4,23 +4,24 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
 
 from groklst_cli import __version__
-from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, Split
+from groklst_cli.data.patch_files import write_planes, write_scene
+from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, SceneEntry, Split
+from groklst_cli.data.scenes import FACTS
 from groklst_cli.data.splits import Bounds, cut, starts, too_near
 from groklst_cli.data.statistics import Moments
 from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
+from groklst_cli.pipeline.drops import GAPS, KEPT, NEAR, Drops
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Preparation:
         patch: Side of a patch, fine pixels.
         bands: The guidance bands to keep; empty for all.
         native: The LST's true resolution by scene, "" for all others: pixels to join, or metres
-            such as ``100m``.
+            such as ``100m``. What a ``scene.json`` states holds where nothing is said here.
         psf: Standard deviation of the sensor's point spread, coarse pixels.
         max_nodata: Largest share of a patch where LST or a guide is missing.
         whole: Sets of scenes that are not cut but belong to one set as a whole.
@@ -72,6 +73,21 @@ class Preparation:
             for name in named:
                 if name and name not in names:
                     raise UsageError(f"{option} names {name}, the scenes are {', '.join(names)}")
+        self._refuse_no_training()
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the point spread, fine pixels."""
+        return self.psf * self.scale
+
+    def _refuse_no_training(self) -> None:
+        given = {self.whole.get(scene.name, "train") for scene in self.scenes}
+        if given and "train" not in given:
+            sets = " and ".join(sorted(given))
+            raise UsageError(
+                f"--whole gives every scene to {sets}, so no training patch can be made; add a "
+                "scene to train on, or leave --whole out to cut each scene into all three sets"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,7 @@ def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: 
         raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
     if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
         raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
+    request = _without_left_out(request, note)
     partial = request.out.with_name(f".{request.out.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -164,8 +181,27 @@ def parse_whole(texts: Iterable[str]) -> dict[str, Split]:
 
 
 def _open(files: SceneFiles, request: Preparation) -> SceneTruth:
-    native = request.native.get(files.name, request.native.get("", "1"))
+    native = request.native.get(files.name, request.native.get("", files.native))
     return SceneTruth(files, native, request.bands)
+
+
+def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Preparation:
+    """Pass over scenes that say so of themselves, unless ``whole`` names them; say why."""
+    kept = []
+    for files in request.scenes:
+        reason = files.left_out if files.name not in request.whole else None
+        if reason is None:
+            kept.append(files)
+        else:
+            note(f"scene {files.name} is left out, as its {FACTS} says: {reason}")
+        for name, why in files.passed_over.items():
+            note(f"scene {files.name}: {name} is not taken for a guide, {why}")
+    if not kept:
+        raise InputError(
+            f"all {len(request.scenes)} scenes are left out, as their {FACTS} says; name one that "
+            "is to be used all the same with --whole NAME=train"
+        )
+    return replace(request, scenes=kept)
 
 
 def _is_used(folder: Path) -> bool:
@@ -176,34 +212,23 @@ def _write_scenes(
     scenes: Sequence[SceneTruth], request: Preparation, folder: Path, note: Callable[[str], None]
 ) -> Prepared:
     windows = {scene.name: _place(scene, request) for scene in scenes}
-    bands = tuple(dict.fromkeys(name for scene in scenes for name in scene.bands))
-    strange = [name for name in request.bands if name not in bands]
-    if strange:
-        raise InputError(
-            f"--bands asks for {', '.join(strange)}, which no scene has; add the files, or name "
-            "other bands"
-        )
-    bands = tuple(request.bands) or bands
+    bands = _bands(scenes, request)
+    drops = Drops(request.max_nodata)
     entries: list[PatchEntry] = []
-    left_out = {"too near another set": 0, "too much nodata": 0}
+    kept_scenes: list[SceneEntry] = []
     statistics = {name: Moments() for name in ("lst", *bands)}
     for scene in scenes:
-        others = [(w.split, w.bounds) for n, ws in windows.items() if n != scene.name for w in ws]
-        kept = [w for w in windows[scene.name] if not too_near(w.split, w.bounds, others)]
-        left_out["too near another set"] += len(windows[scene.name]) - len(kept)
-        for entry in _write_patches(scene, kept, request, folder, statistics):
-            if entry is None:
-                left_out["too much nodata"] += 1
-            else:
-                entries.append(entry)
-        counts = _counts(e.split for e in entries if e.scene == scene.name)
-        note(f"scene {scene.name}: {scene.describe()}; patches {counts}")
-    counts = _counts(entry.split for entry in entries)
-    if not counts["train"]:
-        raise InputError(
-            f"no training patch is left ({left_out}); add scenes, or lower --patch, "
-            "or raise --max-nodata"
-        )
+        chosen = _apart(scene.name, windows, drops)
+        made = list(_write_patches(scene, chosen, request, folder, statistics))
+        for window, entry in zip(chosen, made, strict=True):
+            drops.count(scene.name, window.split, GAPS if entry is None else KEPT)
+        found = [entry for entry in made if entry is not None]
+        if found:
+            kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
+        entries += found
+        counts = _counts(entry.split for entry in found)
+        note(f"scene {scene.name}: {scene.describe()}; patches {counts}{drops.told(scene.name)}")
+    drops.refuse_empty(request.whole)
     provenance = {
         "version": __version__,
         "patch": request.patch,
@@ -213,10 +238,38 @@ def _write_scenes(
         "scenes": [scene.provenance() for scene in scenes],
     }
     told = {name: moments.to_json() for name, moments in statistics.items()}
-    manifest = Manifest(request.scale, bands, tuple(entries), provenance, told)
+    manifest = Manifest(request.scale, bands, tuple(entries), provenance, told, tuple(kept_scenes))
     text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return Prepared(request.out, counts, left_out, bands)
+    return Prepared(request.out, _counts(e.split for e in entries), drops.totals(), bands)
+
+
+def _bands(scenes: Sequence[SceneTruth], request: Preparation) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(name for scene in scenes for name in scene.bands))
+    strange = [name for name in request.bands if name not in found]
+    if strange:
+        raise InputError(
+            f"--bands asks for {', '.join(strange)}, which no scene has; add the files, or name "
+            "other bands"
+        )
+    return tuple(request.bands) or found
+
+
+def _apart(name: str, windows: Mapping[str, Sequence[_Window]], drops: Drops) -> list[_Window]:
+    """Choose a scene's patches that lie a patch or more from those held out in other scenes."""
+    kept = []
+    for window in windows[name]:
+        near = [
+            other
+            for other, theirs in windows.items()
+            if other != name
+            and too_near(window.split, window.bounds, [(w.split, w.bounds) for w in theirs])
+        ]
+        if near:
+            drops.count(name, window.split, NEAR, near)
+        else:
+            kept.append(window)
+    return kept
 
 
 def _counts(splits: Iterable[Split]) -> dict[str, int]:
@@ -281,8 +334,7 @@ def _write_patches(
         if gaps.mean() > request.max_nodata:
             yield None
             continue
-        sigma = request.psf * request.scale
-        lst = scene.read_coarse(window.rows, window.columns, request.scale, sigma)
+        lst = scene.read_coarse(window.rows, window.columns, request.scale, request.sigma)
         if window.split == "train":
             statistics["lst"].add(lst)
             for name, plane in zip(scene.bands, guide, strict=True):
@@ -297,7 +349,7 @@ def _write_patches(
             files[kind] = f"{window.split}/{name}_{kind}.tif"
             names = scene.bands if kind == "guide" else (kind,)
             here = coarsen(grid, request.scale) if kind == "lst" else grid
-            _write(folder / files[kind], planes, names, here)
+            write_planes(folder / files[kind], planes, names, here)
             hashes[kind] = sha256(folder / files[kind])
         place = {
             "rows": [window.rows.start, window.rows.stop],
@@ -305,24 +357,3 @@ def _write_patches(
             "valid": round(float(1 - gaps.mean()), 4),
         }
         yield PatchEntry(name, scene.name, window.split, scene.bands, files, hashes, place)
-
-
-def _write(path: Path, planes: NDArray[np.float32], names: Sequence[str], grid: Grid) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        dtype="float32",
-        count=len(planes),
-        height=grid.height,
-        width=grid.width,
-        crs=grid.crs,
-        transform=grid.transform,
-        nodata=float("nan"),
-        compress="deflate",
-        predictor=3,
-    ) as raster:
-        raster.write(planes)
-        for index, name in enumerate(names, 1):
-            raster.set_band_description(index, name)

@@ -64,7 +64,8 @@ class WaldProtocol(Protocol):
     Attributes:
         psf_sigma: Standard deviation of the imitated sensor's point spread, coarse pixels.
         native: By scene, the factor that brings the LST's grid to its sensor's own resolution,
-            where the truth is; ``default`` serves scenes that are not named.
+            where the truth is; ``default`` serves scenes that are neither named nor state it in
+            their ``scene.json``.
     """
 
     kind = "wald"
@@ -82,9 +83,9 @@ class WaldProtocol(Protocol):
         _require("psf_sigma", self.psf_sigma, float, low=0, high=4)
         _require_all("native", self.native, Mapping, int, low=1, high=64)
 
-    def native_of(self, scene: str) -> int:
-        """Find the aggregation factor of a scene."""
-        return self.native.get(scene, self.native.get("default", 1))
+    def native_of(self, scene: str, stated: int | None = None) -> int:
+        """Find the aggregation factor of a scene: by its name here, as it states, or by default."""
+        return self.native.get(scene, stated or self.native.get("default", 1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,14 @@ from groklst_cli.errors import OutputExistsError, UsageError
 from groklst_cli.pipeline import figures
 from groklst_cli.pipeline.contest import Shown
 from groklst_cli.pipeline.samples import Samples
-from groklst_cli.pipeline.scoreboard import FIGURES, Evaluation, Outcome, defined, written
+from groklst_cli.pipeline.scoreboard import (
+    FIGURES,
+    Evaluation,
+    Outcome,
+    defined,
+    method_head,
+    written,
+)
 
 _PAGE: Final = "index.html"
 _PICTURES: Final = "pictures"
@@ -55,7 +62,8 @@ class Report:
         number = f"{len(self._sections) + 1:03d}"
         maps = self._picture(f"{number}-maps.png")
         figures.draw_maps(shown, maps)
-        table = _table(list(shown.outcomes), [_figures(o) for o in shown.outcomes.values()])
+        head = method_head(shown.outcomes.values())
+        table = _table(list(shown.outcomes), [_figures(o) for o in shown.outcomes.values()], head)
         parts = [
             f"<h3>{escape(shown.name)}</h3>",
             self._img(maps, f"Maps of {shown.name}"),
@@ -82,11 +90,13 @@ class Report:
         text = page.substitute(
             title=escape(evaluation.title),
             facts=_facts(evaluation),
-            leaderboard=_table([s.method for s in standings], rows),
+            leaderboard=_table(
+                [s.method for s in standings], rows, method_head(evaluation.outcomes)
+            ),
             legend="; ".join(
                 f"<b>{FIGURES[key][0]}</b> {FIGURES[key][1]}" for key in defined(rows)
             ),
-            left_out=_left_out(evaluation.left_out),
+            left_out=_left_out(evaluation),
             scores=self._img(scores, "RMSE of every image"),
             gradient=self._img(gradient, "RMSE against the truth's gradient"),
             scatter=self._img(scatter, "Prediction against truth"),
@@ -130,7 +140,9 @@ class Report:
         return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
-def _table(methods: Sequence[str], rows: Sequence[Mapping[str, float]]) -> str:
+def _table(
+    methods: Sequence[str], rows: Sequence[Mapping[str, float]], method: str = "method"
+) -> str:
     """Lay out figures by method, the best marked; columns that nobody has are left out."""
     shown = defined(rows)
     heads = "".join(
@@ -142,7 +154,7 @@ def _table(methods: Sequence[str], rows: Sequence[Mapping[str, float]]) -> str:
         cells = "".join(f"<td>{written(key, row.get(key, math.nan))}</td>" for key in shown)
         mark = ' class="best"' if row is best else ""
         lines.append(f"<tr{mark}><td>{escape(method)}</td>{cells}</tr>")
-    head = f"<thead><tr><th>method</th>{heads}</tr></thead>"
+    head = f"<thead><tr><th>{escape(method)}</th>{heads}</tr></thead>"
     return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
 
 
@@ -161,16 +173,26 @@ def _facts(evaluation: Evaluation) -> str:
         for key, value in evaluation.protocol.items()
         if isinstance(value, str | int | float) and key not in ("title", "baseline")
     ]
+    if "patch" in (fitted := {outcome.fitted_to for outcome in evaluation.outcomes}):
+        facts.append("fitted methods are fitted to each patch")
+    elif "scene" in fitted:
+        facts.append("fitted methods are fitted to each scene")
     if evaluation.baseline:
         facts.append(f"ratios to {evaluation.baseline}")
     return escape(" · ".join(dict.fromkeys(facts)))
 
 
-def _left_out(left_out: Mapping[str, str]) -> str:
-    if not left_out:
-        return ""
-    lines = "; ".join(f"{escape(name)}: {escape(why)}" for name, why in left_out.items())
-    return f'<p class="note">Left out: {lines}.</p>'
+def _left_out(evaluation: Evaluation) -> str:
+    """List what was not scored, and why."""
+    failed = {failure.name: failure.line for failure in evaluation.failures}
+    told = {"Left out": evaluation.left_out, "Failed": failed}
+    return "".join(
+        f'<p class="note">{what}: {_listed(images)}.</p>' for what, images in told.items() if images
+    )
+
+
+def _listed(images: Mapping[str, str]) -> str:
+    return "; ".join(f"{escape(name)}: {escape(why)}" for name, why in images.items())
 
 
 def _last_if_nan(rmse: float) -> float:

@@ -4,6 +4,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
+from groklst_cli.data.scenes import refuse_reference
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.writer import OutputFormat
 
@@ -26,6 +27,7 @@ def check_request(request: "Request") -> None:
     Raises:
         UsageError: If there is one.
     """
+    refuse_reference(request.guides)
     _check_range("--tile", request.tile, 1, _LONGEST)
     _check_range("--batch", None if request.batch == "auto" else request.batch, 1, _LONGEST)
     _check_range("--jobs", request.jobs, 1, _MOST_THREADS)

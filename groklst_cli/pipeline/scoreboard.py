@@ -2,14 +2,15 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary, plain
 from groklst_cli.geo.reference import Shifted
 from groklst_cli.geo.writer import check_target
+from groklst_cli.pipeline.failure import Failure
 
 FIGURES: Final = {
     "rmse": ("RMSE", "mean over the images of the root mean squared error, K"),
@@ -33,6 +34,9 @@ FIGURES: Final = {
 """Head and meaning of the figures that tables show, by name."""
 
 
+FittedTo = Literal["scene", "patch"]
+"""What a fitted method was fitted to; a dataset's patches alone tell it less than their scene."""
+
 FIGURE_NAMES: Final = (
     *SCORE_NAMES,
     *(f"{name}_median" for name in SCORE_NAMES),
@@ -55,6 +59,7 @@ class Outcome:
             run or the system does not tell.
         bias_removed: Mean difference that was taken away before scoring, kelvin.
         shifted: The best whole-scene shift, where one was looked for.
+        fitted_to: What the method was fitted to; None where it was not fitted.
     """
 
     image: str
@@ -64,6 +69,7 @@ class Outcome:
     peak_memory: float | None = None
     bias_removed: float = 0.0
     shifted: Shifted | None = None
+    fitted_to: FittedTo | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -118,6 +124,7 @@ class Evaluation:
         baseline: The method that ratios are taken to, or None.
         left_out: Images that were not scored, and why.
         protocol: How it was done, as plain data.
+        failures: Images that could not be scored, and why.
     """
 
     title: str
@@ -125,6 +132,7 @@ class Evaluation:
     baseline: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    failures: Sequence[Failure] = ()
 
     def standings(self) -> list[Standing]:
         """Rank the methods by their mean RMSE, best first."""
@@ -144,6 +152,7 @@ class Evaluation:
                 "shift_rows": o.shifted and o.shifted.rows,
                 "shift_columns": o.shifted and o.shifted.columns,
                 "rmse_shifted": o.shifted and o.shifted.rmse,
+                "fitted_to": o.fitted_to,
             }
             for o in self.outcomes
         ]
@@ -170,6 +179,7 @@ class Evaluation:
             "methods": [standing.to_json() for standing in self.standings()],
             "images": [outcome.to_json() for outcome in self.outcomes],
             "left_out": dict(self.left_out),
+            "failed": [failure.to_json() for failure in self.failures],
         }
 
     def _standing(self, method: str) -> Standing:
@@ -193,6 +203,20 @@ def _rank(standing: Standing) -> tuple[bool, float]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
+
+
+def method_head(outcomes: Iterable[Outcome]) -> str:
+    """Head the column of methods, so that who reads it knows what fitted ones were fitted to."""
+    by_patch = any(outcome.fitted_to == "patch" for outcome in outcomes)
+    return "method (fitted to each patch)" if by_patch else "method"
+
+
+def legend(names: Iterable[str]) -> str:
+    """Explain the heads of some figures that are words; letters are the field's own."""
+    heads = [FIGURES[name] for name in names]
+    return "; ".join(
+        f"{head}: {meaning}" for head, meaning in heads if head.islower() and len(head) > 1
+    )
 
 
 def defined(rows: Sequence[Mapping[str, float]]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from groklst_cli.errors import ThresholdError, UsageError
+from groklst_cli.errors import SomeFailedError, ThresholdError, UsageError
 from groklst_cli.pipeline.scoreboard import FIGURE_NAMES, Evaluation
 
 _OPERATORS: Final = {
@@ -74,7 +74,9 @@ class Threshold:
 def check_thresholds(
     thresholds: Sequence[Threshold], evaluation: Evaluation, asked: Sequence[str] = ()
 ) -> None:
-    """Hold every method that was asked for to every threshold.
+    """Hold every method that was asked for to every threshold, and the run to all its images.
+
+    Images that failed count first: figures of the others alone are no answer to a threshold.
 
     Args:
         thresholds: What must not be.
@@ -83,6 +85,7 @@ def check_thresholds(
             held to them.
 
     Raises:
+        SomeFailedError: If any image failed, whatever the figures of the others.
         ThresholdError: If any figure is what it must not be.
     """
     standings = evaluation.standings()
@@ -91,8 +94,21 @@ def check_thresholds(
     ]
     found = [t.check(s.figures(), s.method) for t in thresholds for s in judged]
     wrong = [text for text in found if text is not None]
+    if evaluation.failures:
+        raise SomeFailedError(_told(evaluation, wrong))
     if wrong:
         raise ThresholdError(
             f"{'; '.join(wrong)}; --fail-if asks that this not be: choose another method, or "
             "another threshold"
         )
+
+
+def _told(evaluation: Evaluation, wrong: Sequence[str]) -> str:
+    """Say how many images failed, and what the others came to."""
+    failed = len(evaluation.failures)
+    total = failed + len({outcome.image for outcome in evaluation.outcomes})
+    met = f"; of the others, {'; '.join(wrong)}" if wrong and failed < total else ""
+    return (
+        f"{failed} of {total} images failed, as the table says; mend them, or leave them out, and "
+        f"run again{met}"
+    )

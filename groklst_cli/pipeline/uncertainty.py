@@ -18,10 +18,10 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from scipy.ndimage import gaussian_filter
 
 from groklst_cli.geo.conserve import Conservation, block_means
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.request import Plan, Request
 from groklst_cli.pipeline.tile_rows import Strip
@@ -76,7 +76,7 @@ def uncertainty_rows(
     residual = evidence.residual if evidence.complete else lacking
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
-    coarse = np.hypot(below, _smooth(np.abs(lacking), 0.7))
+    coarse = np.hypot(below, gaussian_mean(np.abs(lacking), 0.7))
     gaps = np.isnan(lst)
     filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 1.0, coarse)
     kept, s = Conservation(scene.scale), scene.scale
@@ -101,13 +101,13 @@ def deviation(lst: Coarse, residual: Coarse, detail: Coarse, scale: int) -> Coar
     Returns:
         ``(h, w)``, kelvin, positive.
     """
-    known = (lst - _smooth(lst, 1.0)) ** 2
+    known = (lst - gaussian_mean(lst, 1.0)) ** 2
     expected = (_PER_OCTAVE * math.log2(scale)) ** 2 * known
     put_in = _CALIBRATION**2 * detail
     if _mean(put_in) < _LEAST_PUT_IN * _mean(expected):
         # It only interpolated: that it meets the coarse means says nothing of what lies below.
         return np.asarray(np.sqrt(np.maximum(_mixed(expected, 1.5, _LOCAL_DETAIL), 1e-6)))
-    unknown = (residual - _smooth(residual, 1.0)) ** 2
+    unknown = (residual - gaussian_mean(residual, 1.0)) ** 2
     share = min(1.0, _mean(unknown) / max(_mean(known), 1e-12))
     energy = np.maximum(_mixed(put_in, 0.7, _LOCAL_DETAIL), _mixed(expected, 1.5, _LOCAL_DETAIL))
     where = _mixed(unknown, 1.5, _LOCAL_RESIDUAL) / max(_mean(unknown), 1e-12)
@@ -136,17 +136,9 @@ def _detail_energy(request: Request, plan: Plan, scene: Scene) -> tuple[Coarse, 
     return np.concatenate(detail), np.concatenate(lacking)
 
 
-def _smooth(values: Coarse, sigma: float) -> Coarse:
-    """Average over a Gaussian of coarse pixels, over the valid ones."""
-    known = np.isfinite(values)
-    total = gaussian_filter(np.where(known, values, 0.0), sigma)
-    share = gaussian_filter(known.astype(float), sigma)
-    return np.asarray(np.where(known, total / np.maximum(share, 1e-9), np.nan))
-
-
 def _mixed(values: Coarse, sigma: float, local: float) -> Coarse:
     """Mix the local mean with the scene's."""
-    return local * np.maximum(_smooth(values, sigma), 0.0) + (1 - local) * _mean(values)
+    return local * np.maximum(gaussian_mean(values, sigma), 0.0) + (1 - local) * _mean(values)
 
 
 def _mean(values: Coarse) -> float:

@@ -39,11 +39,12 @@ def groklst(*arguments: str) -> int:
 def test_a_pair_prints_a_table_on_stdout_and_nothing_on_stderr(files, capsys):
     assert groklst(*PAIR) == 0
     out, err = capsys.readouterr()
-    title, head, row = out.splitlines()
+    title, head, row, *legend = out.splitlines()
     assert title.strip() == "pred.tif against ref.tif"
     assert head.split()[:3] == ["method", "images", "RMSE"]
     assert row.split()[:3] == ["pred.tif", "1", "1.000"]
     assert "ratio" not in head  # nothing to compare with
+    assert "free: RMSE without the bias, K" in " ".join(legend)
     assert err == ""
 
 
@@ -75,7 +76,7 @@ def test_a_threshold_that_is_met_is_quiet_and_one_that_is_not_is_exit_code_7(fil
 def test_a_protocol_compares_methods_with_plain_bicubic(files, capsys):
     assert groklst(*WALD, "-m", "ridge", "-m", "bicubic", "-q") == 0
     out, err = capsys.readouterr()
-    title, head, *rows = out.splitlines()
+    title, head, *rows = out.splitlines()[:5]
     assert title.strip() == "Wald ×4"
     assert "ratio" in head.split()
     assert rows[0].split()[0] == "ridge"
@@ -114,7 +115,7 @@ def test_csv_and_report_are_written_beside(files, tmp_path, capsys):
         (("--data", "scenes"), 2, "add -m NAME"),
         (("--data", "scenes", "-m", "ridge"), 3, "groklst prepare"),
         (("--data", "scenes", "--protocol", "mine", "-m", "ridge"), 2, "wald_x8"),
-        ((*WALD, "-m", "rigde"), 2, "rigde on field"),
+        ((*WALD, "-m", "rigde"), 2, "rigde: --model rigde is neither"),
         ((*WALD, "-m", "bicubic", "--scene", "sea"), 3, "it has field"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from groklst_cli.data.degrade import blur_valid, reach, valid_means
+from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.statistics import Moments
 
 
@@ -13,23 +13,6 @@ def test_means_are_of_valid_pixels_and_need_half_of_them():
     assert coarse[0, 0] == (4 + 5) / 2
     assert np.isnan(coarse[0, 1])
     assert coarse[1, 1] == (10 + 11 + 14 + 15) / 4
-
-
-def test_a_blur_keeps_a_constant_and_its_gaps():
-    fine = np.full((9, 9), 300, np.float32)
-    fine[3, 4] = np.nan
-    blurred = blur_valid(fine, 1.5)
-    np.testing.assert_array_equal(np.isnan(blurred), np.isnan(fine))
-    np.testing.assert_allclose(blurred[np.isfinite(fine)], 300)
-    assert blur_valid(fine, 0) is fine
-    assert reach(0) == 0
-
-
-def test_a_blur_looks_no_farther_than_its_reach():
-    fine = np.zeros((31, 31), np.float32)
-    fine[15, 15] = 1
-    rows, columns = np.nonzero(blur_valid(fine, 2.0))
-    assert max(abs(rows - 15).max(), abs(columns - 15).max()) == reach(2.0)
 
 
 def test_moments_of_pieces_are_those_of_the_whole():

@@ -8,10 +8,11 @@ import scipy.io
 from affine import Affine
 
 from groklst_cli.data.groklst_dataset import BANDS
+from groklst_cli.data.scenes import SceneFolder, scene_folders
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.cases import scene_folders, wald_case
+from groklst_cli.pipeline.cases import wald_case
 from groklst_cli.pipeline.contest import Contender, Follow, Judgement, Shown
 from groklst_cli.pipeline.evaluate import Request, evaluate, evaluate_pair
 from groklst_cli.pipeline.protocol import (
@@ -104,7 +105,7 @@ def test_a_protocol_that_makes_no_sense_is_refused(text, complaint):
 def test_wald_s_truth_is_at_native_resolution_and_the_input_its_means(scenes, tmp_path):
     _, lst = fine_fields()
     protocol = WaldProtocol(title="t", scale=4, native={"default": 1, "field": 2})
-    case = wald_case(scenes / "field", protocol, tmp_path)
+    case = wald_case(SceneFolder.read(scenes / "field"), protocol, tmp_path)
     assert case.truth.shape == (32, 32)
     assert np.allclose(case.truth, block_means(lst, 2), atol=1e-4)
     assert np.allclose(case.coarse, block_means(lst, 8), atol=1e-3)
@@ -113,7 +114,7 @@ def test_wald_s_truth_is_at_native_resolution_and_the_input_its_means(scenes, tm
 
 def test_what_is_not_clear_is_neither_truth_nor_input(scenes, tmp_path):
     protocol = WaldProtocol(title="t", scale=4, not_guides=("bqa",))
-    case = wald_case(scenes / "town", protocol, tmp_path)
+    case = wald_case(SceneFolder.read(scenes / "town"), protocol, tmp_path)
     assert np.isnan(case.truth[:8, :8]).all()  # whole coarse pixels
     assert np.isnan(case.truth).sum() == 64
     assert np.isnan(case.coarse).sum() == 4
@@ -122,7 +123,11 @@ def test_what_is_not_clear_is_neither_truth_nor_input(scenes, tmp_path):
 
 def test_a_point_spread_smooths_the_input_and_not_the_truth(scenes, tmp_path):
     plain, seen = (
-        wald_case(scenes / "field", WaldProtocol(title="t", scale=4, psf_sigma=s), tmp_path)
+        wald_case(
+            SceneFolder.read(scenes / "field"),
+            WaldProtocol(title="t", scale=4, psf_sigma=s),
+            tmp_path,
+        )
         for s in (0.0, 0.5)
     )
     assert np.array_equal(plain.truth, seen.truth)

@@ -179,7 +179,7 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
         ({"psf": -1.0}, UsageError, "--psf"),
         ({"whole": {"village": "test"}}, UsageError, "--whole names village"),
         ({"patch": 32}, InputError, "add --whole town=train"),
-        ({"whole": {"town": "test"}}, InputError, "no training patch"),
+        ({"whole": {"town": "test"}}, UsageError, "--whole gives every scene to test"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_type(tmp_path, scene, values, error, message):

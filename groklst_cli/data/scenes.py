@@ -1,0 +1,245 @@
+"""Scene folders: which file of one is what, for every command.
+
+A scene is a folder with ``lst.tif`` and its guides, which are all other rasters in it but these:
+``clear.tif`` (1 where the LST can be used), ``reference_lst.tif`` (what results are compared with,
+never a guide), and what ``groklst downscale`` wrote. ``scene.json`` may state facts about it.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from groklst_cli.errors import GroklstError, InputError, UsageError
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.opening import BandSource, open_raster
+
+LST: Final = "lst.tif"
+CLEAR: Final = "clear.tif"
+REFERENCE: Final = "reference_lst.tif"
+FACTS: Final = "scene.json"
+
+_SUFFIXES: Final = (".tif", ".tiff", ".vrt")
+_MOST_JOINED: Final = 64  # pixels
+_LONGEST: Final = 2**20  # characters of scene.json
+_RESULT: Final = ("GROKLST_METHOD", "GROKLST_QUANTITY")
+"""Tags that only results of ours have."""
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """What a scene's ``scene.json`` states that commands act on; the rest of it is for people.
+
+    Attributes:
+        aggregate_first_by: Pixels of the LST along one of its sensor's own; None if not stated.
+        left_out: Why commands that take many scenes pass this one over; None if they do not.
+        not_guides: Names of rasters in the folder that are no guidance, without their endings.
+    """
+
+    aggregate_first_by: int | None = None
+    left_out: str | None = None
+    not_guides: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file, which need not be there.
+
+        Raises:
+            InputError: If it holds no JSON object, or a fact of another kind.
+        """
+        if not path.is_file():
+            return cls()
+        try:
+            with open(path, encoding="utf-8") as file:
+                stated = json.loads(file.read(_LONGEST))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path} cannot be read: {error}; expected a JSON object") from error
+        if not isinstance(stated, Mapping):
+            raise InputError(f"{path} holds no JSON object; write {{…}}, or take the file away")
+        return cls(
+            _number(path, stated.get("aggregate_first_by")),
+            _text(path, stated.get("left_out")),
+            _names(path, stated.get("not_guides")),
+        )
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """A scene's files.
+
+    Attributes:
+        path: The folder.
+        guides: Its guidance, by name.
+        clear: Its mask, or None.
+        reference: What results are compared with, or None.
+        facts: What ``scene.json`` states.
+        passed_over: Rasters that are no guides although no convention names them, and why.
+    """
+
+    path: Path
+    guides: tuple[Path, ...]
+    clear: Path | None
+    reference: Path | None
+    facts: SceneFacts
+    passed_over: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return Path(os.path.abspath(self.path)).name
+
+    @property
+    def lst(self) -> Path:
+        """The LST raster."""
+        return self.path / LST
+
+    @property
+    def guide_sources(self) -> tuple[BandSource, ...]:
+        """Its guides as every reader takes them."""
+        return tuple(BandSource(str(path)) for path in self.guides)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Look into a folder.
+
+        Raises:
+            InputError: If it is no scene, its ``scene.json`` cannot be used, or a guide is made of
+                the scene's reference.
+        """
+        if not is_scene(path):
+            raise InputError(
+                f"{path} is neither a raster nor a folder with {LST}; name a scene folder, or an "
+                "LST raster with its guides"
+            )
+        facts = SceneFacts.read(path / FACTS)
+        clear, reference = (_if_there(path / name) for name in (CLEAR, REFERENCE))
+        scene = cls(path, (), clear, reference, facts, {})
+        rasters = [found for found in sorted(path.iterdir()) if found.suffix.lower() in _SUFFIXES]
+        guides = [found for found in rasters if not _has_a_role(found)]
+        with gdal_environment():
+            reasons = {found.name: scene._reason_against(found) for found in guides}
+        kept = tuple(found for found in guides if reasons[found.name] is None)
+        return replace(
+            scene,
+            guides=kept,
+            passed_over={name: why for name, why in reasons.items() if why is not None},
+        )
+
+    def without(self, names: Iterable[str]) -> Self:
+        """Leave guides out by name, without their endings."""
+        stems = set(names)
+        return replace(self, guides=tuple(p for p in self.guides if p.stem not in stems))
+
+    def _reason_against(self, guide: Path) -> str | None:
+        """Say why a raster is no guide, or None; one that cannot be read is left to its reader."""
+        if guide.stem in self.facts.not_guides:
+            return f"{FACTS} says so"
+        try:
+            with open_raster(str(guide)) as raster:
+                tags, files = raster.tags(), [guide, *map(Path, raster.files)]
+        except GroklstError:
+            return None
+        if self.reference is not None and any(_same(self.reference, path) for path in files):
+            raise InputError(
+                f"{guide} is made of {REFERENCE}, which results are compared with and which is "
+                "never a guide; take it out of the folder"
+            )
+        return "groklst wrote it" if any(tag in tags for tag in _RESULT) else None
+
+
+def is_scene(folder: Path) -> bool:
+    """Tell whether a folder is a scene."""
+    return (folder / LST).is_file()
+
+
+def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
+    """List the scenes of a folder by name.
+
+    Args:
+        folder: Holds a folder for every scene; or is a scene itself.
+        wanted: Names to choose; all when empty.
+
+    Raises:
+        InputError: If there is none, or a wanted one is not there.
+    """
+    parents = [folder] if is_scene(folder) else sorted(folder.glob("*/"))
+    found = [scene for scene in parents if is_scene(scene)]
+    if not found:
+        raise InputError(
+            f"{folder} holds no scene; a scene is a folder with {LST} and its guides; name a "
+            "folder of such folders with --data"
+        )
+    names = [scene.name for scene in found]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise InputError(
+            f"{folder} has no scene {', '.join(missing)}; it has {', '.join(names)}; "
+            "choose from these with --scene"
+        )
+    return [scene for scene in found if not wanted or scene.name in wanted]
+
+
+def refuse_reference(guides: Iterable[BandSource]) -> None:
+    """Refuse a scene's reference among guides that are named one by one.
+
+    Raises:
+        UsageError: If it is there.
+    """
+    for guide in guides:
+        if _role(Path(guide.path)) == _role(Path(REFERENCE)):
+            raise UsageError(
+                f"{guide.path} is by its name what results are compared with, and never a guide; "
+                "leave it out, or give the file another name if it is something else"
+            )
+
+
+def _has_a_role(path: Path) -> bool:
+    return _role(path) in {_role(Path(name)) for name in (LST, CLEAR, REFERENCE)}
+
+
+def _role(path: Path) -> str:
+    """Return what a name says before its first dot, whatever the format and the case."""
+    return path.name.split(".")[0].lower()
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not on a disk
+        return False
+
+
+def _number(path: Path, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_JOINED:
+        return value
+    raise InputError(
+        f"{path}: aggregate_first_by is {_short(value)}, expected a whole number from 1 to "
+        f"{_MOST_JOINED}; mend that value"
+    )
+
+
+def _text(path: Path, value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value.strip()):
+        return value
+    raise InputError(f"{path}: left_out is {_short(value)}, expected a reason in words; write one")
+
+
+def _names(path: Path, value: Any) -> tuple[str, ...]:
+    listed = [] if value is None else value
+    if isinstance(listed, list) and all(isinstance(name, str) for name in listed):
+        return tuple(listed)
+    raise InputError(
+        f'{path}: not_guides is {_short(value)}, expected a list of names; write ["NAME", …]'
+    )
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:80]
