@@ -6,7 +6,7 @@ does not depend on the window that asked for it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.band_names import Unnamed, name_by_files
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import (
     UNREADABLE,
@@ -101,7 +102,8 @@ class GuideSource:
             self._bands = [source.band] if source.band else data_bands(self._dataset)
             for band in self._bands:
                 check_band(self._dataset, self.path, band)
-            self.names = self._name_bands(source.name)
+            self._given = self._names_given(source.name)
+            self.rename(iter(name_by_files(self.unnamed)))
             self._may_hold_fills = any("float" in kind for kind in self._dataset.dtypes)
             self.grid = grid_of(self._dataset)
             self._fine, self._resampling = fine, resampling
@@ -110,6 +112,17 @@ class GuideSource:
         except BaseException:
             self._dataset.close()
             raise
+
+    @property
+    def unnamed(self) -> list[Unnamed]:
+        """Bands that have neither a name that was asked for nor a description."""
+        pairs, alone = zip(self._bands, self._given, strict=True), len(self._bands) == 1
+        return [Unnamed(self.path, band, alone) for band, given in pairs if not given]
+
+    @property
+    def given_names(self) -> list[str]:
+        """Names of the other bands."""
+        return [name for name in self._given if name]
 
     def close(self) -> None:
         """Close the file."""
@@ -187,7 +200,7 @@ class GuideSource:
                 f"is it a fill value? Name it with: gdal_edit.py -a_nodata VALUE {self.path}"
             )
 
-    def _name_bands(self, name: str | None) -> tuple[str, ...]:
+    def _names_given(self, name: str | None) -> tuple[str | None, ...]:
         if name is not None and len(self._bands) > 1:
             raise UsageError(
                 f"{self.path} has {len(self._bands)} bands, one name cannot serve them all; "
@@ -195,11 +208,11 @@ class GuideSource:
             )
         if name is not None:
             return (name,)
-        stem = self.path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].split(".")[0] or "guide"
-        described = [self._dataset.descriptions[b - 1] for b in self._bands]
-        if len(self._bands) == 1:
-            return (described[0] or stem,)
-        return tuple(d or f"{stem}_{b}" for d, b in zip(described, self._bands, strict=True))
+        return tuple(self._dataset.descriptions[band - 1] for band in self._bands)
+
+    def rename(self, found: Iterator[str]) -> None:
+        """Take a name for each band that has none of its own."""
+        self.names = tuple(name or next(found) for name in self._given)
 
     def _read_from(self, fine: Grid) -> None:
         self._close_copies()
@@ -317,6 +330,15 @@ class GuideSource:
         )
         for plane, band in zip(values, self._bands, strict=True):
             read_physical(self._dataset, band, window, out=plane[target])
+
+
+def tell_apart(guides: Sequence[GuideSource]) -> None:
+    """Name anew what is called by its file, so that guides do not share names for want of one."""
+    unnamed = [band for guide in guides for band in guide.unnamed]
+    taken = [name for guide in guides for name in guide.given_names]
+    found = iter(name_by_files(unnamed, taken))
+    for guide in guides:
+        guide.rename(found)
 
 
 def _choose(ratio: float) -> Literal["average", "bilinear"]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import GuideSource, ResamplingName
+from groklst_cli.geo.align import GuideSource, ResamplingName, tell_apart
 from groklst_cli.geo.fill import REACH, fill_gaps
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource, Summary
@@ -72,6 +72,7 @@ class Scene:
                 opened.callback(guide.close)
                 _refuse_useless(lst, source, guide, scale)
                 self.guides.append(guide)
+            tell_apart(self.guides)
             self.bands = tuple(name for guide in self.guides for name in guide.names)
             _refuse_twins(self.bands)
             self._opened = opened.pop_all()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.errors import GroklstError, InputError, UsageError
+from groklst_cli.geo.band_names import Unnamed, name_by_files
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.opening import BandSource, data_bands, grid_of, open_raster
 from groklst_cli.geo.raster import LstSource
@@ -126,7 +127,9 @@ def _checked(path: Path) -> Header:
 
 def _raster(source: BandSource) -> dict[str, Any]:
     with open_raster(source.path) as dataset:
-        grid = grid_of(dataset)
+        grid, bands = grid_of(dataset), data_bands(dataset)
+        called = name_by_files([Unnamed(source.path, b, len(bands) == 1) for b in bands])
+        names = dict(zip(bands, called, strict=True))
         facts: dict[str, Any] = {
             "file": source.path,
             "kind": "raster",
@@ -139,13 +142,13 @@ def _raster(source: BandSource) -> dict[str, Any]:
             "bands": [
                 {
                     "band": b,
-                    "name": dataset.descriptions[b - 1],
+                    "name": dataset.descriptions[b - 1] or names[b],
                     "type": dataset.dtypes[b - 1],
                     "nodata": _plain(dataset.nodatavals[b - 1]),
                     "scale": dataset.scales[b - 1],
                     "offset": dataset.offsets[b - 1],
                 }
-                for b in data_bands(dataset)
+                for b in bands
             ],
         }
     return {**facts, **_as_lst(source)}
