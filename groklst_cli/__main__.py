@@ -1,11 +1,16 @@
 """``python -m groklst_cli`` and the ``groklst`` command."""
 
 import io
+import logging
 import os
 import sys
-from typing import Final
+import warnings
+from typing import TYPE_CHECKING, Final
 
 from groklst_cli.app import run
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _PRIMITIVES: Final = "128"
 """Compiled convolutions that oneDNN keeps; it would keep 1 024, which other scenes have no use for.
@@ -21,6 +26,8 @@ def main() -> None:
     leave_out_drivers()
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRIMITIVES)
     sys.unraisablehook = _unraisable
+    sys.excepthook = _uncaught
+    _silence_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A pipe on Windows has no sign for ×, and a path may be no text: written out, as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -31,6 +38,27 @@ def main() -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _silence_libraries() -> None:
+    """Leave stderr to our own lines: what a library warns of is not for whom the command serves.
+
+    Python's own switches show it all the same: ``python -W default -m groklst_cli``.
+    """
+    os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's threads, which rasterio does not hear
+    logging.lastResort = None  # rasterio repeats there what it then raises
+    if not sys.warnoptions:
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that are started
+        warnings.simplefilter("ignore")
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException, trace: "TracebackType | None"
+) -> None:
+    """Print a traceback as Python does, without what a terminal would obey."""
+    from groklst_cli.shown_text import traced
+
+    sys.stderr.write(traced(error))
 
 
 def _unraisable(found: "sys.UnraisableHookArgs") -> None:

@@ -18,6 +18,7 @@ from groklst_cli.commands.info import info
 from groklst_cli.commands.models import models
 from groklst_cli.commands.prepare import prepare
 from groklst_cli.commands.train import train
+from groklst_cli.shown_text import one_line, traced
 
 _Refusal: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """What Typer raises when it cannot make sense of what was typed."""
@@ -124,11 +125,6 @@ def _refused(error: Exception) -> str:
 
 def _failed(what: object, code: int) -> int:
     if _State.debug and isinstance(what, BaseException):
-        import traceback
-
-        traceback.print_exception(what)
-    line = " ".join(str(what).split())
-    # What a terminal would obey, not show, is written out: a file's name may hold it.
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-    sys.stderr.write(f"groklst: {shown}\n")
+        sys.stderr.write(traced(what))
+    sys.stderr.write(f"groklst: {one_line(what)}\n")
     return code

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from groklst_cli.shown_text import printable
+
 if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
     from groklst_cli.pipeline.downscale import Progress as Report
 
@@ -19,15 +21,7 @@ class _Console(Console):
 
     def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
         """Turn a text into what is printed, wherever it stands."""
-        return super().render_str(_shown(text), *args, **kwargs)
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]  # also inside JSON
+        return super().render_str(printable(text, keep="\n\t"), *args, **kwargs)
 
 
 stdout = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -64,8 +58,12 @@ def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print plain data as a table on stdout."""
-    table = Table(*rows[0], box=None, pad_edge=False)
+    """Print plain data as a table on stdout; names, which stand first, are never cut."""
+    first, *others = rows[0]
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True, min_width=max(len(str(row[first])) for row in rows))
+    for head in others:
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*map(str, row.values()))
     stdout.print(table)

@@ -2,7 +2,7 @@
 
 import os
 import re
-import traceback
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.many import Outcome, downscale_many
 from groklst_cli.pipeline.request import Request
 from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
+from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
 """Makes a request of what differs from scene to scene; the rest is settled."""
@@ -103,7 +104,7 @@ def run(
 
 def _show(outcome: Outcome, *, json: bool, debug: bool) -> None:
     if debug and outcome.failure is not None:
-        traceback.print_exception(outcome.failure)
+        sys.stderr.write(traced(outcome.failure))
     if json:
         console.print_json(outcome.to_json())
     elif outcome.failure is None:

@@ -185,7 +185,9 @@ def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range
     with gdal_environment(online=work.request.online):
         opened = _opened(work)
         parts = Parts(Path(folder), name)
-        if all(map(parts.done, group)):  # by a worker that was lost before it could say so
+        shapes = {row: opened.layout.row_shape(row, strip, opened.scene.scale) for row in group}
+        if all(parts.done(row, shape) for row, shape in shapes.items()):
+            # by a worker that was lost before it could say so
             return len(group) * len(opened.layout.columns_of(strip))
         method = opened.method
         if name == "deviation":

@@ -1,11 +1,13 @@
 """Figures of an evaluation: maps side by side as in papers, errors against gradients, scatter."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from groklst_cli.pipeline.contest import Shown
 from groklst_cli.pipeline.samples import Samples
 from groklst_cli.pipeline.scoreboard import Evaluation
+from groklst_cli.shown_text import printable
 
 _DPI: Final = 84
 _PANEL: Final = 2.7  # inches
@@ -22,8 +25,22 @@ _BINS: Final = 12
 _LEAST_IN_BIN: Final = 20
 
 Limits = tuple[float, float]
+_Given = ParamSpec("_Given")
 
 
+def _plainly(draw: Callable[_Given, None]) -> Callable[_Given, None]:
+    """Have every text drawn as it stands: no formula in it, no word about signs a font lacks."""
+
+    @wraps(draw)
+    def drawn(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")
+            draw(*args, **kwargs)
+
+    return drawn
+
+
+@_plainly
 def draw_maps(shown: Shown, path: Path) -> None:
     """Draw coarse LST, predictions and truth under one colour bar, and errors under another."""
     columns: list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]] = []
@@ -31,7 +48,7 @@ def draw_maps(shown: Shown, path: Path) -> None:
         columns.append(("coarse", shown.coarse, None))
     for method, fine in shown.predictions.items():
         rmse = shown.outcomes[method].scores.rmse
-        columns.append((f"{method}\nRMSE {rmse:.2f} K", fine, fine - shown.truth))
+        columns.append((f"{printable(method)}\nRMSE {rmse:.2f} K", fine, fine - shown.truth))
     columns.append(("truth", shown.truth, None))
     height, width = shown.truth.shape
     rows = _PANEL * height / width
@@ -65,6 +82,7 @@ def draw_layer(
     imsave(path, _lst_colours()(np.ma.masked_invalid(share)))
 
 
+@_plainly
 def draw_scores(evaluation: Evaluation, path: Path) -> None:
     """Draw every method's RMSE on every image, methods from best to worst."""
     standings = evaluation.standings()
@@ -74,7 +92,7 @@ def draw_scores(evaluation: Evaluation, path: Path) -> None:
         found = [o.scores.rmse for o in evaluation.outcomes if o.method == standing.method]
         panel.plot(found, [row] * len(found), "o", color="#2a6f97", alpha=0.35, markersize=6)
         panel.plot(standing.summary.mean["rmse"], row, "|", color="#c1121f", markersize=22)
-    panel.set_yticks(range(len(standings)), [standing.method for standing in standings])
+    panel.set_yticks(range(len(standings)), [printable(s.method) for s in standings])
     panel.set_ylim(len(standings) - 0.5, -0.5)
     panel.set_xlim(left=0)
     panel.set_xlabel("RMSE of each image (dots) and its mean (bar), K")
@@ -82,6 +100,7 @@ def draw_scores(evaluation: Evaluation, path: Path) -> None:
     figure.savefig(path, dpi=_DPI)
 
 
+@_plainly
 def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
     """Draw each method's RMSE where the truth's gradient is weak, and where it is strong."""
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -95,7 +114,7 @@ def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
         parts = np.array_split(np.argsort(slopes), _BINS)
         at = [float(slopes[part].mean()) for part in parts]
         rmse = [float(np.sqrt(np.mean(errors[part] ** 2))) for part in parts]
-        panel.plot(at, rmse, "o-", label=method, markersize=4)
+        panel.plot(at, rmse, "o-", label=printable(method), markersize=4)
     panel.set_xlabel("gradient of the truth, K per pixel (equal shares of the pixels)")
     panel.set_ylabel("RMSE, K")
     panel.set_ylim(bottom=0)
@@ -105,6 +124,7 @@ def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
     figure.savefig(path, dpi=_DPI)
 
 
+@_plainly
 def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
     """Draw prediction against truth as a two-dimensional histogram for each method."""
     truths = np.concatenate([sample.truth for sample in samples.values()])
@@ -126,7 +146,7 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
             cmin=1,
         )
         panel.plot(span, span, color="#c1121f", linewidth=0.8)
-        panel.set_title(method, fontsize=9)
+        panel.set_title(printable(method), fontsize=9)
         panel.set_aspect("equal")
     figure.supxlabel("truth, K", fontsize=9)
     figure.supylabel("prediction, K", fontsize=9)

@@ -98,15 +98,18 @@ class Job:
         if not keep and os.name == "nt":  # where a file that is open cannot be removed
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def recall(self, name: str, choose: Callable[[], int]) -> int:
-        """Return a number that this run, or the one it goes on with, has once chosen."""
+    def recall(self, name: str, choose: Callable[[], int], *, most: int = 2**16) -> int:
+        """Return a number from 1 on that this run, or the one it goes on with, has once chosen."""
         path = self.folder / f"{name}.json"
         try:
-            return int(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            kept = None
+        if type(kept) is not int or not 1 <= kept <= most:
             chosen = choose()
             self._note(path.name, chosen)
             return chosen
+        return kept
 
     def workplace(self, target: Path) -> Path:
         """Say where to make a file that is then renamed: here, if on the target's file system."""
@@ -184,11 +187,16 @@ class Parts:
         """Look at one kind of rows in a job's folder."""
         self._folder, self._name = folder, name
 
-    def done(self, row: int) -> bool:
-        """Tell whether a row is there and whole; what is not whole is removed."""
+    def done(self, row: int, shape: tuple[int, int]) -> bool:
+        """Tell whether a row is there, whole and of its shape; what is not is removed."""
+        head = _head(shape)
+        size = len(head) + 4 * shape[0] * shape[1]
         for path in self._paths(row):
-            if f"{zlib.crc32(path.read_bytes()):08x}" == path.stem.rpartition("-")[2]:
-                return True
+            if path.stat().st_size == size:
+                contents = path.read_bytes()
+                checksum = f"{zlib.crc32(contents):08x}"
+                if contents.startswith(head) and checksum == path.stem.rpartition("-")[2]:
+                    return True
             path.unlink()
         return False
 
@@ -230,10 +238,19 @@ def _folder_name(name: str) -> str:
     return f".{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.unfinished"
 
 
+def _head(shape: tuple[int, int]) -> bytes:
+    """Return how the file of a row of some shape begins, whatever its values."""
+    held = io.BytesIO()
+    kind = np.lib.format.dtype_to_descr(np.dtype(np.float32))
+    told = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(held, told)
+    return held.getvalue()
+
+
 def _npy(values: Fine) -> memoryview:
     """Lay an array out as a file of numpy's format 1.0."""
     held = io.BytesIO()
-    np.save(held, values, allow_pickle=False)
+    np.save(held, np.ascontiguousarray(values), allow_pickle=False)
     return held.getbuffer()
 
 

@@ -173,7 +173,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     except (ValueError, RecursionError) as error:  # numbers of too many digits, lists too deep
         raise InputError(f"{name} is no TOML: {error}; mend that line") from error
     kind = facts.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"{name}: kind is {kind!r}, not {' or '.join(_KINDS)}; write kind = …")
     known = fields(_KINDS[kind])
     names = [f.name for f in known]

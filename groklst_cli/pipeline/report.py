@@ -27,6 +27,7 @@ from groklst_cli.pipeline.scoreboard import (
     method_head,
     written,
 )
+from groklst_cli.shown_text import printable
 
 _PAGE: Final = "index.html"
 _PICTURES: Final = "pictures"
@@ -65,7 +66,7 @@ class Report:
         head = method_head(shown.outcomes.values())
         table = _table(list(shown.outcomes), [_figures(o) for o in shown.outcomes.values()], head)
         parts = [
-            f"<h3>{escape(shown.name)}</h3>",
+            f"<h3>{_text(shown.name)}</h3>",
             self._img(maps, f"Maps of {shown.name}"),
             f'<div class="scroll">{table}</div>',
             self._slider(shown, number),
@@ -88,7 +89,7 @@ class Report:
         rows = [standing.figures() for standing in standings]
         page = Template(files("groklst_cli.pipeline").joinpath("report.html").read_text("utf-8"))
         text = page.substitute(
-            title=escape(evaluation.title),
+            title=_text(evaluation.title),
             facts=_facts(evaluation),
             leaderboard=_table(
                 [s.method for s in standings], rows, method_head(evaluation.outcomes)
@@ -117,20 +118,20 @@ class Report:
         for plane, path in zip((before, shown.predictions[best]), paths, strict=True):
             figures.draw_layer(plane, shown.truth.shape, span, path)
         under, over = (self._source(path) for path in paths)
-        label = escape(f"{name} to the left, {best} to the right")
+        label = _text(f"{name} to the left, {best} to the right")
         return (
             f'<div class="slider"><img src="{under}" alt="{name}" loading="lazy">'
-            f'<img class="after" src="{over}" alt="{escape(best)}" loading="lazy">'
+            f'<img class="after" src="{over}" alt="{_text(best)}" loading="lazy">'
             f'<input type="range" min="0" max="100" value="50" aria-label="{label}">'
             '<div class="line"></div></div>'
-            f'<div class="ends"><span>{name}</span><span>{escape(best)}</span></div>'
+            f'<div class="ends"><span>{name}</span><span>{_text(best)}</span></div>'
         )
 
     def _picture(self, name: str) -> Path:
         return self._folder / _PICTURES / name
 
     def _img(self, path: Path, text: str) -> str:
-        return f'<img src="{self._source(path)}" alt="{escape(text)}" loading="lazy">'
+        return f'<img src="{self._source(path)}" alt="{_text(text)}" loading="lazy">'
 
     def _source(self, path: Path) -> str:
         size = path.stat().st_size
@@ -141,20 +142,20 @@ class Report:
 
 
 def _table(
-    methods: Sequence[str], rows: Sequence[Mapping[str, float]], method: str = "method"
+    methods: Sequence[str], rows: Sequence[Mapping[str, float]], first: str = "method"
 ) -> str:
     """Lay out figures by method, the best marked; columns that nobody has are left out."""
     shown = defined(rows)
     heads = "".join(
-        f'<th title="{escape(FIGURES[key][1])}">{escape(FIGURES[key][0])}</th>' for key in shown
+        f'<th title="{_text(FIGURES[key][1])}">{_text(FIGURES[key][0])}</th>' for key in shown
     )
     best = min(rows, key=lambda row: _last_if_nan(row["rmse"]))
     lines = []
     for method, row in zip(methods, rows, strict=True):
         cells = "".join(f"<td>{written(key, row.get(key, math.nan))}</td>" for key in shown)
         mark = ' class="best"' if row is best else ""
-        lines.append(f"<tr{mark}><td>{escape(method)}</td>{cells}</tr>")
-    head = f"<thead><tr><th>{escape(method)}</th>{heads}</tr></thead>"
+        lines.append(f"<tr{mark}><td>{_text(method)}</td>{cells}</tr>")
+    head = f"<thead><tr><th>{_text(first)}</th>{heads}</tr></thead>"
     return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
 
 
@@ -179,7 +180,7 @@ def _facts(evaluation: Evaluation) -> str:
         facts.append("fitted methods are fitted to each scene")
     if evaluation.baseline:
         facts.append(f"ratios to {evaluation.baseline}")
-    return escape(" · ".join(dict.fromkeys(facts)))
+    return _text(" · ".join(dict.fromkeys(facts)))
 
 
 def _left_out(evaluation: Evaluation) -> str:
@@ -192,7 +193,12 @@ def _left_out(evaluation: Evaluation) -> str:
 
 
 def _listed(images: Mapping[str, str]) -> str:
-    return "; ".join(f"{escape(name)}: {escape(why)}" for name, why in images.items())
+    return "; ".join(f"{_text(name)}: {_text(why)}" for name, why in images.items())
+
+
+def _text(text: str) -> str:
+    """Write a text into a page: its marks stand for themselves, and nothing turns its direction."""
+    return escape(printable(text))
 
 
 def _last_if_nan(rmse: float) -> float:

@@ -120,7 +120,14 @@ class Run:
     def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
         """Bring all rows of tiles in order: those that are kept from the disk, others made now."""
         parts, groups = self.job.parts(name), self.layout.groups_of(needed)
-        missing = [group for group in groups if not all(map(parts.done, group))]
+        missing = [
+            group
+            for group in groups
+            if not all(
+                parts.done(row, self.layout.row_shape(row, needed, self.scene.scale))
+                for row in group
+            )
+        ]
         across = len(self.layout.columns_of(needed))
         total = across * sum(map(len, groups))
         done = total - across * sum(map(len, missing))

@@ -1,17 +1,26 @@
 """Reading a list of scenes: CSV with a header, or one JSON object a line.
 
+CSV is read as spreadsheets save it: cells lie between commas, semicolons or tabs, names of columns
+in any case, and empty lines and columns at the end mean nothing.
+
 A list is data. Cells are text as it would be typed on the command line; what they mean is settled
 by whoever asked. The file is read as a stream, and no line of it may be longer than a mebibyte.
 """
 
 import csv
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from groklst_cli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import _csv
 
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "lst": (str,),
@@ -33,6 +42,7 @@ KEYS: Final[Mapping[str, tuple[type, ...]]] = {
 """What a scene may say, and the JSON types it may say it in."""
 
 _LONGEST: Final = 2**20  # characters of a line
+_SEPARATORS: Final = (",", ";", "\t")
 _JSON_LINES: Final = (".jsonl", ".ndjson", ".json-lines")
 
 
@@ -72,7 +82,7 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
                 empty = False
                 yield row
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+        raise UsageError(f"{path} is {_encoding(error)}; save it as UTF-8") from error
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
@@ -92,23 +102,54 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
         yield line
 
 
+def _encoding(error: UnicodeDecodeError) -> str:
+    """Say what a file is that is not UTF-8."""
+    if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16 text, as spreadsheets save it unless told otherwise"
+    return "not UTF-8 text"
+
+
 def _read_csv(path: Path, file: TextIO) -> Iterator[SceneRow]:
-    reader = csv.reader(_lines(path, file), strict=True)
+    reader, first = _reader(path, file)
     try:
-        header = [_key(name, f"{path} line 1") for name in next(reader, [])]
+        names = _without_empty_end(next(reader, []))
+        header = [_key(name, f"{path} line {first}") for name in names]
         twins = {key for key in header if header.count(key) > 1} - {"guide"}
         if "lst" not in header or twins:
             problem = f"names {', '.join(sorted(twins))} twice" if twins else "has no column lst"
-            raise UsageError(f"{path} line 1 {problem}; write a header such as lst,output,guide")
+            raise UsageError(
+                f"{path} line {first} {problem}; write a header such as lst,output,guide"
+            )
         for cells in reader:
-            where = f"{path} line {reader.line_num}"
-            if not cells:
-                continue
+            where = f"{path} line {reader.line_num + first - 1}"
+            if not any(cell.strip() for cell in cells):
+                continue  # spreadsheets leave such lines, and columns, at the end
+            if len(cells) > len(header):
+                cells = [*cells[: len(header)], *_without_empty_end(cells[len(header) :])]
             if len(cells) != len(header):
                 raise UsageError(f"{where} has {len(cells)} cells, the header has {len(header)}")
             yield _row(where, [(k, c.strip()) for k, c in zip(header, cells, strict=True)])
     except csv.Error as error:
-        raise UsageError(f"{path} line {reader.line_num}: {error}; quote cells as CSV") from error
+        where = f"{path} line {reader.line_num + first - 1}"
+        raise UsageError(f"{where}: {error}; quote cells as CSV") from error
+
+
+def _reader(path: Path, file: TextIO) -> "tuple[_csv.Reader, int]":
+    """Return a reader of what the file separates cells by, and the number of its first line."""
+    lines = _lines(path, file)
+    first, number = next(lines, ""), 1
+    if stated := re.fullmatch(r'"?sep=([,;\t])"?', first.strip(" \r\n"), re.IGNORECASE):
+        first, number = next(lines, ""), 2
+        separator = stated[1]
+    else:
+        separator = max(_SEPARATORS, key=first.count)  # no key holds any of them
+    return csv.reader(chain([first], lines), delimiter=separator, strict=True), number
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 def _read_json_lines(path: Path, file: TextIO) -> Iterator[SceneRow]:
@@ -159,15 +200,29 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
 
 
 def _key(name: str, where: str) -> str:
-    key = name.strip().replace("-", "_")
+    key = name.strip().lower().replace("-", "_").replace(" ", "_")
     if key not in KEYS:
         raise UsageError(f"{where}: {name!r} is no key of a scene; choose from {', '.join(KEYS)}")
     return key
 
 
+def _refuse_no_text(where: str, key: str, text: str) -> None:
+    """Refuse what can be the name of no file, as JSON can write it."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{where}: {key} holds half a character (\\u{ord(text[error.start]):x}), which no "
+            "name does; write the name as it is"
+        ) from error
+    if "\0" in text:
+        raise UsageError(f"{where}: {key} holds a NUL, which no name does; write the name as it is")
+
+
 def _row(where: str, pairs: list[tuple[str, str]]) -> SceneRow:
     cells: dict[str, tuple[str, ...]] = {}
     for key, text in pairs:
+        _refuse_no_text(where, key, text)
         if text:
             cells[key] = (*cells.get(key, ()), text)
     if "lst" not in cells:

@@ -11,6 +11,7 @@ from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary, plain
 from groklst_cli.geo.reference import Shifted
 from groklst_cli.geo.writer import check_target
 from groklst_cli.pipeline.failure import Failure
+from groklst_cli.shown_text import cell
 
 FIGURES: Final = {
     "rmse": ("RMSE", "mean over the images of the root mean squared error, K"),
@@ -168,7 +169,7 @@ class Evaluation:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""

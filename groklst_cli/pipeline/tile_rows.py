@@ -66,6 +66,11 @@ class Layout:
         """How many tiles the whole scene has."""
         return len(self.rows.spans) * len(self.columns.spans)
 
+    def row_shape(self, row: int, strip: Strip, scale: int) -> tuple[int, int]:
+        """Return height and width of a row of tiles over a strip's columns, fine pixels."""
+        down, across = self.rows.spans[row], strip.columns
+        return (down.stop - down.start) * scale, (across.stop - across.start) * scale
+
     @property
     def together(self) -> int:
         """How many rows of tiles share batches: more than one where a row is short of a batch."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.errors import UsageError
+from groklst_cli.shown_text import cell, printable
 
 COLUMNS: Final = (
     "step", "loss", "learning_rate", "steps_per_second", "wait",
@@ -50,7 +51,7 @@ class TrainLog:
         self._file = open(self._path, "w", newline="", encoding="utf-8")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, COLUMNS)
         self._writer.writeheader()
-        self._writer.writerows(kept)
+        self._writer.writerows({key: cell(value) for key, value in row.items()} for row in kept)
         self._file.flush()
 
     def __enter__(self) -> Self:
@@ -90,7 +91,7 @@ def draw(panels: Sequence[Panel], picture: Path) -> None:
         for axis, plane, title in zip(row, planes, ("", "fine", "truth"), strict=False):
             drawn = axis.imshow(plane, cmap="inferno", vmin=low, vmax=high, interpolation="none")
             axis.set_title(title)
-        row[0].set_title(f"{panel.name}\ncoarse", loc="left")
+        row[0].set_title(f"{printable(panel.name)}\ncoarse", loc="left", parse_math=False)
         figure.colorbar(drawn, ax=list(row[:3]), label="LST (K)", shrink=0.8)
         drawn = row[3].imshow(error, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="none")
         row[3].set_title(f"error, RMSE {np.sqrt(np.nanmean(error**2)):.3f} K")

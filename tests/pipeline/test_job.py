@@ -49,8 +49,8 @@ class TestJob:
         left_with_a_row(tmp_path, error)
         with job(tmp_path, resume=True) as again:
             parts = again.parts("lst")
-            assert parts.done(3)
-            assert not parts.done(2)
+            assert parts.done(3, (2, 2))
+            assert not parts.done(2, (2, 2))
             np.testing.assert_array_equal(parts.load(3), np.ones((2, 2)))
 
     def test_bad_input_leaves_nothing(self, tmp_path):
@@ -65,7 +65,7 @@ class TestJob:
         ):
             pass
         with job(tmp_path, overwrite=True) as anew:
-            assert not anew.parts("lst").done(3)
+            assert not anew.parts("lst").done(3, (2, 2))
 
     def test_a_change_is_named(self, tmp_path):
         left_with_a_row(tmp_path)
@@ -75,7 +75,7 @@ class TestJob:
         ):
             pass
         with job(tmp_path, resume=True) as still_there:
-            assert still_there.parts("lst").done(3)
+            assert still_there.parts("lst").done(3, (2, 2))
 
     def test_two_runs_do_not_write_one_output(self, tmp_path):
         with (
@@ -89,7 +89,7 @@ class TestJob:
         left_with_a_row(tmp_path)
         FileLock(tmp_path / ".out.tif.unfinished" / "lock").acquire().lock.release(force=True)
         with job(tmp_path, resume=True) as begun:
-            assert begun.parts("lst").done(3)
+            assert begun.parts("lst").done(3, (2, 2))
 
 
 class TestParts:
@@ -101,12 +101,12 @@ class TestParts:
         contents = bytearray(path.read_bytes())
         contents[-1] ^= 1
         path.write_bytes(bytes(contents) if damage is None else damage)
-        assert not parts.done(1)
+        assert not parts.done(1, (2, 3))
         assert os.listdir(tmp_path) == []
 
     def test_kinds_are_kept_apart(self, tmp_path):
         Parts(tmp_path, "lst").save(1, np.zeros((1, 1), np.float32))
-        assert not Parts(tmp_path, "deviation").done(1)
+        assert not Parts(tmp_path, "deviation").done(1, (1, 1))
 
 
 class TestDownscale:
