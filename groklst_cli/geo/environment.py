@@ -99,7 +99,7 @@ def check_vrt(path: str, depth: int = 0) -> None:
     if _RAW.search(text):
         raise InputError(
             f"{path} reads raw bytes of another file, expected a VRT of rasters; "
-            f"convert it with: gdal_translate {path} FILE.tif"
+            f"convert it with: rio convert {path} FILE.tif"
         )
     for name in sorted({unescape(found).strip() for found in _SOURCE.findall(text)}):
         if is_remote(name) and not is_online():

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
@@ -63,6 +64,12 @@ class Grid:
         return math.hypot(t.a, t.d), math.hypot(t.b, t.e)
 
     @property
+    def height_units(self) -> frozenset[str]:
+        """Names of the unit of heights in a CRS that has them."""
+        axes = pyproj.CRS.from_user_input(self.crs).axis_info
+        return frozenset(axis.unit_name for axis in axes if axis.direction in ("up", "down"))
+
+    @property
     def flaw(self) -> str | None:
         """Say why pixels have no usable place on this grid; None if they have one."""
         t = self.transform
@@ -70,7 +77,10 @@ class Grid:
         near = all(abs(number) < _FARTHEST for number in numbers)  # which NaN is not
         if not near or min(self.pixel_size) < _LEAST_STEP or t.is_degenerate or t.is_identity:
             shown = " ".join(f"{number:g}" for number in numbers)
-            return f"has no usable geotransform ({shown}); set it with: rio edit-info --transform"
+            return (
+                f"has no usable geotransform ({shown}); set it with: rio edit-info --transform "
+                "'[dx, 0, left, 0, -dy, top]' FILE"
+            )
         if self.crs.is_geographic and not self._fits_the_world():
             left, bottom, right, top = self.bounds
             return (

@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.containers import advice_of, placing, setting_crs, setting_scale
 from groklst_cli.geo.drivers import DRIVERS
 from groklst_cli.geo.environment import check_vrt, looks_like_vrt, refuse_network
 from groklst_cli.geo.grid import Grid
@@ -80,7 +81,7 @@ def open_raster(path: str) -> DatasetReader:
     except UNREADABLE as error:
         reason = "it is a folder" if os.path.isdir(path) else _reason(error)
         raise InputError(
-            f"{path} cannot be read as a raster: {reason}; name a GeoTIFF or another raster file"
+            f"{path} cannot be read as a raster: {reason}; {advice_of(path)}"
         ) from error
     if dataset.driver == "VRT" and not is_checked:  # in an archive, or written as a path
         try:
@@ -94,12 +95,9 @@ def open_raster(path: str) -> DatasetReader:
     elif dataset.count == 0:
         problem = f"holds no band; name one of its subdatasets{_named(dataset.subdatasets)}"
     elif dataset.transform.is_identity and (dataset.gcps[0] or dataset.rpcs):
-        problem = (
-            "is placed by control points or RPCs only, not by a geotransform; warp it first "
-            f"with: gdalwarp {path} warped.tif"
-        )
+        problem = placing(dataset, path)
     elif dataset.crs is None:
-        problem = "has no CRS; set the right one with: rio edit-info --crs EPSG:… " + path
+        problem = f"has no CRS; set the right one with: {setting_crs(dataset, path)}"
     else:
         problem = grid_of(dataset).flaw
     if problem:
@@ -176,7 +174,7 @@ def check_band(dataset: DatasetReader, path: str, band: int) -> None:
     if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
         raise InputError(
             f"{path} band {band} has scale {scale:g} and offset {offset:g}, which leave no values; "
-            f"set them right with: gdal_edit.py -scale 1 -offset 0 {path}"
+            f"set them right, or to 1 and 0 with: {setting_scale(path)}"
         )
 
 

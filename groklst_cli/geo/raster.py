@@ -202,7 +202,8 @@ class LstSource:
     def _unit_words(self) -> list[str]:
         """Collect what band and file say of the unit that scale and offset lead to."""
         dataset, band = self._dataset, self._band
-        words = [dataset.units[band - 1] or ""]
+        heights = self.grid.height_units  # which GDAL takes for the band's unit
+        words = [word for word in (dataset.units[band - 1],) if word and word not in heights]
         for tags in (dataset.tags(band), dataset.tags()):
             words += [word for key, word in tags.items() if key.lower() in ("unit", "units")]
         scaled = (dataset.scales[band - 1], dataset.offsets[band - 1]) != (1.0, 0.0)
