@@ -1,9 +1,10 @@
 """Figures of an evaluation: maps side by side as in papers, errors against gradients, scatter."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, ParamSpec
 
 import numpy as np
@@ -20,6 +21,8 @@ from groklst_cli.shown_text import printable
 
 _DPI: Final = 84
 _PANEL: Final = 2.7  # inches
+_TITLE: Final = 34  # characters in a line
+_LINE: Final = 0.15  # inches
 _LARGEST: Final = 900  # pixels along a panel's longer side
 _BINS: Final = 12
 _LEAST_IN_BIN: Final = 20
@@ -48,11 +51,11 @@ def draw_maps(shown: Shown, path: Path) -> None:
         columns.append(("coarse", shown.coarse, None))
     for method, fine in shown.predictions.items():
         rmse = shown.outcomes[method].scores.rmse
-        columns.append((f"{printable(method)}\nRMSE {rmse:.2f} K", fine, fine - shown.truth))
+        columns.append((f"{_title(method)}\nRMSE {rmse:.2f} K", fine, fine - shown.truth))
     columns.append(("truth", shown.truth, None))
     height, width = shown.truth.shape
-    rows = _PANEL * height / width
-    figure = Figure(figsize=(_PANEL * len(columns) + 1, 2 * rows + 0.9), layout="constrained")
+    rows, high = _PANEL * height / width, 0.75 + _lines(shown.predictions)
+    figure = Figure(figsize=(_PANEL * len(columns) + 1, 2 * rows + high), layout="constrained")
     panels = figure.subplots(2, len(columns), squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
@@ -131,7 +134,8 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
     span = limits(truths)
     across = min(4, len(samples))
     down = -(-len(samples) // across)
-    figure = Figure(figsize=(3.2 * across + 0.8, 3.3 * down), layout="constrained")
+    high = 3.3 + _lines(samples)
+    figure = Figure(figsize=(3.2 * across + 0.8, high * down), layout="compressed")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for panel in panels.flat[len(samples) :]:
         panel.set_axis_off()
@@ -146,12 +150,22 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
             cmin=1,
         )
         panel.plot(span, span, color="#c1121f", linewidth=0.8)
-        panel.set_title(printable(method), fontsize=9)
+        panel.set_title(_title(method), fontsize=9)
         panel.set_aspect("equal")
     figure.supxlabel("truth, K", fontsize=9)
     figure.supylabel("prediction, K", fontsize=9)
     figure.colorbar(drawn, ax=list(panels.flat), label="sampled pixels", shrink=0.9, pad=0.01)
     figure.savefig(path, dpi=_DPI)
+
+
+def _title(method: str) -> str:
+    """Break a name, which may be a long path, into lines that a panel is wide enough for."""
+    return fill(printable(method), _TITLE, break_on_hyphens=False)
+
+
+def _lines(methods: Iterable[str]) -> float:
+    """Return the height that the longest title takes, inches."""
+    return _LINE * max(_title(method).count("\n") + 1 for method in methods)
 
 
 def limits(plane: NDArray[np.float32]) -> Limits:
