@@ -17,7 +17,7 @@ from pyproj import Geod, Transformer
 from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.scenes import SceneFolder, refuse_reference
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
@@ -118,11 +118,12 @@ class SceneTruth:
             if files.clear is not None:
                 self._clear = GuideSource(BandSource(str(files.clear)), raw, "nearest")
                 opened.callback(self._clear.close)
-            self._guides = []
+            self._guides: list[GuideSource] = []
             for source in files.guides:
                 guide = GuideSource(source, self.grid)
                 opened.callback(guide.close)
                 self._guides.append(guide)
+            tell_apart(self._guides)
             self._choose_bands(bands)
             self._opened = opened.pop_all()
 

@@ -9,10 +9,11 @@ import pytest
 import rasterio
 
 from groklst_cli.data.scenes import SceneFacts, SceneFolder, scene_folders
-from groklst_cli.data.truth import SceneFiles
+from groklst_cli.data.truth import SceneFiles, SceneTruth
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.cases import cross_sensor_case, wald_case
 from groklst_cli.pipeline.contest import Contender
 from groklst_cli.pipeline.prepare import Preparation, prepare
@@ -185,3 +186,12 @@ def test_the_truth_of_wald_s_protocol_is_the_lst_and_not_the_reference(town, tmp
     case = wald_case(SceneFolder.read(town), WALD, tmp_path)
     with rasterio.open(town / "lst.tif") as raster:
         np.testing.assert_allclose(case.coarse, block_means(raster.read(1), 2), rtol=1e-6)
+
+
+def test_bands_have_the_names_that_downscale_gives_them(town):
+    for name in TOWN:
+        shutil.move(town / f"{name}.tif", town / f"HLS.S30.T47SND.2024188.{name}.2.0.tif")
+    files = SceneFiles.find(town)
+    with SceneTruth(files) as truth, Scene(files.lst, files.guides, 2) as scene:
+        assert truth.bands == scene.bands
+        assert set(truth.bands) == set(TOWN)
