@@ -1,27 +1,31 @@
 """Every command and every block of Python that README and docs show is run as it stands there.
 
-A page is followed from top to bottom in a folder of its own that holds the samples. ``…`` in shown
-output stands for anything. A command may fail only where ``$ echo $?`` shows with what.
+All pages are followed in one folder tree, as in one checkout, each in the folder that it makes.
 """
 
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from groklst_cli import errors
-from groklst_cli.app import app, run
+from tests.cli.pages import (
+    OPENING,
+    PAGES,
+    ROOT,
+    blocks_of,
+    follow_page,
+    make_demo,
+    name_of,
+    opening_of,
+    pretend_demo,
+    runs_something,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SLOW = {"docs/training.md"}
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 DATA = {"text", "csv", "jsonl", "toml"}
 
@@ -30,8 +34,6 @@ NOT_RUN = frozenset(
     r"""
 make demo      # installs into .venv, downscales a sample, prints where result and picture are
 make test      # the same environment, then the tests
-source .venv/bin/activate
-cd demo
 pip install -c constraints.txt .
 python3 -m venv ~/groklst
 ~/groklst/bin/pip install -c constraints.txt '.[dask]'
@@ -67,29 +69,6 @@ groklst train --data set --scale 4 --recipe local --out run -d cpu --set workers
 )
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: what kind it says it is, and its text."""
-
-    kind: str
-    text: str
-
-    @property
-    def steps(self) -> Iterator[tuple[str, list[str]]]:
-        """Each command of a console block with the output that is shown under it."""
-        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
-            command, *shown = re.sub(r"\\\n\s*", "", part).splitlines()
-            yield command, shown
-
-
-def blocks_of(page: Path) -> list[Block]:
-    return [Block(kind, text) for kind, text in FENCE.findall(page.read_text(encoding="utf-8"))]
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     """The samples, made by their script as people start it."""
@@ -99,87 +78,56 @@ def samples(tmp_path_factory):
     return folder
 
 
-def groklst(arguments: list[str]) -> int:
-    return run(lambda: app(arguments))
-
-
-def make_folder(arguments: list[str]) -> int:
-    Path(arguments[-1]).mkdir(parents=True, exist_ok="-p" in arguments)
-    return 0
-
-
-def list_folder(arguments: list[str]) -> int:
-    folder = Path(arguments[0] if arguments else ".")
-    print("\n".join(sorted(path.name for path in folder.iterdir())))
-    return 0
-
-
-PROGRAMS: dict[str, Callable[[list[str]], int]] = {
-    "groklst": groklst,
-    "mkdir": make_folder,
-    "ls": list_folder,
-    "truncate": lambda arguments: subprocess.run(["truncate", *arguments]).returncode,
-}
-
-
-def matches(shown: list[str], said: list[str]) -> bool:
-    """Tell whether the shown lines stand in what was said, in their order."""
-    remaining = iter(said)
-    patterns = [re.escape(line).replace("…", ".*") for line in shown]
-    return all(any(re.fullmatch(p, line) for line in remaining) for p in patterns)
-
-
-def follow(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
-    """Run a console block's commands and compare what they say with what is shown."""
-    code = 0
-    for command, shown in block.steps:
-        if command == "echo $?":
-            assert shown == [str(code)], f"the command before ended with {code}"
-            code = 0
-            continue
-        assert code == 0, f"the command before {command!r} ended with {code}"
-        program, *arguments = shlex.split(command, comments=True)
-        assert program in PROGRAMS, f"{program} is no program that pages may run: {command}"
-        code = PROGRAMS[program](arguments)
-        out, err = capsys.readouterr()
-        said = [line.rstrip() for line in (out + err).splitlines()]
-        assert matches(shown, said), f"{command}\nshows {shown}\nbut says {said}"
-    assert code == 0, f"the last command ended with {code}:\n{block.text}"
-
-
-def keep(block: Block, folder: Path) -> None:
-    """Write a TOML block that names its file; a list of scenes is one of the samples."""
-    if block.kind == "toml":
-        name = block.text.splitlines()[0].removeprefix("# ")
-        (folder / name).write_text(block.text, encoding="utf-8")
-    if block.kind in ("csv", "jsonl"):
-        there = [path.read_text(encoding="utf-8") for path in folder.glob(f"*.{block.kind}")]
-        assert block.text in there, f"no sample holds\n{block.text}"
-
-
 def page_parameter(page: Path):
     marks = [pytest.mark.slow] if name_of(page) in SLOW else []
     return pytest.param(page, id=name_of(page), marks=marks)
 
 
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The root of a checkout in which all pages are followed, one after the other."""
+    return tmp_path_factory.mktemp("tree")
+
+
+def outside(tree: Path, page: Path) -> set[tuple[str, int, int]]:
+    """Describe all files of a tree but those in a page's folder."""
+    opened = opening_of(page)
+    own = None if opened is None else tree / opened[1]
+    files = [path for path in tree.rglob("*") if path.is_file() and own not in path.parents]
+    return {(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
 @pytest.mark.parametrize("page", [page_parameter(page) for page in PAGES])
-def test_a_page_does_what_it_says(page, samples, tmp_path, monkeypatch, capsys):
-    folder = tmp_path / "page"
-    shutil.copytree(samples, folder)
-    monkeypatch.chdir(folder)
-    variables: dict[str, object] = {}
-    for block in blocks_of(page):
-        if block.kind == "console":
-            follow(block, capsys)
-        elif block.kind == "python":
-            exec(compile(block.text, name_of(page), "exec"), variables)  # our own page's
-        else:
-            keep(block, folder)
+def test_a_page_does_what_it_says_and_only_in_its_folder(page, samples, tree, monkeypatch, capsys):
+    before = outside(tree, page)
+    follow_page(page, tree, samples, monkeypatch, capsys, pretend_demo)
+    assert outside(tree, page) == before
+
+
+@pytest.mark.slow
+def test_pages_can_be_followed_in_any_order(samples, tmp_path, monkeypatch, capsys):
+    for page in reversed(PAGES):
+        follow_page(page, tmp_path, samples, monkeypatch, capsys, make_demo)
+
+
+def test_pages_make_their_folders_before_they_run_anything():
+    folders = []
+    for page in PAGES:
+        ran = [number for number, block in enumerate(blocks_of(page)) if runs_something(block)]
+        opened = opening_of(page)
+        assert bool(ran) == (opened is not None), page
+        if opened is not None:
+            assert opened[0] < ran[0], page
+            folders.append(opened[1])
+    assert len(folders) > 8
+    assert len({Path(folder) for folder in folders}) == len(folders)
+    assert not [a for a in folders for b in folders if Path(a) in Path(b).parents]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_is_not_run_is_listed(page):
     loose = [block for block in blocks_of(page) if block.kind in ("", "sh")]
+    loose = [block for block in loose if not OPENING.fullmatch(block.text)]
     lines = [line for block in loose for line in block.text.splitlines() if line]
     assert [line for line in lines if line not in NOT_RUN] == []
     assert {block.kind for block in blocks_of(page)} <= {"console", "python", "", "sh", *DATA}
