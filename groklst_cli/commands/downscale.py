@@ -174,7 +174,8 @@ def downscale(
     )
     if out_dir is not None or batch_file is not None:
         if batch_file is not None:
-            requests = many_scenes.from_list(ask, scale, batch_file, out_dir)
+            note = console.Notes(quiet=quiet)
+            requests = many_scenes.from_list(ask, scale, batch_file, out_dir, note)
         else:
             requests = many_scenes.from_paths(ask, scale, lsts, out_dir or Path())
         debug = bool(context.find_root().params.get("debug"))

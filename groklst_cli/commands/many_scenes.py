@@ -3,18 +3,19 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli import console
 from groklst_cli.commands import parse
+from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import SomeFailedError, UsageError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.many import Outcome, downscale_many
 from groklst_cli.pipeline.request import Request
-from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
+from groklst_cli.pipeline.scene_list import SceneRow
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -58,19 +59,25 @@ def from_paths(ask: Ask, scale: int, lsts: Sequence[str], folder: Path) -> list[
     return [ask(lst=lst, output=_default_output(lst, folder, scale)) for lst in sources]
 
 
-def from_list(ask: Ask, scale: int, batch_file: Path, out_dir: Path | None) -> list[Request]:
+def from_list(
+    ask: Ask,
+    scale: int,
+    batch_file: Path,
+    out_dir: Path | None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Collection[Request]:
     """Ask for each scene of a list what its line says, and for the rest the same.
 
     Raises:
         UsageError: If a line does not make sense, or an output lies outside ``out_dir`` or,
             without one, the list's folder.
     """
-    rows = read_scene_list(batch_file)
-    return [_from_row(ask, scale, row, batch_file.parent, out_dir) for row in rows]
+    folder = batch_file.parent
+    return ListedRequests(batch_file, lambda row: _from_row(ask, scale, row, folder, out_dir), note)
 
 
 def run(
-    requests: Sequence[Request], *, dry_run: bool, json: bool, quiet: bool, debug: bool
+    requests: Collection[Request], *, dry_run: bool, json: bool, quiet: bool, debug: bool
 ) -> None:
     """Carry out requests; print each one's result as it comes, and at the end what failed.
 

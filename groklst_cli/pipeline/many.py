@@ -1,9 +1,14 @@
 """Downscaling many scenes, one after another; a scene that fails does not stop the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.downscale import downscale, plan_downscale
@@ -53,7 +58,7 @@ class Outcome:
 
 
 def downscale_many(
-    requests: Sequence[Request],
+    requests: Collection[Request],
     *,
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
@@ -88,21 +93,36 @@ def downscale_many(
         yield outcome
 
 
-def refuse_collisions(requests: Sequence[Request]) -> None:
-    """Refuse scenes that would spoil each other.
+def refuse_collisions(requests: Collection[Request]) -> None:
+    """Refuse scenes that would spoil each other; eight bytes are kept of each file.
 
     Raises:
         UsageError: If two outputs are one file, or an output is another scene's input.
     """
+    read, written = array("Q"), array("Q")
+    for request in requests:
+        read.extend(_mark(path) for path in _inputs(request))
+        written.extend(map(_mark, request.targets))
+    marks, counts = np.unique(np.array(written), return_counts=True)
+    suspected = marks[(counts > 1) | np.isin(marks, np.array(read))]
+    if suspected.size:
+        _refuse_first_collision(requests, frozenset(suspected.tolist()))
+
+
+def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) -> None:
+    """Compare the files of some marks by their full names."""
     inputs = {
-        Path(source.path).resolve()
+        path.resolve()
         for request in requests
-        for source in (request.lst, *request.guides)
+        for path in _inputs(request)
+        if _mark(path) in suspected
     }
     written: dict[Path, str] = {}
     for request in requests:
         for target in request.targets:
             place, lst = target.resolve(), request.lst.path
+            if _mark(target) not in suspected:
+                continue
             if place in written:
                 raise UsageError(
                     f"{written[place]} and {lst} would both be written to {target}; "
@@ -111,6 +131,16 @@ def refuse_collisions(requests: Sequence[Request]) -> None:
             if place in inputs:
                 raise UsageError(f"{target} would be written for {lst}, but is an input itself")
             written[place] = lst
+
+
+def _inputs(request: Request) -> list[Path]:
+    return [Path(source.path) for source in (request.lst, *request.guides)]
+
+
+def _mark(path: Path) -> int:
+    """Return 64 bits that stand for a file, whatever it is called by."""
+    name = os.fsencode(path.resolve())
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
 
 
 def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> Outcome:

@@ -1,15 +1,20 @@
 """Lists as spreadsheets save them are read; lists made to harm end in one line before any scene."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.job import Job, Parts
+from groklst_cli.pipeline.many import refuse_collisions
 from groklst_cli.pipeline.protocol import parse_protocol
-from groklst_cli.pipeline.scene_list import read_scene_list
+from groklst_cli.pipeline.request import Request
+from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
 from tests.trust.refusal import Case, refuse
 
 PLAIN = "lst,output,scale\nday.tif,fine.tif,4\n"
@@ -173,3 +178,74 @@ def test_what_reads_lists_raises_nothing_else(tmp_path):
                 list(read_scene_list(path))
             except (UsageError, InputError):
                 continue
+
+
+class TestLength:
+    """Lists of any length."""
+
+    @pytest.fixture
+    def asked(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("groklst_cli.commands.listed._FEW", 3)
+        monkeypatch.setattr("groklst_cli.commands.listed._OFTEN", 2)
+
+        def ask(count: int) -> ListedRequests:
+            rows = "".join(f"{number}.tif\n" for number in range(count))
+            (tmp_path / "list.csv").write_text("lst\n" + rows)
+            return ListedRequests(tmp_path / "list.csv", self.request, self.said.append)
+
+        self.said: list[str] = []
+        return ask
+
+    def request(self, row: SceneRow) -> Request:
+        name = row.cells["lst"][0]
+        return Request(BandSource(name), Path(f"out_{name}"), scale=2)
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])
+    def test_every_pass_gives_all_scenes_in_order(self, asked, count):
+        requests = asked(count)
+        names = [f"{number}.tif" for number in range(count)]
+        for _ in range(2):
+            assert [request.lst.path for request in requests] == names
+        assert len(requests) == count
+
+    def test_a_long_list_says_how_far_it_is_read(self, asked, tmp_path):
+        asked(5)
+        assert self.said == [f"{tmp_path / 'list.csv'}: {n} scenes read" for n in (2, 4)]
+
+    def test_a_long_list_that_changes_is_refused(self, asked, tmp_path):
+        requests = asked(5)
+        (tmp_path / "list.csv").write_text("lst\nother.tif\nother.tif\n")
+        with pytest.raises(InputError, match="changed while its scenes were made"):
+            list(requests)
+
+    def test_a_short_list_may_change(self, asked, tmp_path):
+        requests = asked(3)
+        (tmp_path / "list.csv").write_text("lst\nother.tif\n")
+        assert [request.lst.path for request in requests] == ["0.tif", "1.tif", "2.tif"]
+
+    def test_a_bad_line_is_found_before_any_scene(self, asked, tmp_path):
+        (tmp_path / "list.csv").write_text("lst\n" + "a.tif\n" * 8 + "a.tif,b.tif\n")
+        with pytest.raises(UsageError, match="line 10"):
+            ListedRequests(tmp_path / "list.csv", self.request)
+
+    def test_collisions_are_found_among_any_number(self, asked):
+        refuse_collisions(asked(9))
+        twice = [self.request(SceneRow("", {"lst": (name,)})) for name in ("a", "b", "c", "b")]
+        with pytest.raises(UsageError, match="b and b would both be written to out_b"):
+            refuse_collisions(twice)
+        twice[3] = Request(BandSource("d"), Path("./a"), scale=2)
+        with pytest.raises(UsageError, match="a would be written for d, but is an input itself"):
+            refuse_collisions(twice)
+
+    def test_memory_does_not_grow_with_the_list(self, asked, tmp_path):
+        def taken(count: int) -> int:
+            asked(count)  # writes the list
+            tracemalloc.start()
+            try:
+                refuse_collisions(ListedRequests(tmp_path / "list.csv", self.request))
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+        few, many = taken(50), taken(1050)
+        assert many - few < 1000 * 100  # bytes a scene; a request alone takes over a thousand
