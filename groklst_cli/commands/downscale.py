@@ -182,7 +182,11 @@ def downscale(
         many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     lst = parse.band_source(lsts[0])
-    request = ask(lst=lst, output=parse.output_path(lst, output, output_option, scale))
+    request = ask(
+        lst=lst,
+        output=parse.output_path(lst, output, output_option, scale),
+        named=parse.naming(output, output_option),
+    )
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)
         console.print_json({**plan.to_json(), "estimate": estimate.to_json()})

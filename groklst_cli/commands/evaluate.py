@@ -81,11 +81,10 @@ def evaluate(
     from groklst_cli import console
     from groklst_cli.commands import parse
     from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.geo.writer import check_target
+    from groklst_cli.geo.targets import check_target, spare
     from groklst_cli.pipeline import evaluate as pipeline
     from groklst_cli.pipeline.contest import Contender, Follow, Judgement
     from groklst_cli.pipeline.report import Report
-    from groklst_cli.pipeline.targets import spare
     from groklst_cli.pipeline.threshold import Threshold, check_thresholds
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]

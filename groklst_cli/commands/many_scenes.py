@@ -56,7 +56,7 @@ def tell_apart(
 def from_paths(ask: Ask, scale: int, lsts: Sequence[str], folder: Path) -> list[Request]:
     """Ask for each LST the same, into one folder."""
     sources = [parse.band_source(text) for text in lsts]
-    return [ask(lst=lst, output=_default_output(lst, folder, scale)) for lst in sources]
+    return [ask(lst=t, output=_default_output(t, folder, scale), named="lst") for t in sources]
 
 
 def from_list(
@@ -124,11 +124,12 @@ def _from_row(ask: Ask, scale: int, row: SceneRow, folder: Path, out_dir: Path |
         scale = changes.get("scale", scale)
         lst = _source(row.cells["lst"][0], folder)
         named = row.get("output")
+        place = None if named is None else results / named
         if named is None and out_dir is not None:
             changes["output"] = _default_output(lst, out_dir, scale)
         else:
-            place = None if named is None else results / named
             changes["output"] = parse.output_path(lst, place, None, scale)
+        changes["named"] = parse.naming(None, place)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
         for key in ("uncertainty", "picture"):

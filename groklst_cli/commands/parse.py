@@ -8,6 +8,7 @@ from typing import Final, Literal, cast, get_args
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.methods import PrecisionChoice
 from groklst_cli.pipeline.request import Coregistration, PointSpread
@@ -38,6 +39,13 @@ def output_path(source: BandSource, first: Path | None, second: Path | None, sca
     if not local.name:
         raise UsageError(f"{source.path} is a folder; name a raster file")
     return local.with_name(f"{local.stem}_x{scale}.tif")
+
+
+def naming(argument: Path | None, option: Path | None) -> Naming:
+    """Say who named the output."""
+    if option is not None:
+        return "option"
+    return "lst" if argument is None else "argument"
 
 
 def units(text: str) -> Units | None:

@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.companions import refuse_changed
 from groklst_cli.geo.containers import advice_of, placing, setting_crs, setting_scale
 from groklst_cli.geo.drivers import DRIVERS
 from groklst_cli.geo.environment import check_vrt, looks_like_vrt, refuse_network
@@ -89,6 +90,11 @@ def open_raster(path: str) -> DatasetReader:
         except InputError:
             dataset.close()
             raise
+    try:
+        refuse_changed(dataset, path)
+    except InputError:
+        dataset.close()
+        raise
     problem = None
     if dataset.count > _MOST_BANDS:
         problem = f"claims {dataset.count} bands, at most {_MOST_BANDS} can be; cut it first"

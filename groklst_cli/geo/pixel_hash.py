@@ -1,6 +1,7 @@
 """The hash of a result's pixels, and whether a finished file still holds what was written."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-STATUS_TAG: Final = "GROKLST_STATUS"
+from groklst_cli.geo.companions import STATUS_TAG, flaw_beside, read_alone
+
 JOB_TAG: Final = "GROKLST_JOB"
 PIXELS_TAG: Final = "GROKLST_PIXELS"
 
@@ -49,6 +51,21 @@ def keeps_bits(creation: Mapping[str, str]) -> bool:
     return compression in _LOSSLESS
 
 
+def is_of(path: Path, job: str) -> bool:
+    """Tell whether a file is the finished result of a job, as its tags say.
+
+    Args:
+        path: The file.
+        job: The job's digest.
+    """
+    try:
+        with read_alone(), rasterio.open(path, driver="GTiff") as found:
+            tags = found.tags()
+    except RasterioError:
+        return False
+    return tags.get(STATUS_TAG) == "complete" and bool(tags.get(JOB_TAG) == job)
+
+
 def find_flaw(path: Path, job: str) -> str | None:
     """Say what keeps a file from being the whole and unchanged result of a job; None if nothing.
 
@@ -57,7 +74,7 @@ def find_flaw(path: Path, job: str) -> str | None:
         job: The job's digest.
     """
     try:
-        with rasterio.open(path, driver="GTiff") as found:
+        with read_alone(), rasterio.open(path, driver="GTiff") as found:
             tags = found.tags()
             if tags.get(STATUS_TAG) != "complete":
                 return f"has no tag {STATUS_TAG}=complete"
@@ -65,10 +82,15 @@ def find_flaw(path: Path, job: str) -> str | None:
                 return f"its tag {JOB_TAG} is another job's: inputs, options or version changed"
             if PIXELS_TAG not in tags:
                 return f"has no tag {PIXELS_TAG} to check its pixels by (lossy --co?)"
-            pixels = PixelHash()
+            pixels, low, high = PixelHash(), math.inf, -math.inf
             for row in range(0, found.height, _ROWS):
                 rows = min(_ROWS, found.height - row)
-                pixels.add(found.read(1, window=Window(0, row, found.width, rows)))
+                values = found.read(1, window=Window(0, row, found.width, rows))
+                pixels.add(values)
+                known = values[np.isfinite(values) & (values != found.nodata)]
+                if known.size:
+                    low, high = min(low, float(known.min())), max(high, float(known.max()))
+        flaw = flaw_beside(path, (low, high))
     except RasterioError as error:
         return f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
-    return None if tags[PIXELS_TAG] == str(pixels) else f"its pixels are not those of {PIXELS_TAG}"
+    return flaw if tags[PIXELS_TAG] == str(pixels) else f"its pixels are not those of {PIXELS_TAG}"

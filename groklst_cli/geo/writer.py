@@ -5,11 +5,9 @@ under its final name is complete, always.
 """
 
 import contextlib
-import re
 import shutil
-import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,14 +21,14 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from groklst_cli.errors import GroklstError, OutputExistsError, UsageError
+from groklst_cli.errors import GroklstError, UsageError
+from groklst_cli.geo.companions import STATUS_TAG
 from groklst_cli.geo.creation import check_creation
-from groklst_cli.geo.durable import put_in_place
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.pixel_hash import PIXELS_TAG, STATUS_TAG, PixelHash, keeps_bits
+from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, keeps_bits
+from groklst_cli.geo.targets import Finished, Naming, check_target
 from groklst_cli.geo.units import CELSIUS_ZERO, Units
 
-_URL: Final = re.compile(r"\w{2,}:/")
 _FAILURES: Final = (RasterioError, OSError, CPLE_BaseError)
 """How a disk refuses; rasterio's copy lets GDAL's own errors through as they are."""
 
@@ -76,7 +74,8 @@ class ResultFile:
     """A GeoTIFF in the making.
 
     Used as a context manager: left without error, the file stands under its final name; left with
-    one, nothing is there but what was there before.
+    one, nothing is there but what was there before. Where several files are to appear together,
+    each is finished first, and whoever finished them places them before they are left.
     """
 
     def __init__(
@@ -87,6 +86,7 @@ class ResultFile:
         *,
         overwrite: bool,
         folder: Path | None = None,
+        named: Naming = "option",
     ) -> None:
         """Plan a file; nothing is written yet.
 
@@ -96,14 +96,17 @@ class ResultFile:
             form: How it is stored.
             overwrite: Whether the target may be replaced.
             folder: Where to work, on the target's file system; the target's own by default.
+            named: Who named the target.
 
         Raises:
             OutputExistsError: If the target exists and may not be replaced.
             UsageError: If the target is a folder, or its folder does not exist.
         """
-        self.path, self.grid, self._form, self._overwrite = path, grid, form, overwrite
+        self.path, self.grid, self._form = path, grid, form
+        self._overwrite, self._named = overwrite, named
         self._work = path.parent if folder is None else folder
-        check_target(path, overwrite=overwrite)
+        self._finished: Finished | None = None
+        check_target(path, overwrite=overwrite, named=named)
 
     def __enter__(self) -> Self:
         prefix = f".{self.path.name[:40]}."
@@ -130,12 +133,8 @@ class ResultFile:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
-                self._finish()
-        except GroklstError:  # some are OSErrors too
-            raise
-        except _FAILURES as failure:
-            raise GroklstError(f"{self.path} could not be written: {failure}") from failure
+            if kind is None and self._finished is None:
+                self._place()
         finally:
             with contextlib.suppress(*_FAILURES):
                 self._rows.close()
@@ -159,6 +158,39 @@ class ResultFile:
         window = Window(0, row, self.grid.width, len(fine))
         try:
             self._rows.write(stored, 1, window=window)
+        except _FAILURES as failure:
+            raise GroklstError(f"{self.path} could not be written: {failure}") from failure
+
+    def finish(self) -> Finished:
+        """Make the file whole under a name of its own, and check it.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        if self._finished is None:
+            with self._refusals():
+                made = self._make()
+            self._finished = Finished(made, self.path, self._overwrite, self._named)
+        return self._finished
+
+    def _place(self) -> None:
+        """Give the file its final name.
+
+        Raises:
+            OutputExistsError: If that was taken meanwhile.
+            GroklstError: If the disk refuses.
+        """
+        finished = self.finish()
+        finished.check()
+        finished.place()
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say of which file the disk wants nothing."""
+        try:
+            yield
+        except GroklstError:  # some are OSErrors too
+            raise
         except _FAILURES as failure:
             raise GroklstError(f"{self.path} could not be written: {failure}") from failure
 
@@ -200,7 +232,7 @@ class ResultFile:
             "BIGTIFF": "IF_SAFER",
         }
 
-    def _finish(self) -> None:
+    def _make(self) -> Path:
         self._rows.update_tags(**self._form.tags)
         self._rows.set_band_description(1, "LST")
         self._rows.set_band_unit(1, "K" if self._form.units == "K" else "degC")
@@ -216,8 +248,7 @@ class ResultFile:
         rasterio.shutil.copy(rows, made, driver="COG", **options)
         rows.unlink()
         self._check(made)
-        check_target(self.path, overwrite=self._overwrite)
-        put_in_place(made, self.path)
+        return made
 
     def _check(self, made: Path) -> None:
         """Make sure that the file holds this grid and every block of it.
@@ -239,30 +270,3 @@ class ResultFile:
                 sparse = offset is None and self._form.creation
                 if not sparse and (not offset or int(offset) + int(length or 0) > size):
                     raise GroklstError(f"{self.path}: block {where} was not written; disk full?")
-
-
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Refuse a target that cannot or may not be written.
-
-    Raises:
-        OutputExistsError: If it exists and may not be replaced.
-        UsageError: If it can be no file here.
-    """
-    if "\0" in str(path):
-        raise UsageError(f"{str(path)!r} holds a zero byte; name a file without one")
-    if str(path).startswith("/vsi") or _URL.match(str(path)):
-        raise UsageError(f"{path} is no local file; write one here, and copy it there")
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        if path.parent.is_dir():
-            return
-        raise UsageError(f"there is no folder {path.parent}; make it first") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be a file: {error.strerror}; name another") from error
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file in it")
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
-        raise UsageError(f"{path} is a pipe, socket or device; name a file")
-    if not overwrite:
-        raise OutputExistsError(f"{path} exists; add --overwrite to replace it")

@@ -10,8 +10,7 @@ from groklst_cli.geo.band_names import Unnamed, name_by_files
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.opening import BandSource, data_bands, grid_of, open_raster
 from groklst_cli.geo.raster import LstSource
-from groklst_cli.geo.writer import check_target
-from groklst_cli.pipeline.targets import spare
+from groklst_cli.geo.targets import check_target, spare
 from groklst_models.bands import derivable
 from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError

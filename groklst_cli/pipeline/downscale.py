@@ -20,11 +20,10 @@ from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Job
 from groklst_cli.pipeline.memory import check_memory
 from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
-from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.plan import facts_of, layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
 from groklst_cli.pipeline.run import Run
-from groklst_cli.pipeline.targets import check_targets, spare
+from groklst_cli.pipeline.targets import check_targets, spare_inputs
 from groklst_models.acceleration import keep_freed_memory
 from groklst_models.contract import Method
 from groklst_models.threads import threads
@@ -70,7 +69,7 @@ def downscale(
         held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
         inputs = Inputs.of(request)
-        spare(request.targets, inputs.beside)
+        spare_inputs(request, [*inputs.named, *inputs.beside])
         check_memory(request, inputs)
         held.enter_context(inputs.watched())
         scene = held.enter_context(open_scene(request))
@@ -79,12 +78,19 @@ def downscale(
             note(line)
         shifts = coregister(scene, request.coregister, note)
         facts = facts_of(request, plan, scene, shifts) | inputs.facts()
-        job = Job(request.output, facts, resume=request.resume, overwrite=request.overwrite)
+        job = Job(
+            request.output,
+            facts,
+            resume=request.resume,
+            overwrite=request.overwrite,
+            others=request.targets[1:],
+        )
         if is_finished(request, job):
             note(f"{request.output} was finished by an earlier run")
             seconds = time.monotonic() - began
             return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
         with job, inputs.watched():
+            check_targets(request)  # again: what another run has just finished is there now
             method = prepare(
                 plan.choice,
                 scene,
@@ -115,9 +121,6 @@ def downscale(
                     note,
                 )
                 mean = run.write(_tags(plan, scene, shifts) | {JOB_TAG: job.digest})
-            if request.picture is not None:
-                folder = job.workplace(request.picture)
-                before_and_after(request.lst, request.output, request.picture, folder)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
 

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import rasterio
-from rasterio.errors import RasterioError
-
 from groklst_cli.errors import OutputExistsError
-from groklst_cli.geo.pixel_hash import JOB_TAG, STATUS_TAG, find_flaw
-from groklst_cli.geo.writer import check_target
+from groklst_cli.geo.companions import flaw_beside
+from groklst_cli.geo.pixel_hash import find_flaw, is_of
 from groklst_cli.pipeline.job import Job
 from groklst_cli.pipeline.request import Request
 
@@ -23,19 +20,12 @@ def is_finished(request: Request, job: Job) -> bool:
     if not request.resume:
         return False
     for path in (request.output, request.uncertainty):
-        if path is not None and path.exists() and not _is_ours(path, job):
-            check_target(path, overwrite=request.overwrite)
-            return False
+        if path is None or not path.exists():
+            continue
+        flaw = flaw_beside(path) if is_of(path, job.digest) else "is of another run"
+        if flaw is not None:
+            _refuse(path, flaw, request)
     return all(path.exists() for path in request.targets) and not job.folder.exists()
-
-
-def _is_ours(path: Path, job: Job) -> bool:
-    try:
-        with rasterio.open(path) as found:
-            tags = found.tags()
-    except RasterioError:
-        return False
-    return tags.get(STATUS_TAG) == "complete" and bool(tags.get(JOB_TAG) == job.digest)
 
 
 def _holds(request: Request, job: Job) -> bool:
@@ -44,13 +34,21 @@ def _holds(request: Request, job: Job) -> bool:
     existing = [path for path in request.targets if path.exists()]
     for path in existing:
         flaw = None if path == request.picture else find_flaw(path, job.digest)
-        if flaw is not None and not request.overwrite:
-            raise OutputExistsError(f"{path} exists, but {flaw}; add --overwrite to make it again")
         if flaw is not None:
+            _refuse(path, flaw, request)
             return False
     missing = [path for path in request.targets if path not in existing]
     if missing and existing and not (goes_on or request.overwrite):
         raise OutputExistsError(
-            f"{existing[0]} exists, but {missing[0]} does not; add --overwrite to make both again"
+            f"{existing[0]} exists, but {missing[0]} does not; {_how(request)} to make both again"
         )
     return not missing and not goes_on
+
+
+def _refuse(path: Path, flaw: str, request: Request) -> None:
+    if not request.overwrite:
+        raise OutputExistsError(f"{path} exists, but {flaw}; {_how(request)} to make it again")
+
+
+def _how(request: Request) -> str:
+    return "take --overwrite instead of --resume" if request.resume else "add --overwrite"

@@ -1,8 +1,8 @@
 """The unfinished run of an output: a hidden folder beside it, which ``--resume`` goes on from.
 
 It holds what the run was asked for and each predicted row of tiles. A row's file carries its own
-checksum in its name, so that one which was cut off, or lost in a power cut, is not trusted. The
-folder is locked while a process works in it, and the lock ends with the process.
+checksum in its name, so that one which was cut off, or lost in a power cut, is not trusted. What
+else the run writes is made in a hidden folder of its own, beside it.
 """
 
 import hashlib
@@ -11,22 +11,22 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from groklst_cli.errors import DeviceError, GroklstError, OutputExistsError, UsageError
 from groklst_cli.geo.durable import put_in_place, sync_folder
+from groklst_cli.geo.private import open_private, open_regular
+from groklst_cli.pipeline.workplace import LOCK, Workplace
 
 Fine = NDArray[np.float32]
 
 _FACTS: Final = "job.json"
-_LONGEST_NAME: Final = 255  # bytes, on most file systems
 _KEPT: Final = (GroklstError, DeviceError)  # failures after which going on may succeed
 
 
@@ -38,7 +38,13 @@ class Job:
     """
 
     def __init__(
-        self, target: Path, facts: Mapping[str, str], *, resume: bool, overwrite: bool
+        self,
+        target: Path,
+        facts: Mapping[str, str],
+        *,
+        resume: bool,
+        overwrite: bool,
+        others: Iterable[Path] = (),
     ) -> None:
         """Plan a run; nothing is written yet.
 
@@ -47,8 +53,10 @@ class Job:
             facts: All that the rows depend on, by name.
             resume: Whether to go on from what an earlier run has finished.
             overwrite: Whether an earlier run's work may be thrown away.
+            others: What the run writes beside its output; each is made in a folder of its own.
         """
-        self.folder = target.with_name(_folder_name(target.name))
+        self._place, self._others = Workplace(target), [Workplace(other) for other in others]
+        self.folder = self._place.folder
         self.facts = dict(facts)
         self._target, self._resume, self._overwrite = target, resume, overwrite
 
@@ -59,26 +67,23 @@ class Job:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def __enter__(self) -> Self:
-        lock = self.folder / "lock"
-        for path in (self.folder, lock):
-            if path.is_symlink():
-                raise UsageError(
-                    f"{path} is a link, which groklst never makes; remove it, then run again"
-                )
-        try:
-            self.folder.mkdir(exist_ok=True)
-            self._lock = FileLock(lock)
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise OutputExistsError(
-                f"another process is writing {self._target}; wait for it, or name another output"
-            ) from error
-        except OSError as error:
-            raise GroklstError(f"cannot write in {self._target.parent}: {error}") from error
+        self._place.enter()
+        entered = []
         try:
             self._begin()
+            for other in self._others:
+                other.enter()
+                entered.append(other)
+                if _holds_rows(other.folder):
+                    raise OutputExistsError(
+                        f"{other.target} is the output of an unfinished run; finish that one "
+                        "first, or name another file"
+                    )
+                other.clear()
         except BaseException as error:
-            self._lock.release()
+            for other in entered:
+                other.leave(keep=_holds_rows(other.folder))
+            self._place.leave(keep=_holds_rows(self.folder))
             if isinstance(error, OSError) and not isinstance(error, GroklstError):
                 raise GroklstError(f"cannot work in {self.folder}: {error}") from error
             raise
@@ -91,18 +96,16 @@ class Job:
         trace: TracebackType | None,
     ) -> None:
         hopeless = isinstance(error, GroklstError) and type(error) not in _KEPT
-        keep = error is not None and not hopeless and any(self.folder.glob("*.npy"))
-        if not keep:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release()
-        if not keep and os.name == "nt":  # where a file that is open cannot be removed
-            shutil.rmtree(self.folder, ignore_errors=True)
+        keep = error is not None and not hopeless and _holds_rows(self.folder)
+        for other in self._others:
+            other.leave(keep=False)
+        self._place.leave(keep=keep)
 
     def recall(self, name: str, choose: Callable[[], int], *, most: int = 2**16) -> int:
         """Return a number from 1 on that this run, or the one it goes on with, has once chosen."""
         path = self.folder / f"{name}.json"
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = json.loads(_read(path))
         except (OSError, ValueError, RecursionError):
             kept = None
         if type(kept) is not int or not 1 <= kept <= most:
@@ -112,9 +115,9 @@ class Job:
         return kept
 
     def workplace(self, target: Path) -> Path:
-        """Say where to make a file that is then renamed: here, if on the target's file system."""
-        is_near = self.folder.stat().st_dev == target.parent.stat().st_dev
-        return self.folder if is_near else target.parent
+        """Say where to make one of the run's files, on the file system where it is to stand."""
+        places = (self._place, *self._others)
+        return next(place.folder for place in places if place.target == target)
 
     def parts(self, name: str) -> "Parts":
         """Return the store of one kind of rows."""
@@ -134,7 +137,7 @@ class Job:
         for path in self.folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)  # a result that was being written
-            elif path.suffix == ".new" or (anew and path.name != "lock"):
+            elif path.suffix == ".new" or (anew and path.name != LOCK):
                 path.unlink()
         if anew:
             # After a power cut no row may lie beside facts that are not its own: rows of an
@@ -151,7 +154,7 @@ class Job:
         path = self.folder / name
         temporary = path.with_name(f"{name}.new")
         try:
-            temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            _write_new(temporary, json.dumps(facts, indent=1).encode())
             put_in_place(temporary, path)
         except OSError as error:
             raise GroklstError(f"{path} could not be written: {error}") from error
@@ -159,10 +162,10 @@ class Job:
     def _found(self) -> dict[str, str] | None:
         """Read what an earlier run was asked for; None if there is none worth keeping."""
         try:
-            found = json.loads((self.folder / _FACTS).read_text(encoding="utf-8"))
+            found = json.loads(_read(self.folder / _FACTS))
         except (OSError, ValueError, RecursionError):
             return None
-        if not isinstance(found, dict) or not any(self.folder.glob("*.npy")):
+        if not isinstance(found, dict) or not _holds_rows(self.folder):
             return None
         return found
 
@@ -192,11 +195,10 @@ class Parts:
         head = _head(shape)
         size = len(head) + 4 * shape[0] * shape[1]
         for path in self._paths(row):
-            if path.stat().st_size == size:
-                contents = path.read_bytes()
-                checksum = f"{zlib.crc32(contents):08x}"
-                if contents.startswith(head) and checksum == path.stem.rpartition("-")[2]:
-                    return True
+            contents = _contents(path, size)
+            checksum = f"{zlib.crc32(contents):08x}"
+            if contents.startswith(head) and checksum == path.stem.rpartition("-")[2]:
+                return True
             path.unlink()
         return False
 
@@ -221,7 +223,8 @@ class Parts:
         """
         try:
             (path, *_) = self._paths(row)
-            values: Fine = np.load(path, allow_pickle=False)
+            with open_regular(path) as opened:
+                values: Fine = np.load(opened, allow_pickle=False)
         except (OSError, ValueError) as error:
             raise GroklstError(f"finished row {row} cannot be read again: {error}") from error
         return values
@@ -230,12 +233,22 @@ class Parts:
         return sorted(self._folder.glob(f"{self._name}-{row:06d}-*.npy"))
 
 
-def _folder_name(name: str) -> str:
-    """Name the folder after the output; where that is too long, by its beginning and a hash."""
-    whole = f".{name}.unfinished"
-    if len(os.fsencode(whole)) <= _LONGEST_NAME:
-        return whole
-    return f".{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.unfinished"
+def _holds_rows(folder: Path) -> bool:
+    return any(folder.glob("*.npy"))
+
+
+def _read(path: Path) -> bytes:
+    with open_regular(path) as opened:
+        return opened.read()
+
+
+def _contents(path: Path, size: int) -> bytes:
+    """Read a file of a size; nothing of what is no file, or of another size."""
+    try:
+        with open_regular(path) as opened:
+            return opened.read() if os.fstat(opened.fileno()).st_size == size else b""
+    except OSError:
+        return b""
 
 
 def _head(shape: tuple[int, int]) -> bytes:
@@ -257,8 +270,15 @@ def _npy(values: Fine) -> memoryview:
 def _write(path: Path, contents: memoryview) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        temporary.write_bytes(contents)
+        _write_new(temporary, contents)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _write_new(path: Path, contents: bytes | memoryview) -> None:
+    """Write a file that is not there; one that a killed run left gives way."""
+    path.unlink(missing_ok=True)
+    with open_private(path) as opened:
+        opened.write(contents)

@@ -112,15 +112,12 @@ def refuse_collisions(requests: Collection[Request]) -> None:
 def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) -> None:
     """Compare the files of some marks by their full names."""
     inputs = {
-        path.resolve()
-        for request in requests
-        for path in _inputs(request)
-        if _mark(path) in suspected
+        _file(path) for request in requests for path in _inputs(request) if _mark(path) in suspected
     }
-    written: dict[Path, str] = {}
+    written: dict[Path | tuple[int, int], str] = {}
     for request in requests:
         for target in request.targets:
-            place, lst = target.resolve(), request.lst.path
+            place, lst = _file(target), request.lst.path
             if _mark(target) not in suspected:
                 continue
             if place in written:
@@ -139,8 +136,17 @@ def _inputs(request: Request) -> list[Path]:
 
 def _mark(path: Path) -> int:
     """Return 64 bits that stand for a file, whatever it is called by."""
-    name = os.fsencode(path.resolve())
+    name = os.fsencode(str(_file(path)))
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
+
+
+def _file(path: Path) -> Path | tuple[int, int]:
+    """Tell files apart, whatever their names: two hard links are one."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> Outcome:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
 from groklst_cli.errors import GroklstError
-from groklst_cli.geo.durable import put_in_place
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
@@ -19,14 +18,13 @@ _SIDE: Final = 1200
 """Longest side of a panel, pixels."""
 
 
-def before_and_after(lst: BandSource, fine: Path, picture: Path, folder: Path) -> None:
+def before_and_after(lst: BandSource, fine: Path, drawing: Path) -> None:
     """Draw the coarse LST beside the fine one, with one colour bar in the output's unit.
 
     Args:
         lst: The coarse raster that was downscaled.
         fine: The result; its extent is drawn of both.
-        picture: The PNG to write.
-        folder: Where to work, on the picture's file system.
+        drawing: The PNG to write.
 
     Raises:
         GroklstError: If the disk refuses.
@@ -53,14 +51,10 @@ def before_and_after(lst: BandSource, fine: Path, picture: Path, folder: Path) -
         panel.set_title(title)
         panel.set_axis_off()
     figure.colorbar(drawn, ax=list(panels), label=f"LST ({unit})", shrink=0.8)
-    drawing = folder / f"picture.new{picture.suffix}"
     try:
         figure.savefig(drawing, dpi=110)
-        put_in_place(drawing, picture)
     except OSError as error:
-        raise GroklstError(f"{picture} could not be written: {error}") from error
-    finally:
-        drawing.unlink(missing_ok=True)
+        raise GroklstError(f"{drawing.name} could not be written: {error}") from error
 
 
 def _limits(values: NDArray[np.float32]) -> tuple[float, float]:

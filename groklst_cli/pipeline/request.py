@@ -10,6 +10,7 @@ import numpy as np
 from groklst_cli.geo.align import ResamplingName
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.methods import Choice, PrecisionChoice
 from groklst_cli.pipeline.request_checks import check_request
@@ -60,6 +61,7 @@ class Request:
         workers: Local processes to spread the work over; 0 for this one alone.
         scheduler: Address of a Dask scheduler whose workers are to do it.
         online: Whether GDAL may fetch what lies on the network.
+        named: Who named the output; what groklst did not write is replaced only by an option.
     """
 
     lst: BandSource
@@ -91,6 +93,7 @@ class Request:
     workers: int = 0
     scheduler: str | None = None
     online: bool = False
+    named: Naming = "option"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, whatever the files hold.
@@ -114,6 +117,10 @@ class Request:
     def targets(self) -> list[Path]:
         """Every file that will be written."""
         return [p for p in (self.output, self.uncertainty, self.picture) if p is not None]
+
+    def naming_of(self, target: Path) -> Naming:
+        """Say who named one of these files."""
+        return self.named if target == self.output else "option"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from groklst_cli.geo.pixel_hash import JOB_TAG
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.targets import Finished
 from groklst_cli.geo.units import Units
 from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.ahead import ahead
@@ -19,6 +20,7 @@ from groklst_cli.pipeline.cluster import Cluster, Work
 from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Job, Parts
 from groklst_cli.pipeline.methods import reads_guide
+from groklst_cli.pipeline.picture import before_and_after
 from groklst_cli.pipeline.plan import conservation_of
 from groklst_cli.pipeline.request import Plan, Progress, Request
 from groklst_cli.pipeline.strips import finished_rows, nobody, surroundings
@@ -71,7 +73,7 @@ class Run:
         kept = conservation_of(request) if plan.conserve else None
         needed = surroundings(plan.strip, self.scene, kept)
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
-        with ExitStack() as held:
+        with ExitStack() as files:
             rows = finished_rows(
                 self.scene,
                 self.layout,
@@ -80,32 +82,50 @@ class Run:
                 conservation=kept,
                 on_residual=evidence.add_residual if evidence else nobody,
             )
-            finished = held.enter_context(ahead(rows, depth=1))
             form = self._form(plan.units, tags)
-            result = held.enter_context(self._file(request.output, form))
-            mean = _write(result, plan, finished)
-            self.inputs.check()
-            return_freed_memory()  # what now makes the file takes its own
-        if request.uncertainty is not None and evidence is not None:
-            self._write_uncertainty(request.uncertainty, evidence)
+            result = files.enter_context(self._file(request.output, form))
+            with ahead(rows, depth=1) as finished:
+                mean = _write(result, plan, finished)
+                self.inputs.check()
+                return_freed_memory()  # what now makes the file takes its own
+                made = [result.finish()]
+            fine = made[0].made
+            if request.uncertainty is not None and evidence is not None:
+                deviation = files.enter_context(self._deviation_file(request.uncertainty))
+                self._write_uncertainty(deviation, fine, evidence)
+                made.append(deviation.finish())
+            if request.picture is not None:
+                made.append(self._draw(request.picture, fine))
+            for file in made:  # all or none
+                file.check()
+            for file in made:
+                file.place()
         return mean
 
-    def _write_uncertainty(self, path: Path, evidence: Evidence) -> None:
-        plan, factor = self.plan, self.plan.choice.spread_factor
+    def _deviation_file(self, path: Path) -> ResultFile:
+        turns = self.plan.choice.spread_factor is not None
         tags = {
             JOB_TAG: self.job.digest,
             "GROKLST_QUANTITY": "standard deviation of the LST",
-            "GROKLST_FROM": "coarse residuals" if factor is None else "flips and turns",
+            "GROKLST_FROM": "flips and turns" if turns else "coarse residuals",
         }
+        return self._file(path, self._form("K", tags))
+
+    def _write_uncertainty(self, file: ResultFile, fine: Path, evidence: Evidence) -> None:
+        plan, factor = self.plan, self.plan.choice.spread_factor
         if factor is None:
-            rows = uncertainty_rows(self.request, plan, self.scene, evidence)
+            rows = uncertainty_rows(fine, plan, self.scene, evidence)
         else:
             turned = self._tile_rows("deviation", TurnSpread(self.method, factor), plan.strip)
             rows = finished_rows(self.scene, self.layout, plan.strip, turned, conservation=None)
-        form = self._form("K", tags)
-        with ahead(rows) as finished, self._file(path, form) as result:
-            _write(result, plan, finished)
+        with ahead(rows) as finished:
+            _write(file, plan, finished)
             self.inputs.check()
+
+    def _draw(self, picture: Path, fine: Path) -> Finished:
+        drawing = self.job.workplace(picture) / picture.name
+        before_and_after(self.request.lst, fine, drawing)
+        return Finished(drawing, picture, self._may_replace)
 
     def _form(self, units: Units, tags: Mapping[str, str]) -> OutputFormat:
         threads = {"NUM_THREADS": str(self.request.jobs)} if self.request.jobs else {}
@@ -113,9 +133,18 @@ class Run:
         return OutputFormat(units, self.request.nodata, creation, tags)
 
     def _file(self, path: Path, form: OutputFormat) -> ResultFile:
-        overwrite = self.request.overwrite or self.request.resume
-        folder = self.job.workplace(path)
-        return ResultFile(path, self.plan.grid, form, overwrite=overwrite, folder=folder)
+        return ResultFile(
+            path,
+            self.plan.grid,
+            form,
+            overwrite=self._may_replace,
+            folder=self.job.workplace(path),
+            named=self.request.naming_of(path),
+        )
+
+    @property
+    def _may_replace(self) -> bool:
+        return self.request.overwrite or self.request.resume
 
     def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
         """Bring all rows of tiles in order: those that are kept from the disk, others made now."""

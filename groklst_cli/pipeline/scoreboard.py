@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary, plain
 from groklst_cli.geo.reference import Shifted
-from groklst_cli.geo.writer import check_target
+from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.failure import Failure
 from groklst_cli.shown_text import cell
 

@@ -1,12 +1,17 @@
 """Where a request writes, and what must not be written over."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.writer import check_target
+from groklst_cli.geo.companions import companions
+from groklst_cli.geo.targets import (
+    check_target,
+    refuse_left_behind,
+    same_file,
+    spare,
+)
 from groklst_cli.pipeline.request import Request
 
 _OTHERS: Final = frozenset(
@@ -27,12 +32,12 @@ def check_targets(request: Request) -> None:
             that it is of another format.
     """
     named = [request.lst.path, *(guide.path for guide in request.guides), request.model]
-    spare(request.targets, map(Path, named))
+    spare(request.targets, map(Path, named))  # before their folders are looked into
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
-        check_target(target, overwrite=replaceable)
+        check_target(target, overwrite=replaceable, named=request.naming_of(target))
     for number, target in enumerate(request.targets):
-        if any(_same(target, other) for other in request.targets[:number]):
+        if any(same_file(target, other) for other in request.targets[:number]):
             raise UsageError(f"{target} is named for two outputs; give each its own name")
     for target in request.targets:
         if target != request.picture and target.suffix.lower() in _OTHERS:
@@ -42,30 +47,16 @@ def check_targets(request: Request) -> None:
             )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
         raise UsageError(f"--picture {request.picture} is drawn as a PNG; let its name end in .png")
+    for target in request.targets:
+        by = request.naming_of(target)
+        refuse_left_behind(target, overwrite=request.overwrite, named=by)
 
 
-def spare(targets: Iterable[Path], files: Iterable[Path]) -> None:
-    """Refuse to write over a file that is read, by whatever name.
+def spare_inputs(request: Request, files: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, or to remove one with an output that is replaced.
 
     Raises:
-        UsageError: If a target is one of the files.
+        UsageError: If an output, or what stands beside it, is one of the files.
     """
-    read = list(files)
-    for target in targets:
-        for path in read:
-            if _same(target, path):
-                raise UsageError(
-                    f"{target} is an input too ({path}), which stays as it is; name another file"
-                )
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Tell whether two names are one file: through links, or by case where that does not count."""
-    try:
-        return os.path.samefile(one, other)
-    except (OSError, ValueError):  # at least one of them is not there
-        return False if "\0" in f"{one}{other}" else _real(one) == _real(other)
-
-
-def _real(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
+    beside = [other for target in request.targets for other in companions(target)]
+    spare([*request.targets, *beside], files)

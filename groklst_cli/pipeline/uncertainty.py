@@ -12,6 +12,7 @@ Networks whose checkpoint holds a factor for it answer from flips and turns inst
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from groklst_cli.geo.conserve import Conservation, block_means
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.units import CELSIUS_ZERO
-from groklst_cli.pipeline.request import Plan, Request
+from groklst_cli.pipeline.request import Plan
 from groklst_cli.pipeline.tile_rows import Strip
 
 Coarse = NDArray[np.float64]
@@ -59,12 +60,12 @@ class Evidence:
 
 
 def uncertainty_rows(
-    request: Request, plan: Plan, scene: Scene, evidence: Evidence
+    result: Path, plan: Plan, scene: Scene, evidence: Evidence
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Compute the standard deviation of a finished result from its residuals.
 
     Args:
-        request: Names the finished result.
+        result: The finished result.
         plan: What was done.
         scene: What it was done to.
         evidence: The residuals, complete where coarse means were kept.
@@ -72,7 +73,7 @@ def uncertainty_rows(
     Yields:
         The first coarse row and the fine rows from there, kelvin.
     """
-    detail, lacking = _detail_energy(request, plan, scene)
+    detail, lacking = _detail_energy(result, plan, scene)
     residual = evidence.residual if evidence.complete else lacking
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
@@ -114,12 +115,12 @@ def deviation(lst: Coarse, residual: Coarse, detail: Coarse, scale: int) -> Coar
     return np.asarray(np.sqrt(np.maximum(share * energy * where, 1e-6)))
 
 
-def _detail_energy(request: Request, plan: Plan, scene: Scene) -> tuple[Coarse, Coarse]:
+def _detail_energy(path: Path, plan: Plan, scene: Scene) -> tuple[Coarse, Coarse]:
     """Measure a finished result: its detail below the coarse scale, and what its means lack."""
     s, rows, columns = scene.scale, plan.strip.rows, plan.strip.columns
     kept = Conservation(s)
     detail, lacking = [], []
-    with rasterio.open(request.output) as result:
+    with rasterio.open(path) as result:
         for start in range(rows.start, rows.stop, _ROWS):
             stop = min(rows.stop, start + _ROWS)
             around = Strip(slice(start, stop), columns).widened(kept.halo, scene.coarse.shape)

@@ -150,7 +150,9 @@ class TestDownscale:
 
     def test_anothers_output_is_not_replaced(self, tmp_path, write_raster):
         (tmp_path / "out.tif").write_bytes(b"")
-        with pytest.raises(OutputExistsError, match="exists; add --overwrite"):
+        with pytest.raises(
+            OutputExistsError, match="exists, but is of another run; take --overwrite instead"
+        ):
             downscale(self.request(tmp_path, write_raster, resume=True))
         write_raster("out.tif", np.full((3, 3), 300, np.float32), NORTH)
         with pytest.raises(OutputExistsError):

@@ -20,7 +20,7 @@ if sys.platform == "win32":
 from tests.trust.children import Children, Ended, Fault
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4400000)
-RENAME = "groklst_cli.geo.writer:put_in_place"
+RENAME = "groklst_cli.geo.targets:put_in_place"
 COG = "rasterio.shutil:copy"
 SAVE = "groklst_cli.pipeline.job:Parts.save"
 
@@ -253,7 +253,7 @@ class TestJobFolder:
 
     def test_a_file_of_its_name_is_named(self, children, scene, tmp_path):
         self.folder(tmp_path).write_text("")
-        assert_one_line(children.run(*scene), 1, ".fine.tif.unfinished")
+        assert_one_line(children.run(*scene), 2, ".fine.tif.unfinished is a file", "remove it")
 
     @pytest.mark.parametrize(
         "facts", ["{", '{"the LST": 3}', *rarely("", "[]", "1", "[" * 99999, "\0")]

@@ -1,0 +1,156 @@
+"""Where a file may be written: one door for every writer of every command."""
+
+import os
+import re
+import shlex
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from groklst_cli.errors import GroklstError, OutputExistsError, UsageError
+from groklst_cli.geo.companions import companions, is_ours
+from groklst_cli.geo.durable import put_in_place
+
+Naming = Literal["option", "argument", "lst"]
+"""Who named a target: an option, an argument that may have been meant otherwise, or the LST's
+name. Only what an option names may be a file that groklst did not write."""
+
+_URL: Final = re.compile(r"\w{2,}:/")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A file that is whole, and where it is to stand.
+
+    Attributes:
+        made: The file, under a name of its own on the target's file system.
+        target: Its place.
+        overwrite: Whether a file that stands there may be replaced.
+        named: Who named the target.
+    """
+
+    made: Path
+    target: Path
+    overwrite: bool
+    named: Naming = "option"
+
+    def check(self) -> None:
+        """Refuse a place that was taken meanwhile.
+
+        Raises:
+            OutputExistsError: If it was, and may not be replaced.
+            UsageError: If it can be no file any more.
+        """
+        check_target(self.target, overwrite=self.overwrite, named=self.named)
+        refuse_left_behind(self.target, overwrite=self.overwrite, named=self.named)
+
+    def place(self) -> None:
+        """Give the file its final name; what belonged to the old one goes.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        try:
+            put_in_place(self.made, self.target, leaving=companions(self.target))
+        except OSError as error:
+            raise GroklstError(f"{self.target} could not be written: {error}") from error
+
+
+def check_target(path: Path, *, overwrite: bool, named: Naming = "option") -> None:
+    """Refuse a target that cannot or may not be written.
+
+    Args:
+        path: The target.
+        overwrite: Whether a file that stands there may be replaced.
+        named: Who named it.
+
+    Raises:
+        OutputExistsError: If it exists and may not be replaced.
+        UsageError: If it can be no file here.
+    """
+    if "\0" in str(path):
+        raise UsageError(f"{str(path)!r} holds a zero byte; name a file without one")
+    if str(path).startswith("/vsi") or _URL.match(str(path)):
+        raise UsageError(f"{path} is no local file; write one here, and copy it there")
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.parent.is_dir():
+            return
+        raise UsageError(f"there is no folder {path.parent}; make it first") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be a file: {error.strerror}; name another") from error
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in it")
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        raise UsageError(f"{path} is a pipe, socket or device; name a file")
+    if named != "option" and not is_ours(path):
+        raise OutputExistsError(
+            f"{path} exists, and groklst did not write it; {_instead(path, named)}"
+        )
+    if not overwrite:
+        raise OutputExistsError(f"{path} exists; add --overwrite to replace it")
+
+
+def refuse_left_behind(path: Path, *, overwrite: bool, named: Naming = "option") -> None:
+    """Refuse a free place beside which stands what would be read as part of a new file.
+
+    Args:
+        path: A target that can be a file.
+        overwrite: Whether what stands there may go.
+        named: Who named the target.
+
+    Raises:
+        OutputExistsError: If something does, and may not go.
+    """
+    if os.path.lexists(path) or not (left := companions(path)):
+        return
+    if not (overwrite and named == "option"):
+        names = ", ".join(other.name for other in left)
+        raise OutputExistsError(
+            f"{names} would be read as part of {path}, but is of an earlier file; move it away, "
+            f"or name the output with -o {_quoted(path)} --overwrite to remove it"
+        )
+
+
+def spare(targets: Iterable[Path], files: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, by whatever name.
+
+    Raises:
+        UsageError: If a target is one of the files.
+    """
+    read = list(files)
+    for target in targets:
+        for path in read:
+            if same_file(target, path):
+                raise UsageError(
+                    f"{target} is an input too ({path}), which stays as it is; name another file"
+                )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two names are one file: through links, or by case where that does not count."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # at least one of them is not there
+        return False if "\0" in f"{one}{other}" else _real(one) == _real(other)
+
+
+def _instead(path: Path, named: Naming) -> str:
+    if named == "argument":
+        name = _quoted(path)
+        return (
+            f"each guide takes a -g of its own, as in -g {name}; "
+            f"to replace it, name it with -o {name} --overwrite"
+        )
+    return "move it away, or name another output"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _real(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
