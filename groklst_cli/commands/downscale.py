@@ -14,9 +14,9 @@ def downscale(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="LST [OUTPUT]",
-            help="The coarse LST raster, and the GeoTIFF to write, LST_x8.tif by default; "
-            "with --out-dir every FILE is an LST.",
+            metavar="LST|SCENE [OUTPUT]",
+            help="The coarse LST raster, or a folder with lst.tif and its guides; and the GeoTIFF "
+            "to write, LST_x8.tif by default; with --out-dir every FILE is an LST.",
         ),
     ] = None,
     output_option: Annotated[
@@ -142,9 +142,10 @@ def downscale(
     from groklst_cli.pipeline import downscale as pipeline
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
+    lsts, guides = parse.scene(lsts, [parse.band_source(text) for text in guide or []])
     ask = partial(
         pipeline.Request,
-        guides=[parse.band_source(text) for text in guide or []],
+        guides=guides,
         scale=scale,
         model=model,
         units=parse.units(lst_units),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
-from groklst_cli.errors import UsageError
+from groklst_cli.data.scenes import SceneFolder, is_scene
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.targets import Naming
@@ -20,6 +21,31 @@ _LARGEST_SIGMA: Final = 32.0
 def band_source(text: str) -> BandSource:
     """Read ``[NAME=]FILE[,band=N]``."""
     return BandSource.parse(text)
+
+
+def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str], list[BandSource]]:
+    """Read a scene folder in an LST's place: its LST, and its guides before those named.
+
+    Raises:
+        UsageError: If a scene folder is named beside other LSTs.
+        InputError: If it cannot be used, or has a mask, which would not be applied.
+    """
+    folders = [text for text in lsts if is_scene(Path(text))]
+    if not folders:
+        return lsts, guides
+    if len(lsts) > 1:
+        raise UsageError(
+            f"{folders[0]} is a scene folder, which is downscaled alone; list the LST and guides "
+            "of each scene in a --batch-file"
+        )
+    found = SceneFolder.read(Path(folders[0]))
+    if found.clear is not None:
+        raise InputError(
+            f"{found.clear} says where the LST can be used, which downscale does not apply; set "
+            f"{found.lst} to nodata elsewhere and take the mask away, or name {found.lst} and its "
+            "guides to use all of it"
+        )
+    return [str(found.lst)], [*found.guide_sources, *guides]
 
 
 def output_path(source: BandSource, first: Path | None, second: Path | None, scale: int) -> Path:

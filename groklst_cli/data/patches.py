@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,7 +278,7 @@ class PreparedFolder:
             InputError: If it does.
         """
         names = [name for entry in self._entries for name in entry.files.values()]
-        missing = [name for name in names if not (self._folder / name).is_file()]
+        missing = [name for name in names if not os.path.isfile(self._folder / name)]
         if missing:
             raise InputError(
                 f"{self._folder / missing[0]} is not there ({len(missing)} of {len(names)} files "

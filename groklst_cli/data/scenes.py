@@ -49,7 +49,7 @@ class SceneFacts:
         Raises:
             InputError: If it holds no JSON object, or a fact of another kind.
         """
-        if not path.is_file():
+        if not os.path.isfile(path):
             return cls()
         try:
             with open(path, encoding="utf-8") as file:
@@ -151,7 +151,7 @@ class SceneFolder:
 
 def is_scene(folder: Path) -> bool:
     """Tell whether a folder is a scene."""
-    return (folder / LST).is_file()
+    return os.path.isfile(folder / LST)
 
 
 def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
@@ -205,7 +205,7 @@ def _role(path: Path) -> str:
 
 
 def _if_there(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def _same(one: Path, other: Path) -> bool:

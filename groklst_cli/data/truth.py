@@ -1,6 +1,7 @@
 """Scenes as training truth: LST at its native resolution, masked, and guidance on its grid."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -57,7 +58,7 @@ class SceneFiles:
             UsageError: If a guide is by its name a scene's reference.
         """
         refuse_reference(guides)
-        if scene.is_file():
+        if os.path.isfile(scene):
             return cls(scene.stem, BandSource(str(scene)), tuple(guides))
         folder = SceneFolder.read(scene)
         lst, found = BandSource(str(folder.lst)), (*folder.guide_sources, *guides)

@@ -4,6 +4,7 @@ What would stop every image is found before the first is run. Then an image that
 the others.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -218,7 +219,7 @@ def _refuse_lost_scenes(patches: PatchSource) -> None:
     """
     origins = [patches.origin(index) for index in range(len(patches))]
     paths = {path for o in origins if o is not None for path in (o.lst, o.guide) if path}
-    lost = sorted(path for path in paths if not path.is_file())
+    lost = sorted(path for path in paths if not os.path.isfile(path))
     if lost:
         raise InputError(
             f"{lost[0]} is not there ({len(lost)} of {len(paths)} files of whole scenes are "

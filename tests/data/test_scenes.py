@@ -20,6 +20,7 @@ from groklst_cli.pipeline.prepare import Preparation, prepare
 from groklst_cli.pipeline.protocol import CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.trials import run_protocol
 from tests.data.folders import TOWN, write_scene, write_tif
+from tests.trust.refusal import groklst
 
 WALD = WaldProtocol(title="Wald ×2", scale=2)
 CROSS = CrossSensorProtocol(title="cross", scale=2, least_correlation=-1)
@@ -195,3 +196,16 @@ def test_bands_have_the_names_that_downscale_gives_them(town):
     with SceneTruth(files) as truth, Scene(files.lst, files.guides, 2) as scene:
         assert truth.bands == scene.bands
         assert set(truth.bands) == set(TOWN)
+
+
+def test_downscale_takes_a_scene_folder_for_its_lst_and_guides(town, tmp_path):
+    (town / "clear.tif").unlink()
+    named = [word for band in sorted(TOWN) for word in ("-g", str(town / f"{band}.tif"))]
+    outputs = [str(tmp_path / name) for name in ("folder.tif", "files.tif")]
+    settled = ["-q", "-s", "2", "-m", "ridge", "-o"]
+    assert groklst("downscale", str(town), *settled, outputs[0]) == 0
+    assert groklst("downscale", str(town / "lst.tif"), *named, *settled, outputs[1]) == 0
+    folder, files = (rasterio.open(path) for path in outputs)
+    with folder, files:
+        assert folder.tags()["GROKLST_BANDS"] == files.tags()["GROKLST_BANDS"]
+        np.testing.assert_array_equal(folder.read(1), files.read(1))

@@ -43,6 +43,15 @@ ALONE = [
         2,
         "never a guide",
     ),
+    case("scene with a mask to downscale", "downscale masked", 3, "clear.tif", "masked/lst.tif"),
+    case(
+        "scenes to downscale together",
+        "downscale good/a good/b -O good",
+        2,
+        "good/a is a scene folder",
+        "--batch-file",
+    ),
+    case("folder that is no scene to downscale", "downscale good out.tif", 3, "good"),
     case("no reference", f"{CROSS} good/a", 3, "has no reference_lst.tif", "wald_x8"),
     case("mask apart", f"{WALD} masked", 3, "clear.tif", "does not overlap"),
     case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene to test", "--whole"),
@@ -70,6 +79,9 @@ ALONE = [
     case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
     case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
     case("scene of another shape", f"{DATA} misfit", 3, "does not lie in its scene"),
+    case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
+    case("a scene of an endless name", f"{PREPARE} {'a' * 5000}", 3, "neither a raster nor"),
+    case("an LST of an endless name", f"downscale {'a' * 5000} out.tif", 3, "cannot be read"),
     case("scene outside", f"{DATA} outside", 3, "lies outside the folder"),
     case("scenes a word", f"{DATA} worded", 3, "manifest.json cannot be used"),
 ]  # fmt: skip
@@ -123,6 +135,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("lost/scenes/a_lst.tif").unlink()
         changed("misfit", lambda manifest: manifest["scenes"][0].update(shape=[2, 2]))
         changed("outside", lambda manifest: manifest["scenes"][0]["files"].update(lst="../x.tif"))
+        changed("endless", lambda manifest: manifest["patches"][-1]["files"].update(lst="é" * 300))
         changed("worded", lambda manifest: manifest.update(scenes="all of them"))
     return here
 
