@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from groklst_cli.errors import InputError
+from groklst_cli.geo.names import is_text
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -387,5 +388,7 @@ def _names(listed: Any) -> tuple[str, ...]:
 
 def _refuse_outside(names: Sequence[str]) -> None:
     for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        if not is_text(name):
+            raise ValueError(f"file {name!r} is a name that is no text")
+        if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"file {name!r} lies outside the folder")

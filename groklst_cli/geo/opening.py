@@ -20,6 +20,7 @@ from groklst_cli.geo.containers import advice_of, placing, setting_crs, setting_
 from groklst_cli.geo.drivers import DRIVERS
 from groklst_cli.geo.environment import check_vrt, looks_like_vrt, refuse_network
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.names import is_text
 
 UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
 """What rasterio raises of a damaged file; it cannot decode all that GDAL says of one."""
@@ -70,6 +71,11 @@ def open_raster(path: str) -> DatasetReader:
         UsageError: If it is on the network and nobody asked to fetch.
         InputError: If it cannot be read, has no pixels, no CRS or no usable transform.
     """
+    if not is_text(path):
+        raise InputError(
+            f"{path} is a name that is no UTF-8 text, which GDAL cannot open; rename the file, or "
+            "its folder"
+        )
     refuse_network(path)
     _refuse_no_file(path)
     is_checked = looks_like_vrt(path)

@@ -61,7 +61,7 @@ def is_of(path: Path, job: str) -> bool:
     try:
         with read_alone(), rasterio.open(path, driver="GTiff") as found:
             tags = found.tags()
-    except RasterioError:
+    except (RasterioError, UnicodeDecodeError):
         return False
     return tags.get(STATUS_TAG) == "complete" and bool(tags.get(JOB_TAG) == job)
 
@@ -91,6 +91,6 @@ def find_flaw(path: Path, job: str) -> str | None:
                 if known.size:
                     low, high = min(low, float(known.min())), max(high, float(known.max()))
         flaw = flaw_beside(path, (low, high))
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:
         return f"cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
     return flaw if tags[PIXELS_TAG] == str(pixels) else f"its pixels are not those of {PIXELS_TAG}"

@@ -21,7 +21,9 @@ from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.names import is_text
 from groklst_cli.pipeline.drops import GAPS, KEPT, NEAR, Drops
+from groklst_cli.pipeline.workplace import Workplace
 
 
 @dataclass(frozen=True)
@@ -137,24 +139,30 @@ def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: 
         raise UsageError(
             f"--out {request.out} cannot be made; name a new folder in one that is there"
         )
+    if not is_text(str(request.out)):
+        raise UsageError(f"--out {request.out} is no UTF-8 text; name a folder that is")
+    place = Workplace(request.out)  # two runs at once do not meet in it
+    place.enter()
+    try:
+        place.clear()
+        return _prepare(request, place.folder / "made", note)
+    finally:
+        place.leave(keep=False)
+
+
+def _prepare(request: Preparation, made_in: Path, note: Callable[[str], None]) -> Prepared:
     if request.out.exists() and not request.overwrite:
         raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
     if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
         raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
     request = _without_left_out(request, note)
-    partial = request.out.with_name(f".{request.out.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        with gdal_environment(), ExitStack() as opened:
-            scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
-            made = _write_scenes(scenes, request, partial, note)
-        if request.out.exists():
-            shutil.rmtree(request.out)
-        partial.rename(request.out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    made_in.mkdir()
+    with gdal_environment(), ExitStack() as opened:
+        scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
+        made = _write_scenes(scenes, request, made_in, note)
+    if request.out.exists():
+        shutil.rmtree(request.out)
+    made_in.rename(request.out)
     return made
 
 

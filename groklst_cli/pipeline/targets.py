@@ -6,6 +6,7 @@ from typing import Final
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.companions import companions
+from groklst_cli.geo.names import is_text
 from groklst_cli.geo.targets import (
     check_target,
     refuse_left_behind,
@@ -35,6 +36,8 @@ def check_targets(request: Request) -> None:
     spare(request.targets, map(Path, named))  # before their folders are looked into
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
+        if not is_text(str(target)):
+            raise UsageError(f"{target} is a name that is no UTF-8 text; name another file")
         check_target(target, overwrite=replaceable, named=request.naming_of(target))
     for number, target in enumerate(request.targets):
         if any(same_file(target, other) for other in request.targets[:number]):
