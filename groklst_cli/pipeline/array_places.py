@@ -15,6 +15,7 @@ from groklst_cli.errors import InputError
 from groklst_cli.geo.grid import Grid
 from groklst_cli.pipeline.array_coordinates import (
     agree,
+    call,
     placing,
     refuse_strange,
     refuse_uneven,
@@ -22,6 +23,8 @@ from groklst_cli.pipeline.array_coordinates import (
 )
 
 _COLUMNS: Final = frozenset({"x", "lon", "longitude"})
+_KILOMETRES: Final = frozenset({"km", "kilometre", "kilometres", "kilometer", "kilometers"})
+_RADIANS: Final = frozenset({"rad", "radian", "radians"})
 _ROWS: Final = frozenset({"y", "lat", "latitude"})
 
 
@@ -59,7 +62,9 @@ def grid_of_array(name: str, array: xr.DataArray) -> Grid:
     if not height or not width:
         raise InputError(f"{name} is empty: {height} × {width} pixels")
     _refuse_swath(name, array)
-    return Grid(_crs(name, array), _transform(name, array), height, width)
+    crs = _crs(name, array)
+    _refuse_other_unit(name, array, crs)
+    return Grid(crs, _transform(name, array), height, width)
 
 
 def _unknown_dimensions(name: str, array: xr.DataArray) -> str:
@@ -105,6 +110,27 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
             f"the right one: {given}"
         )
     raise InputError(f"{name} has no CRS; give it the right one: {given}")
+
+
+def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
+    """Refuse coordinates whose attributes state another unit of length than the CRS."""
+    if not crs.is_projected or crs.linear_units_factor[1] != 1:
+        return
+    both = (array.rio.x_dim, array.rio.y_dim)
+    units = {str(array[dim].attrs.get("units", "")).lower() for dim in both if dim in array.coords}
+    metres = 1000.0 if units & _KILOMETRES else _height(crs) if units & _RADIANS else None
+    if metres is not None:
+        moved = {dim: f"{typed(name)}[{dim!r}].values * {metres!r}" for dim in both}
+        raise InputError(
+            f"{name} has {' and '.join(map(str, both))} in {', '.join(sorted(units))}, but its CRS "
+            f"counts in metres; bring them to metres, as in {call(name, 'assign_coords', moved)}"
+        )
+
+
+def _height(crs: CRS) -> float | None:
+    """Return the height of a geostationary view, by which scan angles become metres."""
+    height = crs.to_dict().get("h")
+    return None if height is None else float(height)
 
 
 def _in_degrees(array: xr.DataArray) -> bool:

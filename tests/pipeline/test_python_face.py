@@ -65,6 +65,22 @@ def swath(lst: Array) -> Array:
     return bare.assign_coords(lat=(("y", "x"), 35 - rows), lon=(("y", "x"), 120 + columns))
 
 
+def in_unit(unit: str, metres: float) -> Change:
+    def change(lst: Array) -> Array:
+        moved = lst.assign_coords(x=lst.x / metres, y=lst.y / metres)
+        for dim in ("x", "y"):
+            moved[dim].attrs["units"] = unit
+        return moved
+
+    return change
+
+
+def scan_angles(lst: Array) -> Array:
+    """Make what GOES delivers: angles, and a CRS that counts in metres."""
+    view = "+proj=geos +lon_0=-75 +h=35786023 +sweep=x +ellps=GRS80"
+    return in_unit("rad", 35786023)(lst).rio.write_crs(view)
+
+
 def bad(name: str, change: Change, error: type[GroklstError], *says: str) -> object:
     return pytest.param(change, error, says, id=name.replace(" ", "-"))
 
@@ -122,6 +138,8 @@ NO_RASTERS = [
         InputError,
         "x that are not finite",
     ),
+    bad("kilometres", in_unit("km", 1000), InputError, "y in km", "counts in metres"),
+    bad("scan angles", scan_angles, InputError, "x and y in rad", "35786023.0"),
     bad("swath", swath, InputError, "lat and lon for every pixel (a swath)", "griddata"),
     bad(
         "scale in words",
@@ -171,7 +189,14 @@ MENDED_BY_A_CALL = {
     *("numpy", "dataset", "days", "bands", "days-of-bands", "odd-dimension", "no-CRS"),
     *("degrees-without-CRS", "strange-CRS", "unknown-dimensions", "row-twice"),
     *("rows-in-disorder", "rows-missing", "columns-uneven", "one-row", "coordinates-of-text"),
-    *("coordinates-of-dates", "coordinate-missing", "scale-in-words", "scaled-or-not"),
+    *(
+        "kilometres",
+        "scan-angles",
+        "coordinates-of-dates",
+        "coordinate-missing",
+        "scale-in-words",
+        "scaled-or-not",
+    ),
 }
 
 
