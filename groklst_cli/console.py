@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,6 +15,10 @@ from groklst_cli.shown_text import printable
 
 if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
     from groklst_cli.pipeline.downscale import Progress as Report
+
+
+_GETTING_READY = "getting ready"
+"""What stands beside the bar until there is something to count."""
 
 
 class _Console(Console):
@@ -51,10 +56,19 @@ def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
     if quiet or not stderr.is_terminal:
         yield lambda done, total: None
         return
-    columns = (TextColumn(f"{{task.completed}}/{{task.total}} {unit}"), BarColumn())
+    columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, TimeRemainingColumn(), console=stderr, transient=True) as bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(_GETTING_READY, total=None)
+
+        def report(done: int, total: int) -> None:
+            nonlocal task
+            if total:
+                bar.update(task, description=f"{done}/{total} {unit}", completed=done, total=total)
+            else:
+                bar.remove_task(task)
+                task = bar.add_task(_GETTING_READY, total=None)
+
+        yield report
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
@@ -67,6 +81,35 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     stdout.print(table)
+
+
+def print_plan(plan: dict[str, Any], *, json: bool) -> None:
+    """Print what a run would do on stdout: as JSON, or for people."""
+    if json:
+        print_json(plan)
+        return
+    for line in _plan_lines(plan):
+        stdout.print(line)
+
+
+def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    transform, estimate = plan["transform"], plan["estimate"]
+    wide, high = hypot(transform[0], transform[3]), hypot(transform[1], transform[4])
+    yield f"method    {plan['method']}: {plan['reason']}"
+    if plan["checkpoint"]:
+        yield f"weights   {plan['checkpoint']}"
+    yield f"scale     {plan['scale']}, from: {plan['scale_from']}"
+    yield f"output    {plan['height']} × {plan['width']} pixels of {wide:g} × {high:g} CRS units"
+    yield f"CRS       {plan['crs']}"
+    yield f"unit      {plan['units']}, from: {plan['units_from']}"
+    yield f"values    {plan['valid_coarse_pixels']} valid pixels of the LST"
+    for path, method in plan["resampling"].items():
+        yield f"guide     {path}: {method}"
+    if plan["bands"]:
+        yield f"bands     {', '.join(plan['bands'])}"
+    yield f"tiles     {estimate['tiles']} of {plan['tile']} × {plan['tile']} fine pixels"
+    yield f"keeps     {'the coarse means' if plan['conserve'] else 'no coarse means'}"
+    yield f"takes     about {estimate['seconds']:g} s on {estimate['device']}; nothing was written"
 
 
 def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:

@@ -2,7 +2,12 @@
 
 from typing import ClassVar, Final
 
-_OUT_OF_MEMORY: Final = ("allocate memory", "start new thread", "failed to map segment")
+_OUT_OF_MEMORY: Final = (
+    "allocate memory",
+    "cannot allocate",
+    "start new thread",
+    "failed to map segment",
+)
 
 
 class GroklstError(Exception):
@@ -54,6 +59,10 @@ def out_of_memory(error: BaseException) -> DeviceError:
 
 class ChangedError(GroklstError):
     """An input changed while it was read, so what was made of it is of no use."""
+
+
+class OtherFileError(GroklstError):
+    """A worker sees another file under an input's path than the run that it works for."""
 
 
 class SomeFailedError(GroklstError):

@@ -18,6 +18,17 @@ Guide = Annotated[
 Scale = Annotated[
     int, typer.Option("--scale", "-s", min=2, max=64, help="Fine pixels along a coarse one.")
 ]
+ScaleOrFound = Annotated[
+    int | None,
+    typer.Option(
+        "--scale",
+        "-s",
+        min=2,
+        max=64,
+        help="Fine pixels along a coarse one; by default the checkpoint's, else down to the "
+        "finest guide's pixel, else 8.",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(

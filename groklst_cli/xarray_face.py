@@ -28,7 +28,7 @@ _DESCRIBED: Final = {
 def downscale(
     lst: xr.DataArray,
     guides: Guides | None = None,
-    scale: int = 8,
+    scale: int | None = None,
     method: str | PathLike[str] = "auto",
     *,
     lst_units: Units | None = None,
@@ -64,7 +64,8 @@ def downscale(
         guides: Guidance on any grid in any CRS: variables of a dataset, or arrays by name, or
             arrays with names, or one array. An array of several bands takes their names from
             ``long_name`` if it is a tuple, else numbers them.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
+            finest guide's pixel, else 8.
         method: ``auto``, a method's key, or a checkpoint's path.
         lst_units: K or C, against what ``lst`` says.
         conserve: Whether coarse values are kept; None means the method's default.
@@ -77,7 +78,8 @@ def downscale(
         tile: Side of a tile, fine pixels; None for the method's own.
         overlap: What neighbouring tiles share, fine pixels; None for the method's own.
         batch: Tiles a network gets at once; ``auto`` for as many as pay on its device.
-        device: Where a network runs: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        device: Where a network runs: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; fitted
+            methods compute on the CPU, and ``note`` says so where another is named.
         precision: Of a network's arithmetic.
         note: Told, for people, what was chosen and found out.
 

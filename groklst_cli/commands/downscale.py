@@ -16,7 +16,7 @@ def downscale(
         typer.Argument(
             metavar="LST|SCENE [OUTPUT]",
             help="The coarse LST raster, or a folder with lst.tif and its guides; and the GeoTIFF "
-            "to write, LST_x8.tif by default; with --out-dir every FILE is an LST.",
+            "to write, LST_xN.tif by default; with --out-dir every FILE is an LST.",
         ),
     ] = None,
     output_option: Annotated[
@@ -33,7 +33,7 @@ def downscale(
         typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
     ] = None,
     guide: options.Guide = None,
-    scale: options.Scale = 8,
+    scale: options.ScaleOrFound = None,
     model: options.Model = "auto",
     lst_units: options.LstUnits = "auto",
     resampling: options.ResamplingOption = "auto",
@@ -176,21 +176,23 @@ def downscale(
     if out_dir is not None or batch_file is not None:
         if batch_file is not None:
             note = console.Notes(quiet=quiet)
-            requests = many_scenes.from_list(ask, scale, batch_file, out_dir, note)
+            requests = many_scenes.from_list(ask, batch_file, out_dir, note)
         else:
-            requests = many_scenes.from_paths(ask, scale, lsts, out_dir or Path())
+            requests = many_scenes.from_paths(ask, lsts, out_dir or Path())
         debug = bool(context.find_root().params.get("debug"))
         many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     lst = parse.band_source(lsts[0])
-    request = ask(
+    request = many_scenes.ask_for(
+        ask,
+        parse.named_output(output, output_option),
+        parse.folder_of,
         lst=lst,
-        output=parse.output_path(lst, output, output_option, scale),
         named=parse.naming(output, output_option),
     )
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)
-        console.print_json({**plan.to_json(), "estimate": estimate.to_json()})
+        console.print_plan({**plan.to_json(), "estimate": estimate.to_json()}, json=json)
         return
     with console.progress_bar("tiles", quiet=quiet) as progress:
         result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)

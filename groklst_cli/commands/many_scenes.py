@@ -11,8 +11,9 @@ from typing import Any, Final
 from groklst_cli import console
 from groklst_cli.commands import parse
 from groklst_cli.commands.listed import ListedRequests
-from groklst_cli.errors import SomeFailedError, UsageError
+from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.pipeline.default_scale import SCALES, scale_of
 from groklst_cli.pipeline.many import Outcome, downscale_many
 from groklst_cli.pipeline.request import Request
 from groklst_cli.pipeline.scene_list import SceneRow
@@ -21,7 +22,9 @@ from groklst_cli.shown_text import traced
 Ask = Callable[..., Request]
 """Makes a request of what differs from scene to scene; the rest is settled."""
 
-_SCALES: Final = range(2, 65)
+_UNTOLD: Final = "_fine"
+"""Ends an output's name until the scale is known that ends it then."""
+
 _ELSEWHERE: Final = re.compile(r"/vsi|\w{2,}:")
 """How a path begins that GDAL does not take for a file's."""
 
@@ -53,15 +56,16 @@ def tell_apart(
     return files[:1], Path(files[1]) if len(files) == 2 else None
 
 
-def from_paths(ask: Ask, scale: int, lsts: Sequence[str], folder: Path) -> list[Request]:
+def from_paths(ask: Ask, lsts: Sequence[str], folder: Path) -> list[Request]:
     """Ask for each LST the same, into one folder."""
     sources = [parse.band_source(text) for text in lsts]
-    return [ask(lst=t, output=_default_output(t, folder, scale), named="lst") for t in sources]
+    return [
+        _ask_for_one_of_many(ask, None, lambda lst: folder, lst=lst, named="lst") for lst in sources
+    ]
 
 
 def from_list(
     ask: Ask,
-    scale: int,
     batch_file: Path,
     out_dir: Path | None,
     note: Callable[[str], None] = lambda text: None,
@@ -73,7 +77,36 @@ def from_list(
             without one, the list's folder.
     """
     folder = batch_file.parent
-    return ListedRequests(batch_file, lambda row: _from_row(ask, scale, row, folder, out_dir), note)
+    return ListedRequests(batch_file, lambda row: _from_row(ask, row, folder, out_dir), note)
+
+
+def ask_for(
+    ask: Ask, output: Path | None, folder_of: Callable[[BandSource], Path], **changes: Any
+) -> Request:
+    """Ask for one scene; an output that is not named is called after the LST and the scale.
+
+    Raises:
+        GroklstError: If the scale is needed for that and cannot be told.
+    """
+    if output is not None:
+        return ask(output=output, **changes)
+    request = ask(output=_untold_output(changes["lst"], folder_of), **changes)
+    name = f"{Path(request.lst.path).stem}_x{scale_of(request)}.tif"
+    return replace(request, output=request.output.with_name(name))
+
+
+def _ask_for_one_of_many(
+    ask: Ask, output: Path | None, folder_of: Callable[[BandSource], Path], **changes: Any
+) -> Request:
+    """Ask for a scene; where its scale cannot be told, it fails in its turn, not all of them."""
+    try:
+        return ask_for(ask, output, folder_of, **changes)
+    except GroklstError:
+        return ask(output=_untold_output(changes["lst"], folder_of), **changes)
+
+
+def _untold_output(lst: BandSource, folder_of: Callable[[BandSource], Path]) -> Path:
+    return folder_of(lst) / f"{Path(lst.path).stem}{_UNTOLD}.tif"
 
 
 def run(
@@ -92,7 +125,7 @@ def run(
             scenes = downscale_many(requests, dry_run=dry_run, note=note, progress=progress)
             for outcome in scenes:
                 over += 1
-                _show(outcome, json=json or dry_run, debug=debug)
+                _show(outcome, json=json, debug=debug)
                 if outcome.failure is not None:
                     failed.append((outcome.request.lst.path, outcome.code, outcome.error or ""))
     except BaseException:
@@ -114,31 +147,31 @@ def _show(outcome: Outcome, *, json: bool, debug: bool) -> None:
         sys.stderr.write(traced(outcome.failure))
     if json:
         console.print_json(outcome.to_json())
+    elif outcome.status == "planned":
+        console.stdout.print(f"LST       {outcome.request.lst.path}")
+        console.print_plan(outcome.facts, json=False)
     elif outcome.failure is None:
         console.stdout.print(str(outcome.request.output))
 
 
-def _from_row(ask: Ask, scale: int, row: SceneRow, folder: Path, out_dir: Path | None) -> Request:
+def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Request:
     try:
         changes, results = _changes(row), out_dir or folder
-        scale = changes.get("scale", scale)
-        lst = _source(row.cells["lst"][0], folder)
-        named = row.get("output")
-        place = None if named is None else results / named
-        if named is None and out_dir is not None:
-            changes["output"] = _default_output(lst, out_dir, scale)
-        else:
-            changes["output"] = parse.output_path(lst, place, None, scale)
-        changes["named"] = parse.naming(None, place)
+        changes["lst"] = _source(row.cells["lst"][0], folder)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
         for key in ("uncertainty", "picture"):
             if (text := row.get(key)) is not None:
                 changes[key] = results / text
+        named = row.get("output")
+        output = None if named is None else results / named
+        changes["named"] = parse.naming(None, output)
+        folder_of = parse.folder_of if out_dir is None else lambda lst: results
+        request = _ask_for_one_of_many(ask, output, folder_of, **changes)
         for key in ("output", "uncertainty", "picture"):
-            if key in changes:
-                _refuse_outside(key, changes[key], results)
-        return ask(lst=lst, **changes)
+            if (path := getattr(request, key)) is not None:
+                _refuse_outside(key, path, results)
+        return request
     except UsageError as error:
         raise UsageError(f"{row.where}: {error}") from error
 
@@ -177,10 +210,6 @@ def _source(text: str, folder: Path) -> BandSource:
     return replace(source, path=str(folder / source.path))
 
 
-def _default_output(lst: BandSource, folder: Path, scale: int) -> Path:
-    return folder / f"{Path(lst.path).stem}_x{scale}.tif"
-
-
 def _refuse_outside(key: str, path: Path, folder: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
@@ -189,8 +218,8 @@ def _refuse_outside(key: str, path: Path, folder: Path) -> None:
 
 
 def _scale(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 3 and int(text) in _SCALES):
-        raise UsageError(f"scale {text} is no whole number from {_SCALES[0]} to {_SCALES[-1]}")
+    if not (text.isdecimal() and len(text) < 3 and int(text) in SCALES):
+        raise UsageError(f"scale {text} is no whole number from {SCALES[0]} to {SCALES[-1]}")
     return int(text)
 
 

@@ -48,23 +48,29 @@ def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str],
     return [str(found.lst)], [*found.guide_sources, *guides]
 
 
-def output_path(source: BandSource, first: Path | None, second: Path | None, scale: int) -> Path:
-    """Choose where to write: what was named, else beside the LST.
+def named_output(first: Path | None, second: Path | None) -> Path | None:
+    """Take the output that was named, if one was.
 
     Raises:
-        UsageError: If two outputs are named, or none and the LST is no local file.
+        UsageError: If two are.
     """
     if first is not None and second is not None:
         raise UsageError(f"two outputs are named, {first} and {second}; name one")
-    named = first or second
-    if named is not None:
-        return named
+    return first or second
+
+
+def folder_of(source: BandSource) -> Path:
+    """Return the folder that an output goes to where none is named: the LST's.
+
+    Raises:
+        UsageError: If the LST is no local file.
+    """
     if source.path.startswith("/vsi") or "://" in source.path:
         raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
     local = Path(source.path)
     if not local.name:
         raise UsageError(f"{source.path} is a folder; name a raster file")
-    return local.with_name(f"{local.stem}_x{scale}.tif")
+    return local.parent
 
 
 def naming(argument: Path | None, option: Path | None) -> Naming:

@@ -23,6 +23,11 @@ from groklst_cli.geo.raster import Summary
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.units import CELSIUS_ZERO, Units, units_of
 from groklst_cli.pipeline.coregister import coregister
+from groklst_cli.pipeline.default_scale import (
+    FoundScale,
+    finer_than_guides,
+    settle_scale_of_arrays,
+)
 from groklst_cli.pipeline.estimate import fitting_batch
 from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
 from groklst_cli.pipeline.plan import conservation_of, layout_of, plan_of
@@ -152,7 +157,7 @@ def scene_of(
             kind(
                 sources[0],
                 sources[1:],
-                request.scale,
+                request.factor,
                 units=request.units,
                 resampling=request.resampling,
                 summary=summary,
@@ -178,9 +183,14 @@ def downscale_arrays(
     Raises:
         GroklstError: If the arrays cannot be used.
     """
-    with in_words_of_python(), processor() as machine, scene_of(request, lst, guides) as scene:
-        plan = plan_of(request, scene)
-        note(f"method {plan.choice.name}: {plan.choice.reason}")
+    with ExitStack() as held:
+        held.enter_context(in_words_of_python())
+        request, found = settled(request, lst, guides)
+        machine = held.enter_context(processor())
+        scene = held.enter_context(scene_of(request, lst, guides))
+        plan = plan_of(request, scene, found.source)
+        for line in explain(plan, scene, found):
+            note(line)
         coregister(scene, request.coregister, note)
         method = prepare(
             plan.choice,
@@ -209,6 +219,22 @@ def downscale_arrays(
                 row = first * scene.scale
                 made[row : row + len(fine)] = in_units(fine, plan.units)
     return plan, made
+
+
+def settled(
+    request: Request, lst: ArrayRaster, guides: Sequence[ArrayRaster]
+) -> tuple[Request, FoundScale]:
+    """Find the scale of a request, and put it in."""
+    frames = {guide.frame.name: guide.frame.grid for guide in guides}
+    return settle_scale_of_arrays(request, lst.frame.grid, frames)
+
+
+def explain(plan: Plan, scene: Scene, found: FoundScale) -> list[str]:
+    """Say what was chosen."""
+    lines = [f"method {plan.choice.name}: {plan.choice.reason}"]
+    if found.reason:
+        lines.append(f"scale {found.value}: {found.reason}")
+    return lines + finer_than_guides(scene)
 
 
 def settled_layout(

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Final
 
-from groklst_cli.errors import DeviceError, GroklstError, UsageError
+from groklst_cli.errors import DeviceError, GroklstError, OtherFileError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.contents import Contents
 from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Parts
 from groklst_cli.pipeline.methods import prepare, reads_guide, share_processor
@@ -46,12 +48,14 @@ class Work:
     Attributes:
         request: What was asked for; its files are opened by the worker.
         shifts: By how much each guide was found to be off.
+        contents: What the files hold where the run was started.
         fitted: The method, if it was fitted; a network is loaded by the worker.
         threads: That a process would compute with alone.
     """
 
     request: Request
     shifts: Mapping[str, tuple[float, float]]
+    contents: Mapping[Path, Contents]
     fitted: Method | None
     threads: int
 
@@ -147,7 +151,7 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
         UsageError: If Dask is not installed.
         DeviceError: If the scheduler cannot be reached.
     """
-    if not request.processes and request.scheduler is None:
+    if not request.shares_work:
         yield None
         return
     try:
@@ -229,7 +233,9 @@ def _opened(work: Work) -> _Opened:
     """Open the files once in each worker process."""
     request = work.request
     place, threads = _place_of_worker()
+    refuse_other_files(work)
     inputs = Inputs.of(request)
+    refuse_more_files(work, inputs)
     scene = open_scene(request)
     for guide in scene.guides:
         if guide.path in work.shifts:
@@ -249,6 +255,39 @@ def _opened(work: Work) -> _Opened:
     own = max(1, work.threads // request.processes) if request.processes else threads
     at_once = share_processor(method, layout.count, own=own, machine=work.threads)
     return _Opened(inputs, scene, method, layout, at_once, plan.choice.spread_factor)
+
+
+def refuse_other_files(work: Work) -> None:
+    """Make sure that the files that this process sees are those that the run was started on.
+
+    Times do not count, for copies have their own.
+
+    Raises:
+        OtherFileError: If one is missing here or holds something else.
+    """
+    for path, contents in work.contents.items():
+        if not path.is_file():
+            raise _other_file(path, "it is not there")
+        if (difference := Contents.of(path).differs_from(contents)) is not None:
+            raise _other_file(path, difference)
+
+
+def refuse_more_files(work: Work, inputs: Inputs) -> None:
+    """Make sure that nothing lies beside the inputs here that GDAL would read with them.
+
+    Raises:
+        OtherFileError: If something does.
+    """
+    for path in inputs.paths:
+        if path not in work.contents:
+            raise _other_file(path, "where the run was started it is not there")
+
+
+def _other_file(path: Path, what: str) -> OtherFileError:
+    return OtherFileError(
+        f"the worker on {gethostname()} sees another {path} than this run: {what}; "
+        "show all workers the same files under the same paths, then add --resume"
+    )
 
 
 def _place_of_worker() -> tuple[int, int]:

@@ -31,13 +31,16 @@ from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays import (
     ArrayRaster,
     Shift,
+    explain,
     in_units,
     in_words_of_python,
     processor,
     scene_of,
+    settled,
     settled_layout,
 )
 from groklst_cli.pipeline.coregister import coregister
+from groklst_cli.pipeline.default_scale import FoundScale
 from groklst_cli.pipeline.guide_window import guide_window, moved
 from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
 from groklst_cli.pipeline.plan import conservation_of, plan_of
@@ -95,21 +98,25 @@ def downscale_lazily(
         GroklstError: If the arrays cannot be used, as far as is known before they are computed.
     """
     with in_words_of_python():
+        request, scale = settled(request, lst, guides)
         summary = _summary(lst)
         known = None
         if request.units is None and lst.frame.units is None:
             (known,) = _COMPUTE(summary)
         with _streamed(request, lst, guides, known or Summary()) as scene:
-            work = _plan(request, scene, note)
+            work = _plan(request, scene, scale, note)
             read = guides if work.reads_guide else ()
             return work.plan, _strips(work, scene, known or summary, lst, read)
 
 
-def _plan(request: Request, scene: "_StreamedScene", note: Callable[[str], None]) -> Work:
+def _plan(
+    request: Request, scene: "_StreamedScene", scale: FoundScale, note: Callable[[str], None]
+) -> Work:
     """Choose and fit, and cut into tiles."""
     with threads(None) as machine:
-        plan = plan_of(request, scene)
-        note(f"method {plan.choice.name}: {plan.choice.reason}")
+        plan = plan_of(request, scene, scale.source)
+        for line in explain(plan, scene, scale):
+            note(line)
         found = coregister(scene, request.coregister, note)
         scene.shifts = tuple(found.get(guide.path) for guide in scene.guides)
         method = prepare(

@@ -14,13 +14,22 @@ from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.cluster import Work, open_cluster
 from groklst_cli.pipeline.coregister import coregister
+from groklst_cli.pipeline.default_scale import FoundScale, finer_than_guides, settle_scale
 from groklst_cli.pipeline.earlier import is_finished
 from groklst_cli.pipeline.estimate import Estimate, estimate, fitting_batch
+from groklst_cli.pipeline.facts import facts_of
 from groklst_cli.pipeline.inputs import Inputs
 from groklst_cli.pipeline.job import Job
 from groklst_cli.pipeline.memory import check_memory
-from groklst_cli.pipeline.methods import memory_errors, prepare, reads_guide, share_processor
-from groklst_cli.pipeline.plan import facts_of, layout_of, open_scene, plan_of
+from groklst_cli.pipeline.methods import (
+    check_model,
+    find_device,
+    memory_errors,
+    prepare,
+    reads_guide,
+    share_processor,
+)
+from groklst_cli.pipeline.plan import layout_of, open_scene, plan_of
 from groklst_cli.pipeline.request import Plan, Progress, Request, Result
 from groklst_cli.pipeline.run import Run
 from groklst_cli.pipeline.targets import check_targets, spare_inputs
@@ -37,11 +46,12 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
     Raises:
         GroklstError: If the request cannot be carried out; nothing has been written.
     """
-    check_targets(request)
+    _check(request)
     with memory_errors(), gdal_environment(online=request.online), threads(request.jobs) as machine:
+        request, scale = settle_scale(request)
         check_memory(request, Inputs.of(request))
         with open_scene(request) as scene:
-            plan = plan_of(request, scene)
+            plan = plan_of(request, scene, scale.source)
             return plan, estimate(request, plan, scene, machine)
 
 
@@ -63,21 +73,22 @@ def downscale(
             before a failure that a second try may mend are kept for ``resume``.
     """
     began = time.monotonic()
-    check_targets(request)
+    _check(request)
     with ExitStack() as held:
         held.enter_context(memory_errors())
         held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
+        request, scale = settle_scale(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
         check_memory(request, inputs)
         held.enter_context(inputs.watched())
         scene = held.enter_context(open_scene(request))
-        plan = plan_of(request, scene)
-        for line in _explain(plan):
+        plan = plan_of(request, scene, scale.source)
+        for line in _explain(plan, scene, scale):
             note(line)
         shifts = coregister(scene, request.coregister, note)
-        facts = facts_of(request, plan, scene, shifts) | inputs.facts()
+        facts = facts_of(request, plan, shifts, inputs)
         job = Job(
             request.output,
             facts,
@@ -102,7 +113,9 @@ def downscale(
             if not plan.choice.is_fitted:
                 keep_freed_memory()
             request = _with_batch(request, plan, scene, method, job, note)
-            work = Work(request, shifts, method if plan.choice.is_fitted else None, machine)
+            fitted = method if plan.choice.is_fitted else None
+            contents = inputs.contents() if request.shares_work else {}
+            work = Work(request, shifts, contents, fitted, machine)
             with open_cluster(request, note) as cluster:
                 layout = layout_of(plan, request, scene, method)
                 at_once = share_processor(method, layout.count, own=machine, machine=machine)
@@ -123,6 +136,14 @@ def downscale(
                 mean = run.write(_tags(plan, scene, shifts) | {JOB_TAG: job.digest})
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
+
+
+def _check(request: Request) -> None:
+    """Refuse what needs no file to be opened for it: the method first, for it is what one typed."""
+    check_model(request.model)
+    check_targets(request)
+    for device in request.devices:
+        find_device(device)
 
 
 def _with_batch(
@@ -157,8 +178,10 @@ def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -
     }
 
 
-def _explain(plan: Plan) -> list[str]:
+def _explain(plan: Plan, scene: Scene, scale: FoundScale) -> list[str]:
     lines = [f"method {plan.choice.name}: {plan.choice.reason}"]
+    if scale.reason:
+        lines.append(f"scale {scale.value}: {scale.reason}")
     if plan.units_from == "values":
         lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
@@ -166,4 +189,4 @@ def _explain(plan: Plan) -> list[str]:
         f"output {plan.grid.height} × {plan.grid.width} pixels, "
         f"{plan.grid.pixel_size[0]:g} × {plan.grid.pixel_size[1]:g} CRS units"
     )
-    return lines
+    return lines + finer_than_guides(scene)

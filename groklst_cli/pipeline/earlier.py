@@ -22,7 +22,7 @@ def is_finished(request: Request, job: Job) -> bool:
     for path in (request.output, request.uncertainty):
         if path is None or not path.exists():
             continue
-        flaw = flaw_beside(path) if is_of(path, job.digest) else "is of another run"
+        flaw = flaw_beside(path) if is_of(path, job.digest_of(path)) else "is of another run"
         if flaw is not None:
             _refuse(path, flaw, request)
     return all(path.exists() for path in request.targets) and not job.folder.exists()
@@ -33,7 +33,7 @@ def _holds(request: Request, job: Job) -> bool:
     goes_on = request.resume and job.folder.exists()
     existing = [path for path in request.targets if path.exists()]
     for path in existing:
-        flaw = None if path == request.picture else find_flaw(path, job.digest)
+        flaw = None if path == request.picture else find_flaw(path, job.digest_of(path))
         if flaw is not None:
             _refuse(path, flaw, request)
             return False

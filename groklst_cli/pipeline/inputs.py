@@ -16,6 +16,7 @@ from typing import Final, Self
 from groklst_cli.errors import ChangedError
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import grid_of, open_raster
+from groklst_cli.pipeline.contents import Contents
 from groklst_cli.pipeline.request import Request
 
 _ARCHIVES: Final = re.compile(r"^(/vsi(zip|tar|gzip|7z|rar)/)+")
@@ -83,12 +84,39 @@ class Inputs:
         beside = {path: state for path, state in _states(files).items() if path not in named}
         return cls(named, beside, coarse, bands)
 
+    @property
+    def paths(self) -> list[Path]:
+        """All files on disk, in order."""
+        return sorted(path for path in {**self.named, **self.beside} if path.is_file())
+
     def facts(self) -> dict[str, str]:
         """Describe the files that the request does not name, for ``--resume`` to compare."""
         return {
-            f"file {number} beside the inputs": f"{path.name} of {self.beside[path]}"
+            f"file {number} beside the inputs": self.describe(str(path))
             for number, path in enumerate(sorted(self.beside), start=1)
         }
+
+    def describe(self, path: str) -> str:
+        """Describe a file by size, time and contents; what is on no disk by its name alone.
+
+        Raises:
+            InputError: If it can no longer be read.
+        """
+        place = _on_disk(path)
+        state = self.named.get(place) or self.beside.get(place)
+        if state is None:
+            return path
+        held = f" with hash {Contents.of(place).digest}" if place.is_file() else ""
+        inner = "" if Path(path) == place else f" for {path}"
+        return f"{place.name} of {state}{held}{inner}"
+
+    def contents(self) -> dict[Path, Contents]:
+        """Read what all files hold, for other machines to compare.
+
+        Raises:
+            InputError: If one can no longer be read.
+        """
+        return {path: Contents.of(path) for path in self.paths}
 
     def check(self) -> None:
         """Make sure that every file is as it was.

@@ -19,7 +19,13 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.errors import DeviceError, GroklstError, OutputExistsError, UsageError
+from groklst_cli.errors import (
+    DeviceError,
+    GroklstError,
+    OtherFileError,
+    OutputExistsError,
+    UsageError,
+)
 from groklst_cli.geo.durable import put_in_place, sync_folder
 from groklst_cli.geo.private import open_private, open_regular
 from groklst_cli.pipeline.workplace import LOCK, Workplace
@@ -27,7 +33,8 @@ from groklst_cli.pipeline.workplace import LOCK, Workplace
 Fine = NDArray[np.float32]
 
 _FACTS: Final = "job.json"
-_KEPT: Final = (GroklstError, DeviceError)  # failures after which going on may succeed
+_KEPT: Final = (GroklstError, DeviceError, OtherFileError)
+"""Failures after which going on may succeed."""
 
 
 class Job:
@@ -65,6 +72,12 @@ class Job:
         """A short name for what was asked."""
         text = json.dumps(self.facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def digest_of(self, path: Path) -> str:
+        """Name what one of several outputs is asked to be, so that none is taken for another."""
+        if path == self._target:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} beside".encode()).hexdigest()[:32]
 
     def __enter__(self) -> Self:
         self._place.enter()

@@ -80,11 +80,13 @@ def downscale_many(
             nothing has been done then.
     """
     refuse_collisions(requests)
-    for request in requests:
+    for number, request in enumerate(requests, 1):
 
         def say(text: str, name: str = request.lst.path) -> None:
             note(f"{name}: {text}")
 
+        say(f"scene {number} of {len(requests)}")
+        progress(0, 0)
         try:
             outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
         except Exception as error:  # the next scene is not to suffer, whatever it was

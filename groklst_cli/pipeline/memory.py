@@ -19,6 +19,13 @@ _BAND: Final = 4
 _COARSE: Final = 16
 """Bytes a pixel of a coarse row, which is read whole even where --bounds takes little of it."""
 
+_RESERVE: Final = 64 * 2**20
+"""Bytes beside the rows that must be left below a limit of address space: libraries that run out of
+it while they write may crash instead of saying so. A tiny scene was seen to need 49 to 53 MiB."""
+
+_IN_USE: Final = Path("/proc/self/statm")
+"""Pages of address space in use, first (https://docs.kernel.org/filesystems/proc.html)."""
+
 _CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
 """What a container may use (https://docs.kernel.org/admin-guide/cgroup-v2.html)."""
 
@@ -36,9 +43,9 @@ def check_memory(request: Request, inputs: Inputs) -> None:
     if request.bounds is not None:
         rows, columns = inputs.coarse.window_of(request.bounds)
     names = tuple(map(str, range(inputs.bands)))
-    tile = request.tile or choose(request.model, names, request.scale).tile
-    across = (columns.stop - columns.start) * request.scale
-    down = min(tile, (rows.stop - rows.start) * request.scale)
+    tile = request.tile or choose(request.model, names, request.factor).tile
+    across = (columns.stop - columns.start) * request.factor
+    down = min(tile, (rows.stop - rows.start) * request.factor)
     needed = across * down * (_ROW + _BAND * inputs.bands) + _COARSE * width
     machine = machine_memory()
     if machine is not None and needed > machine:
@@ -47,6 +54,38 @@ def check_memory(request: Request, inputs: Inputs) -> None:
             f"fine pixels needs at least {needed / 2**30:.3g} GiB of memory, {machine / 2**30:.3g} "
             "GiB are here; take a smaller --tile, or a part of the scene with --bounds"
         )
+    _check_address_space(needed)
+
+
+def _check_address_space(needed: int) -> None:
+    """Refuse to begin so close to a limit of address space that a library may crash at it.
+
+    Raises:
+        DeviceError: If too little is left.
+    """
+    left = address_space_left()
+    if left is not None and left < needed + _RESERVE:
+        raise DeviceError(
+            f"the limit of address space (ulimit -v) leaves {left / 2**20:.0f} MiB of memory, at "
+            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or take a smaller "
+            "--tile, --batch 1 and fewer --jobs"
+        )
+
+
+def address_space_left() -> int | None:
+    """Return the bytes that this process may still take; None where no limit is set or known."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(_IN_USE.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, limit - pages * resource.getpagesize())
 
 
 def machine_memory() -> int | None:

@@ -12,6 +12,7 @@ import torch
 
 from groklst_cli.errors import (
     DeviceError,
+    GroklstError,
     InputError,
     UsageError,
     lacks_memory,
@@ -94,34 +95,54 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
         UsageError: If it is neither a method nor a file, needs weights or guides that are not
             given, or was trained for another scale.
     """
+    header = header_of(model)
     if model == "auto":
         if bands:
             return Choice("best", "there is guidance and no checkpoint was named")
         return Choice("bicubic", "there is neither guidance nor a checkpoint")
-    if model in REGISTRY:
-        if find(model).needs_weights:
-            raise UsageError(
-                f"{model} needs weights; name a checkpoint file, as in --model {model}.safetensors"
-            )
+    if header is None:
         if find(model).load().needs_guide and not bands:
             raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
         return Choice(model, "asked for")
-    path = Path(model)
-    if not os.path.isfile(path):
-        raise UsageError(
-            f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
-            f"checkpoint file; {_nearest(model)}"
-        )
-    try:
-        header = read_header(path)
-    except ModelsError as error:
-        raise InputError(str(error)) from error
     if header.scale != scale:
         raise UsageError(
             f"{model} was trained for scale {header.scale}, not {scale}; "
             f"add --scale {header.scale}, or use another checkpoint"
         )
-    return Choice(header.network, "asked for", path, header)
+    return Choice(header.network, "asked for", Path(model), header)
+
+
+def check_model(model: str) -> None:
+    """Refuse what can be no ``--model`` whatever the scene holds; no file is opened.
+
+    Raises:
+        UsageError: If it is neither a method nor a file, or needs weights that are not given.
+    """
+    if model in REGISTRY and find(model).needs_weights:
+        raise UsageError(
+            f"{model} needs weights; name a checkpoint file, as in --model {model}.safetensors"
+        )
+    if model != "auto" and model not in REGISTRY and not os.path.isfile(model):
+        raise UsageError(
+            f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
+            f"checkpoint file; {_nearest(model)}"
+        )
+
+
+def header_of(model: str) -> Header | None:
+    """Read what a checkpoint says of itself; None where ``--model`` names no file.
+
+    Raises:
+        InputError: If the checkpoint cannot be read.
+        UsageError: If ``check_model`` refuses it.
+    """
+    check_model(model)
+    if model == "auto" or model in REGISTRY:
+        return None
+    try:
+        return read_header(Path(model))
+    except ModelsError as error:
+        raise InputError(str(error)) from error
 
 
 def _nearest(model: str) -> str:
@@ -145,7 +166,8 @@ def prepare(
         choice: What to build.
         scene: What it will be run on.
         psf: Point spread of the fine product for fitted methods, fine pixels.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; fitted methods run on the CPU.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; it has to be there, though
+            fitted methods compute on the CPU.
         precision: Of a network's arithmetic.
         note: Told what is worth saying.
 
@@ -154,14 +176,16 @@ def prepare(
         InputError: If the scene or the checkpoint does not hold what the method needs.
     """
     try:
+        chosen = find_device(device)
         if choice.checkpoint is None:
+            if device != "auto" and chosen.type != "cpu":
+                note(f"{choice.name} computes on the CPU: device {device} is for networks")
             fitted: FittedMethod = build(choice.name, scale=scene.scale)
             fitted.fit(FileView(scene, psf=_stated(psf)))
             for line in _describe(fitted, stated=psf != "auto"):
                 note(line)
             return fitted
         checkpoint = load(choice.checkpoint)
-        chosen = find_device(device)
         keep_fp32(chosen)
         network = checkpoint.load_network().to(chosen)
         return NetworkMethod(
@@ -212,8 +236,8 @@ def memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not lacks_memory(error):
+    except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
+        if isinstance(error, DeviceError) or not lacks_memory(error):
             raise
         raise out_of_memory(error) from error
 
@@ -254,14 +278,15 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"--device {name} is none of auto, cpu, cuda, cuda:N, mps") from error
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(device.type, False):
+    if not _is_there(device):
         raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
     return device
+
+
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or (device.type == "mps" and torch.backends.mps.is_available())
 
 
 def keep_fp32(device: torch.device) -> None:

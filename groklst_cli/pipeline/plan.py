@@ -1,18 +1,10 @@
 """From a request to a plan: open the inputs, check all that can be checked, lay the lattice."""
 
-import platform
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-
-import torch
-
-from groklst_cli import __version__
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.methods import NETWORK_OVERLAP, choose
-from groklst_cli.pipeline.request import Plan, Request
+from groklst_cli.pipeline.request import Plan, Request, ScaleSource
 from groklst_cli.pipeline.tile_rows import Layout, Strip
 from groklst_models.contract import Method
 
@@ -22,13 +14,13 @@ def open_scene(request: Request) -> Scene:
     return Scene(
         request.lst,
         request.guides,
-        request.scale,
+        request.factor,
         units=request.units,
         resampling=request.resampling,
     )
 
 
-def plan_of(request: Request, scene: Scene) -> Plan:
+def plan_of(request: Request, scene: Scene, scale_from: ScaleSource = "option") -> Plan:
     """Say what a request comes to on its scene.
 
     Raises:
@@ -55,6 +47,7 @@ def plan_of(request: Request, scene: Scene) -> Plan:
         units=scene.lst.units,
         units_from=scene.lst.units_from,
         valid=scene.lst.valid,
+        scale_from=scale_from,
     )
 
 
@@ -91,52 +84,7 @@ def conservation_of(request: Request) -> Conservation:
         raise UsageError(
             f"--sensor-psf {request.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
         )
-    return Conservation(request.scale, request.radiance, request.sensor_psf)
-
-
-def facts_of(
-    request: Request, plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]
-) -> dict[str, str]:
-    """Name all that the pixels of a result depend on, so that a later run can tell a change."""
-    files = {
-        f"guide {position}": _state_of(guide.path)
-        for position, guide in enumerate(scene.guides, start=1)
-    }
-    options = {
-        "--scale": request.scale,
-        "--tile": plan.tile,
-        "--overlap": plan.overlap,
-        "--batch": request.batch,
-        "--precision": request.precision,
-        "--device": ", ".join(sorted({device.partition(":")[0] for device in request.devices})),
-        "--psf": request.psf,
-        "--conserve": plan.conserve and ("radiance" if request.radiance else "kelvin"),
-        "--sensor-psf": request.sensor_psf,
-        "--bounds": request.bounds,
-        "--resampling": dict(plan.resampling),
-        "--lst-units": plan.units,
-        "--dst-nodata": request.nodata,
-        "--co": dict(request.creation),
-        "shifts of guides": dict(shifts),
-        "bands": plan.bands,
-    }
-    return {
-        "the LST": _state_of(scene.lst.path),
-        **files,
-        "the method": plan.choice.tag,
-        "the version": f"groklst {__version__}, torch {torch.__version__}, {platform.machine()}",
-        **{name: str(value) for name, value in options.items()},
-    }
-
-
-def _state_of(path: str) -> str:
-    """Describe a file by its size and when it was changed; other sources by their name alone."""
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return path
-    changed = datetime.fromtimestamp(found.st_mtime, UTC).isoformat(timespec="milliseconds")
-    return f"{Path(path).name} of {found.st_size} bytes changed {changed}"
+    return Conservation(request.factor, request.radiance, request.sensor_psf)
 
 
 def _strip(request: Request, scene: Scene) -> Strip:

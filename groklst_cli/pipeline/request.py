@@ -23,7 +23,10 @@ PointSpread = Literal["auto", "none"] | float
 """Estimate the point spread, take none, or take this one, fine pixels."""
 
 Progress = Callable[[int, int], None]
-"""Called with tiles done and tiles in all."""
+"""Called with tiles done and tiles in all; with 0 and 0 until it is known how many there are."""
+
+ScaleSource = Literal["option", "checkpoint", "guides", "default"]
+"""Who says by how much to refine."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Request:
         lst: The coarse raster.
         output: The GeoTIFF to write.
         guides: Guidance files.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
+            finest guide's pixel, else 8.
         model: ``auto``, a method's key, or a checkpoint's path.
         units: The LST's unit, or None to find out.
         resampling: How guidance comes to the fine grid.
@@ -67,7 +71,7 @@ class Request:
     lst: BandSource
     output: Path
     guides: Sequence[BandSource] = ()
-    scale: int = 8
+    scale: int | None = None
     model: str = "auto"
     units: Units | None = None
     resampling: ResamplingName = "auto"
@@ -104,6 +108,12 @@ class Request:
         check_request(self)
 
     @property
+    def factor(self) -> int:
+        """The scale, once it is settled."""
+        assert self.scale is not None
+        return self.scale
+
+    @property
     def devices(self) -> list[str]:
         """Where to compute; several devices get a process each."""
         return self.device.split(",")
@@ -112,6 +122,11 @@ class Request:
     def processes(self) -> int:
         """How many local processes share the work; 0 for this one alone."""
         return self.workers or (len(self.devices) if len(self.devices) > 1 else 0)
+
+    @property
+    def shares_work(self) -> bool:
+        """Whether other processes do the work."""
+        return bool(self.processes) or self.scheduler is not None
 
     @property
     def targets(self) -> list[Path]:
@@ -140,6 +155,7 @@ class Plan:
         units: Of LST and output.
         units_from: How the unit became known.
         valid: Coarse pixels of the whole LST that hold a value.
+        scale_from: How the scale became known.
     """
 
     choice: Choice
@@ -154,6 +170,7 @@ class Plan:
     units: Units
     units_from: str
     valid: int
+    scale_from: ScaleSource = "option"
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -162,6 +179,7 @@ class Plan:
             "checkpoint": str(self.choice.checkpoint) if self.choice.checkpoint else None,
             "reason": self.choice.reason,
             "scale": self.scale,
+            "scale_from": self.scale_from,
             "height": self.grid.height,
             "width": self.grid.width,
             "crs": self.grid.crs.to_string(),

@@ -105,7 +105,7 @@ class Run:
     def _deviation_file(self, path: Path) -> ResultFile:
         turns = self.plan.choice.spread_factor is not None
         tags = {
-            JOB_TAG: self.job.digest,
+            JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
             "GROKLST_FROM": "flips and turns" if turns else "coarse residuals",
         }

@@ -103,7 +103,7 @@ def test_skip_existing_serves_a_single_scene(scenes, capsys):
 
 def test_a_dry_run_plans_each_and_writes_nothing(scenes, capsys):
     before = sorted(os.walk("."))
-    assert groklst("a.tif", "broken.tif", "-O", "out", "--dry-run", "-q") == 6
+    assert groklst("a.tif", "broken.tif", "-O", "out", "--dry-run", "--json", "-q") == 6
     planned, failed = map(json.loads, capsys.readouterr().out.splitlines())
     assert (planned["status"], planned["method"]) == ("planned", "bicubic")
     assert "estimate" in planned

@@ -117,7 +117,7 @@ METHODS = [
     case("model a folder", f"{LST} -m .", 2, "--model ."),
     case("model a text", f"{LST} -g nir.tif -s 4 -m notes.txt", 3, "notes.txt"),
     case("model a raster", f"{LST} -g nir.tif -s 4 -m lst.tif", 3, "lst.tif"),
-    case("model of another scale", f"{LST} -g nir.tif -m net.safetensors", 2, "--scale 4"),
+    case("model of another scale", f"{LST} -g nir.tif -s 8 -m net.safetensors", 2, "--scale 4"),
     case("model lacking its bands", f"{LST} -g red.tif -s 4 -m net.safetensors", 3, "nir"),
     case("guide empty", (*LST.split(), "-g", ""), 2, "[NAME=]FILE"),
     case("guide without a name", f"{LST} -g =red.tif", 2, "=red.tif", "[NAME=]FILE"),

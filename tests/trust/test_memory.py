@@ -10,11 +10,12 @@ import rasterio
 import torch
 from affine import Affine
 
-from groklst_cli.errors import DeviceError
+from groklst_cli.errors import DeviceError, GroklstError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline import memory
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.estimate import largest_useful
+from groklst_cli.pipeline.methods import memory_errors
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM
 
@@ -143,3 +144,27 @@ def test_errors_that_are_not_of_memory_stay_what_they_are(write_raster, tmp_path
     monkeypatch.setattr(Bicubic, "predict", predict)
     with pytest.raises(RuntimeError, match="shapes differ"):
         downscale(Request(source, tmp_path / "fine.tif", model="bicubic"))
+
+
+@pytest.mark.parametrize("room", [1, 16, 32, 40, 41, 44, 48, 52, 60])
+@pytest.mark.parametrize("words", ["", "--tile 64 --overlap 8"], ids=["plain", "tiles"])
+def test_a_limit_just_above_what_is_in_use_never_crashes(children, scene, tmp_path, room, words):
+    ended = children.run(*scene, *words.split(), AS=room * MIB)
+    assert_names_a_way_out(ended, "memory", "--tile")
+    assert not (tmp_path / "fine.tif").exists()
+
+
+def test_room_enough_below_a_limit_is_not_refused(children, scene):
+    assert children.run(*scene, AS=160 * MIB).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "fine.tif could not be written: overview.cpp, 4759: cannot allocate 7864320 bytes",
+        "lst.tif is damaged near row 0: cannot allocate 640 bytes; copy or download it again",
+    ],
+)
+def test_memory_that_gdal_lacks_is_code_5(words):
+    with pytest.raises(DeviceError, match="memory ran out"), memory_errors():
+        raise GroklstError(words)
