@@ -1,7 +1,9 @@
 """A scene: one coarse LST raster and its guidance, on one pair of grids."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,6 +19,13 @@ from groklst_cli.geo.units import Units
 
 READ_ROWS: Final = 128
 """Fine rows that are read at once."""
+
+COVERED: Final = 0.99
+"""Share of the LST from which on a guide counts as covering it."""
+
+_ROWS_LOOKED_AT: Final = 24
+_PIXELS_LOOKED_AT: Final = 2**20
+"""Coarse rows, or fine pixels where that is more, from which a guide's coverage is estimated."""
 
 _COARSEST: Final = 4.0
 """LST pixels along a guide pixel from which on a guide is refused."""
@@ -91,6 +100,40 @@ class Scene:
     def close(self) -> None:
         """Close all files."""
         self._opened.close()
+
+    @cached_property
+    def coverage(self) -> dict[str, float]:
+        """Estimate which share of the LST's valid pixels each guide covers, by file.
+
+        A guide's share is that of its band that covers least. All rows are looked at in a small
+        scene, and rows at equal distances, with the first and the last, in a large one.
+        """
+        total, found = 0.0, dict.fromkeys((guide.path for guide in self.guides), math.inf)
+        known = {guide: np.zeros(len(guide.names)) for guide in self.guides}
+        for row in self._sampled_rows():
+            rows, columns = slice(row, row + 1), slice(0, self.coarse.width)
+            valid = np.isfinite(self.read_lst(rows, columns))
+            total += np.count_nonzero(valid)
+            for guide in self.guides:
+                there = np.isfinite(self.read_guide(rows, columns, [guide]))
+                blocks = there.reshape(len(there), self.scale, -1, self.scale).mean(axis=(1, 3))
+                known[guide] += blocks[:, valid[0]].sum(axis=1)
+        for guide, covered in known.items():
+            share = float(covered.min()) / total if total else 1.0
+            found[guide.path] = min(found[guide.path], share)
+        return found
+
+    @property
+    def covered_in_part(self) -> dict[str, float]:
+        """Those of the guides' shares that are below 99 %."""
+        return {path: share for path, share in self.coverage.items() if share < COVERED}
+
+    def _sampled_rows(self) -> list[int]:
+        height, width = self.coarse.shape
+        count = max(_ROWS_LOOKED_AT, _PIXELS_LOOKED_AT // (width * self.scale**2))
+        return sorted(
+            set(np.linspace(0, height - 1, min(height, count)).round().astype(int).tolist())
+        )
 
     def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read coarse LST ``(rows, columns)``, kelvin, NaN where nodata."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from groklst_cli import __version__
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.pixel_hash import JOB_TAG
-from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.scene import COVERED, Scene
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.cluster import Work, open_cluster
 from groklst_cli.pipeline.coregister import coregister
@@ -51,7 +51,7 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
         request, scale = settle_scale(request)
         check_memory(request, Inputs.of(request))
         with open_scene(request) as scene:
-            plan = plan_of(request, scene, scale.source)
+            plan = replace(plan_of(request, scene, scale.source), coverage=scene.coverage)
             return plan, estimate(request, plan, scene, machine)
 
 
@@ -84,7 +84,7 @@ def downscale(
         check_memory(request, inputs)
         held.enter_context(inputs.watched())
         scene = held.enter_context(open_scene(request))
-        plan = plan_of(request, scene, scale.source)
+        plan = replace(plan_of(request, scene, scale.source), coverage=scene.coverage)
         for line in _explain(plan, scene, scale):
             note(line)
         shifts = coregister(scene, request.coregister, note)
@@ -185,6 +185,11 @@ def _explain(plan: Plan, scene: Scene, scale: FoundScale) -> list[str]:
     if plan.units_from == "values":
         lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
+    lines += [
+        f"guide {path} covers {share:.1%} of the LST; where it does not, less detail is known"
+        for path, share in plan.coverage.items()
+        if share < COVERED
+    ]
     lines.append(
         f"output {plan.grid.height} × {plan.grid.width} pixels, "
         f"{plan.grid.pixel_size[0]:g} × {plan.grid.pixel_size[1]:g} CRS units"

@@ -24,6 +24,7 @@ from groklst_models.acceleration import accelerate
 from groklst_models.checkpoint import Header, fingerprint, load, read_header
 from groklst_models.contract import FittedMethod, Method
 from groklst_models.errors import ModelsError
+from groklst_models.fading import Fading
 from groklst_models.network_method import NetworkMethod, Precision
 from groklst_models.registry import REGISTRY, build, find
 from groklst_models.turns import SCORE
@@ -184,6 +185,8 @@ def prepare(
             fitted.fit(FileView(scene, psf=_stated(psf)))
             for line in _describe(fitted, stated=psf != "auto"):
                 note(line)
+            if fitted.uses_guide and scene.covered_in_part:
+                return Fading(fitted)
             return fitted
         checkpoint = load(choice.checkpoint)
         keep_fp32(chosen)

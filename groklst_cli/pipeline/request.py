@@ -156,6 +156,7 @@ class Plan:
         units_from: How the unit became known.
         valid: Coarse pixels of the whole LST that hold a value.
         scale_from: How the scale became known.
+        coverage: Share of them that each guide covers, by file, where it was looked at.
     """
 
     choice: Choice
@@ -171,6 +172,7 @@ class Plan:
     units_from: str
     valid: int
     scale_from: ScaleSource = "option"
+    coverage: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -192,6 +194,7 @@ class Plan:
             "units": self.units,
             "units_from": self.units_from,
             "valid_coarse_pixels": self.valid,
+            "coverage": {path: round(share, 4) for path, share in self.coverage.items()},
         }
 
 
