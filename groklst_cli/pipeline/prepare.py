@@ -234,9 +234,12 @@ def _write_scenes(
         if found:
             kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
         entries += found
-        counts = _counts(entry.split for entry in found)
-        note(f"scene {scene.name}: {scene.describe()}; patches {counts}{drops.told(scene.name)}")
+        made_here = _counts(entry.split for entry in found)
+        note(f"scene {scene.name}: {scene.describe()}; patches {made_here}{drops.told(scene.name)}")
     drops.refuse_empty(request.whole)
+    counts = _counts(entry.split for entry in entries)
+    if empty := [split for split, count in counts.items() if not count]:
+        note(f"no {' or '.join(empty)} patches, as --whole gives every scene to another set")
     provenance = {
         "version": __version__,
         "patch": request.patch,
@@ -249,7 +252,7 @@ def _write_scenes(
     manifest = Manifest(request.scale, bands, tuple(entries), provenance, told, tuple(kept_scenes))
     text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return Prepared(request.out, _counts(e.split for e in entries), drops.totals(), bands)
+    return Prepared(request.out, counts, drops.totals(), bands)
 
 
 def _bands(scenes: Sequence[SceneTruth], request: Preparation) -> tuple[str, ...]:

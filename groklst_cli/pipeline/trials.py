@@ -140,6 +140,8 @@ def run_patches(
     Raises:
         GroklstError: If a method can run on no patch, or the only patch fails.
     """
+    if not len(patches):
+        raise InputError("the split holds no patch; choose another --split, or prepare more scenes")
     follow = follow or Follow()
     trial = _Trial(follow, len(patches))
     with TemporaryDirectory(prefix="groklst-") as temporary, gdal_environment():

@@ -77,6 +77,7 @@ ALONE = [
         "no test patch is left", "--max-nodata",
     ),
     case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
+    case("no patch in the split", f"{DATA} bare --split test", 3, "the split holds no patch;"),
     case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
     case("scene of another shape", f"{DATA} misfit", 3, "does not lie in its scene"),
     case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
@@ -131,6 +132,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert groklst(*made, "-s", "2", "--patch", "8") == 0
         changed("gone", lambda manifest: None)
         next(Path("gone/train").glob("*_truth.tif")).unlink()
+        changed(
+            "bare", lambda m: m.update(patches=[p for p in m["patches"] if p["split"] != "test"])
+        )
         changed("lost", lambda manifest: None)
         Path("lost/scenes/a_lst.tif").unlink()
         changed("misfit", lambda manifest: manifest["scenes"][0].update(shape=[2, 2]))
@@ -187,3 +191,12 @@ def test_what_is_left_out_of_a_training_set_is_told(tmp_path, monkeypatch, capsy
     assert groklst("prepare", "cloudy", "-s", "2", "--patch", "8", "--out", "new") == 0
     assert "left out: 2 where LST or a guide is missing" in capsys.readouterr().err
     assert set(TOWN) < {path.stem for path in Path("cloudy").iterdir()}
+
+
+def test_sets_that_no_scene_was_given_to_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_scene(Path("a"), (16, 16))
+    words = ["prepare", "a", "-s", "2", "--patch", "8", "--out", "new", "--whole", "a=train"]
+    assert groklst(*words) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "no val or test patches, as --whole gives every scene to another set"
