@@ -110,14 +110,14 @@ class Scene:
         """
         total, found = 0.0, dict.fromkeys((guide.path for guide in self.guides), math.inf)
         known = {guide: np.zeros(len(guide.names)) for guide in self.guides}
-        for row in self._sampled_rows():
-            rows, columns = slice(row, row + 1), slice(0, self.coarse.width)
+        for rows in self._sampled_rows():
+            columns = slice(0, self.coarse.width)
             valid = np.isfinite(self.read_lst(rows, columns))
             total += np.count_nonzero(valid)
             for guide in self.guides:
                 there = np.isfinite(self.read_guide(rows, columns, [guide]))
-                blocks = there.reshape(len(there), self.scale, -1, self.scale).mean(axis=(1, 3))
-                known[guide] += blocks[:, valid[0]].sum(axis=1)
+                blocks = there.reshape(-1, len(valid), self.scale, self.coarse.width, self.scale)
+                known[guide] += blocks.mean(axis=(2, 4))[:, valid].sum(axis=1)
         for guide, covered in known.items():
             share = float(covered.min()) / total if total else 1.0
             found[guide.path] = min(found[guide.path], share)
@@ -128,12 +128,13 @@ class Scene:
         """Those of the guides' shares that are below 99 %."""
         return {path: share for path, share in self.coverage.items() if share < COVERED}
 
-    def _sampled_rows(self) -> list[int]:
+    def _sampled_rows(self) -> list[slice]:
         height, width = self.coarse.shape
         count = max(_ROWS_LOOKED_AT, _PIXELS_LOOKED_AT // (width * self.scale**2))
-        return sorted(
-            set(np.linspace(0, height - 1, min(height, count)).round().astype(int).tolist())
-        )
+        if count >= height:
+            return list(self.chunks(slice(0, height)))
+        rows = np.linspace(0, height - 1, count).round().astype(int).tolist()
+        return [slice(row, row + 1) for row in rows]
 
     def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read coarse LST ``(rows, columns)``, kelvin, NaN where nodata."""
