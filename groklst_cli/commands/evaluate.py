@@ -78,13 +78,15 @@ def evaluate(
     Prints a table, or JSON with --json. An image that fails does not stop the others, and the exit
     code is 6.
     """
+    from contextlib import ExitStack
+
     from groklst_cli import console
     from groklst_cli.commands import parse
     from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.geo.targets import check_target, spare
     from groklst_cli.pipeline import evaluate as pipeline
     from groklst_cli.pipeline.contest import Contender, Follow, Judgement
-    from groklst_cli.pipeline.report import Report
+    from groklst_cli.pipeline.evaluate_targets import check_evaluation_targets
+    from groklst_cli.pipeline.report import PAGE, Report
     from groklst_cli.pipeline.threshold import Threshold, check_thresholds
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]
@@ -102,20 +104,22 @@ def evaluate(
         contenders=[Contender.parse(text) for text in model or []],
         device=device,
     )
-    if csv is not None:
-        read = [text for text in (pred, ref, lst, *(model or [])) if text is not None]
-        spare([csv], [Path(parse.band_source(text).path) for text in read])
-        check_target(csv, overwrite=overwrite)
-    page = None if report is None else Report(report, overwrite=overwrite)
-    watch = (lambda shown: None) if page is None else page.watch
-    with console.progress_bar("images", quiet=quiet) as progress:
+    index = None if report is None else report / PAGE
+    with gdal_environment(online=online):
+        check_evaluation_targets(request, csv, index, overwrite=overwrite)
+    with ExitStack() as held:
+        page = None
+        if report is not None:
+            page = held.enter_context(Report(report, overwrite=overwrite))
+        watch = (lambda shown: None) if page is None else page.watch
+        progress = held.enter_context(console.progress_bar("images", quiet=quiet))
         follow = Follow(console.Notes(quiet=quiet), progress, watch)
         with gdal_environment(online=online):
             evaluation = pipeline.evaluate(request, follow)
-    if csv is not None and evaluation.outcomes:
-        evaluation.write_csv(csv, overwrite=overwrite)
-    if page is not None and evaluation.outcomes:
-        page.write(evaluation)
+        if csv is not None and evaluation.outcomes:
+            evaluation.write_csv(csv, overwrite=overwrite)
+        if page is not None and evaluation.outcomes:
+            page.write(evaluation)
     if json:
         console.print_json(evaluation.to_json())
     elif evaluation.outcomes:

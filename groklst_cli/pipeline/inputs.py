@@ -153,11 +153,11 @@ class Inputs:
 
 
 def _states(paths: Iterable[str]) -> dict[Path, FileState]:
-    found = {path: FileState.of(path) for path in map(_on_disk, paths)}
+    found = {path: FileState.of(path) for path in map(on_disk, paths)}
     return {path: state for path, state in found.items() if state is not None}
 
 
-def _on_disk(path: str) -> Path:
+def on_disk(path: str) -> Path:
     """Find the archive that a file lies in, where GDAL reads through one."""
     inner = Path(_ARCHIVES.sub("", path))
     return next((p for p in (inner, *inner.parents) if os.path.isfile(p)), inner)

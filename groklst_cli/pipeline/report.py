@@ -6,16 +6,22 @@ all there.
 
 import base64
 import math
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from groklst_cli import __version__
-from groklst_cli.errors import OutputExistsError, UsageError
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.durable import put_in_place
+from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline import figures
 from groklst_cli.pipeline.contest import Shown
 from groklst_cli.pipeline.samples import Samples
@@ -29,7 +35,7 @@ from groklst_cli.pipeline.scoreboard import (
 )
 from groklst_cli.shown_text import printable
 
-_PAGE: Final = "index.html"
+PAGE: Final = "index.html"
 _PICTURES: Final = "pictures"
 _LARGE: Final = 16 * 2**20
 """Bytes of pictures that stand in the page itself."""
@@ -43,20 +49,35 @@ class Report:
 
         Raises:
             UsageError: If it cannot be made.
-            OutputExistsError: If a report is there and may not be replaced.
+            OutputExistsError: If a report or pictures are there and may not be replaced.
         """
-        if (folder / _PAGE).exists() and not overwrite:
-            raise OutputExistsError(f"{folder / _PAGE} exists; add --overwrite to replace it")
+        self._folder, self._overwrite, self._is_new = folder, overwrite, not folder.exists()
+        if not self._is_new:
+            self._check()
         try:
-            (folder / _PICTURES).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._work = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
         except OSError as error:
             raise UsageError(
                 f"--report {folder} cannot be made: {error.strerror}; name a folder"
             ) from error
-        self._folder = folder
         self._samples: dict[str, Samples] = {}
         self._sections: list[str] = []
         self._held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave a whole report, or none."""
+        shutil.rmtree(self._work, ignore_errors=True)
+        if self._is_new and not any(self._folder.iterdir()):
+            self._folder.rmdir()
 
     def watch(self, shown: Shown) -> None:
         """Draw an image's pictures and keep some of its pixels."""
@@ -103,9 +124,29 @@ class Report:
             scatter=self._img(scatter, "Prediction against truth"),
             images="\n".join(self._sections),
         )
-        path = self._folder / _PAGE
-        path.write_text(text, encoding="utf-8")
-        return path
+        (self._work / PAGE).write_text(text, encoding="utf-8")
+        return self._place()
+
+    def _check(self) -> None:
+        """Refuse a folder in which the page or a picture cannot or may not be written."""
+        pictures = self._folder / _PICTURES
+        if os.path.lexists(pictures) and (pictures.is_symlink() or not pictures.is_dir()):
+            raise UsageError(
+                f"{pictures} is a link or a file; move it away, or name another folder"
+            )
+        there = sorted(pictures.iterdir()) if pictures.is_dir() else []
+        for path in (self._folder / PAGE, *there):
+            check_target(path, overwrite=self._overwrite)
+
+    def _place(self) -> Path:
+        """Give the pictures their names, and the page its own when they have theirs."""
+        self._check()
+        (self._folder / _PICTURES).mkdir(exist_ok=True)
+        for picture in sorted(self._work.glob("*.png")):
+            put_in_place(picture, self._folder / _PICTURES / picture.name)
+        put_in_place(self._work / PAGE, self._folder / PAGE)
+        shutil.rmtree(self._work, ignore_errors=True)
+        return self._folder / PAGE
 
     def _slider(self, shown: Shown, number: str) -> str:
         """Lay the best prediction over what it was made from, or over the truth."""
@@ -128,7 +169,7 @@ class Report:
         )
 
     def _picture(self, name: str) -> Path:
-        return self._folder / _PICTURES / name
+        return self._work / name
 
     def _img(self, path: Path, text: str) -> str:
         return f'<img src="{self._source(path)}" alt="{_text(text)}" loading="lazy">'

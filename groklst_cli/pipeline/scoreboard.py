@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from groklst_cli.geo.durable import whole_file
 from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary, plain
 from groklst_cli.geo.reference import Shifted
 from groklst_cli.geo.targets import check_target
@@ -166,7 +167,7 @@ class Evaluation:
         """
         check_target(path, overwrite=overwrite)
         rows = self.rows()
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as made, made.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
