@@ -12,7 +12,8 @@ Guide = Annotated[
         "--guide",
         "-g",
         metavar="[NAME=]FILE[,band=N]",
-        help="A guidance raster; repeatable. All bands of a file count unless one is named.",
+        help="A guidance raster, or a folder of them; repeatable. All bands of a file count unless "
+        "one is named.",
     ),
 ]
 Scale = Annotated[

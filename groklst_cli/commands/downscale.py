@@ -142,7 +142,7 @@ def downscale(
     from groklst_cli.pipeline import downscale as pipeline
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
-    lsts, guides = parse.scene(lsts, [parse.band_source(text) for text in guide or []])
+    lsts, guides = parse.scene(lsts, parse.guides(guide or [], lsts))
     ask = partial(
         pipeline.Request,
         guides=guides,

@@ -50,8 +50,9 @@ def tell_apart(
         return files, None
     if len(files) > 2:
         raise UsageError(
-            f"{len(files)} files are named, LST and OUTPUT are two; "
-            "add --out-dir DIR to downscale them all"
+            f"{len(files)} files are named, LST and OUTPUT are two; each guide takes a -g of its "
+            "own, as in -g red.tif -g nir.tif, or name a folder of guides, as in -g DIR; "
+            "to downscale them all add --out-dir DIR"
         )
     return files[:1], Path(files[1]) if len(files) == 2 else None
 

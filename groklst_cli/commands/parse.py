@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
-from groklst_cli.data.scenes import SceneFolder, is_scene
+from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.opening import BandSource
@@ -46,6 +46,20 @@ def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str],
             "guides to use all of it"
         )
     return [str(found.lst)], [*found.guide_sources, *guides]
+
+
+def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:
+    """Read ``[NAME=]FILE[,band=N]`` each; a folder stands for the guides in it."""
+    found: list[BandSource] = []
+    for text in texts:
+        folder = Path(text)
+        is_folder = text != "" and "\0" not in text and folder.is_dir()
+        found += (
+            guides_in(folder, [band_source(lst).path for lst in lsts])
+            if is_folder
+            else [band_source(text)]
+        )
+    return found
 
 
 def named_output(first: Path | None, second: Path | None) -> Path | None:

@@ -149,6 +149,27 @@ class SceneFolder:
         return "groklst wrote it" if any(tag in tags for tag in _RESULT) else None
 
 
+def guides_in(folder: Path, lsts: Sequence[str]) -> list[BandSource]:
+    """Take every raster of a folder as a guide, but LSTs and what is never one in a scene.
+
+    Raises:
+        InputError: If there is none, or one is made of the folder's reference.
+    """
+    reference = _if_there(folder / REFERENCE)
+    scene = SceneFolder(folder, (), None, reference, SceneFacts.read(folder / FACTS), {})
+    rasters = [found for found in sorted(folder.iterdir()) if found.suffix.lower() in _SUFFIXES]
+    others = [
+        found
+        for found in rasters
+        if not (_has_a_role(found) or any(_same(found, Path(lst)) for lst in lsts))
+    ]
+    with gdal_environment():
+        guides = [found for found in others if scene._reason_against(found) is None]
+    if not guides:
+        raise InputError(f"{folder} holds no guide; name a raster, or a folder of rasters")
+    return [BandSource(str(found)) for found in guides]
+
+
 def is_scene(folder: Path) -> bool:
     """Tell whether a folder is a scene."""
     return os.path.isfile(folder / LST)

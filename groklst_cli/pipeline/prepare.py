@@ -1,12 +1,12 @@
 """Preparing a training set: scenes in, patches and a manifest out."""
 
 import json
-import shutil
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from rasterio.warp import transform_bounds
@@ -24,6 +24,11 @@ from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.names import is_text
 from groklst_cli.pipeline.drops import GAPS, KEPT, NEAR, Drops
 from groklst_cli.pipeline.workplace import Workplace
+
+_WRITTEN: Final = re.compile(
+    rf"{re.escape(MANIFEST)}|({'|'.join(SPLITS)}|scenes)/.+_(lst|truth|guide)\.tif(\.aux\.xml)?"
+)
+"""What lies in a prepared folder; a viewer's statistics may lie beside a patch."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +161,45 @@ def _prepare(request: Preparation, made_in: Path, note: Callable[[str], None]) -
     if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
         raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
     request = _without_left_out(request, note)
+    _refuse_loss(request)
     made_in.mkdir()
     with gdal_environment(), ExitStack() as opened:
         scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
         made = _write_scenes(scenes, request, made_in, note)
+    old = made_in.with_name("old")
     if request.out.exists():
-        shutil.rmtree(request.out)
-    made_in.rename(request.out)
+        request.out.rename(old)
+    try:
+        made_in.rename(request.out)
+    except OSError:
+        if old.exists():
+            old.rename(request.out)
+        raise
     return made
+
+
+def _refuse_loss(request: Preparation) -> None:
+    """Refuse to replace a folder with which files would go that this command did not write.
+
+    Raises:
+        OutputExistsError: If other files lie in it.
+        UsageError: If it is a link, or an input lies in it.
+    """
+    out = request.out
+    if out.is_symlink():
+        raise UsageError(f"--out {out} is a link; name the folder that it leads to")
+    for path in (path for scene in request.scenes for path in scene.local()):
+        if path.resolve().is_relative_to(out.resolve()):
+            raise UsageError(
+                f"{path} is an input and lies in {out}, which would be replaced; name another --out"
+            )
+    files = [path for path in out.rglob("*") if not path.is_dir() or path.is_symlink()]
+    others = [path for path in files if not _WRITTEN.fullmatch(path.relative_to(out).as_posix())]
+    if others:
+        raise OutputExistsError(
+            f"{others[0]} is not of a prepared set and would go with {out}; move it away, or name "
+            "another --out"
+        )
 
 
 def parse_native(texts: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.private import refuse_shared
+from groklst_cli.geo.targets import spare
 from groklst_cli.pipeline.train_options import TrainOptions, flag
 
 OPTIONS: Final = "options.toml"
@@ -92,8 +94,13 @@ def collect(
     start = None
     if resume:
         folder = Path({**named, **flags}.get("out", TrainOptions().out))
+        if folder.is_dir():
+            refuse_shared(folder, advice="copy the run into a folder of your own, and resume there")
         start = assemble(read_config(folder / OPTIONS), start=TrainOptions())
-    return assemble({**named, **flags}, sets, start=start)
+    chosen = assemble({**named, **flags}, sets, start=start)
+    if config is not None and not resume:
+        spare([Path(chosen.out) / OPTIONS], [config])
+    return chosen
 
 
 def read_config(path: Path) -> dict[str, Any]:

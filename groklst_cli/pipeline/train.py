@@ -16,11 +16,13 @@ from torch import Tensor
 
 from groklst_cli.data.samples import Sample
 from groklst_cli.errors import GroklstError, OutputExistsError, UsageError
+from groklst_cli.geo.durable import whole_file
+from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.devices import launch, mean_of_all, part
 from groklst_cli.pipeline.interrupts import Interrupts
 from groklst_cli.pipeline.meter import Meter
 from groklst_cli.pipeline.recipes import OPTIONS, assemble
-from groklst_cli.pipeline.train_log import TrainLog, draw
+from groklst_cli.pipeline.train_log import LOG, TrainLog, draw
 from groklst_cli.pipeline.train_loss import sample_losses
 from groklst_cli.pipeline.train_options import TrainOptions
 from groklst_cli.pipeline.train_run import Run, start
@@ -109,14 +111,12 @@ def fit(
     began, folder = time.monotonic(), Path(options.out)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out {folder} is a file; name a folder")
+    if not resume and folder.is_dir():
+        _check_targets(folder, overwrite=overwrite)
     data = open_data(options)
     state = load_state(folder / STATE) if resume else None
     if state is not None:
         _refuse_changed(options, state, folder)
-    elif (folder / STATE).exists() and not overwrite:
-        raise OutputExistsError(
-            f"{folder} holds a run; add --resume to go on with it, --overwrite to replace it"
-        )
     fabric = launch(options.device, options.precision)
     run = start(options, data, fabric, state)
     _explain(run, note)
@@ -124,7 +124,8 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         for name in () if resume else (STATE, BEST, LAST):
             (folder / name).unlink(missing_ok=True)
-        (folder / OPTIONS).write_text(options.to_toml(), encoding="utf-8")
+        with whole_file(folder / OPTIONS) as made:
+            made.write_text(options.to_toml(), encoding="utf-8")
     with Interrupts() as interrupts:
         if fabric.is_global_zero:
             with TrainLog(folder, step=run.step, tensorboard=options.tensorboard) as log:
@@ -137,6 +138,20 @@ def fit(
     speaks = fabric.is_global_zero
     part(fabric)
     return Trained(named, run.step, scores, time.monotonic() - began, speaks)
+
+
+def _check_targets(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder whose files may not be replaced, whoever wrote them.
+
+    Raises:
+        OutputExistsError: If there are some.
+    """
+    if (folder / STATE).exists() and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds a run; add --resume to go on with it, --overwrite to replace it"
+        )
+    for name in (STATE, BEST, LAST, OPTIONS, LOG):
+        check_target(folder / name, overwrite=overwrite)
 
 
 def _train(

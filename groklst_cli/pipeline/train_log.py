@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.errors import UsageError
+from groklst_cli.geo.durable import whole_file
 from groklst_cli.shown_text import cell, printable
+
+LOG: Final = "log.csv"
 
 COLUMNS: Final = (
     "step", "loss", "learning_rate", "steps_per_second", "wait",
@@ -45,14 +48,15 @@ class TrainLog:
         Raises:
             UsageError: If TensorBoard is asked for and not installed.
         """
-        self._path = folder / "log.csv"
+        self._path = folder / LOG
         self._board: Any = _board(folder / "tensorboard", step) if tensorboard else None
         kept = _rows_until(self._path, step)
-        self._file = open(self._path, "w", newline="", encoding="utf-8")  # noqa: SIM115
+        with whole_file(self._path) as made, open(made, "w", newline="", encoding="utf-8") as anew:
+            writer = csv.DictWriter(anew, COLUMNS)
+            writer.writeheader()
+            writer.writerows({key: cell(value) for key, value in row.items()} for row in kept)
+        self._file = open(self._path, "a", newline="", encoding="utf-8")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, COLUMNS)
-        self._writer.writeheader()
-        self._writer.writerows({key: cell(value) for key, value in row.items()} for row in kept)
-        self._file.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +103,8 @@ def draw(panels: Sequence[Panel], picture: Path) -> None:
         for axis in row:
             axis.set_axis_off()
     picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=80)
+    with whole_file(picture) as made:
+        figure.savefig(made, dpi=80, format="png")
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

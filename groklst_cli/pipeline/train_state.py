@@ -1,8 +1,6 @@
 """The state of a training run on disk, and the checkpoint that comes of it."""
 
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,7 +11,7 @@ from torch import Tensor
 
 from groklst_cli import __version__
 from groklst_cli.errors import InputError
-from groklst_cli.geo.durable import sync_folder
+from groklst_cli.geo.durable import whole_file
 from groklst_cli.pipeline.train_options import TrainOptions
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.normalization import Normalization
@@ -36,18 +34,8 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
         path: Where to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            torch.save({"format": _FORMAT, **state}, opened)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as made, open(made, "wb") as opened:
+        torch.save({"format": _FORMAT, **state}, opened)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -112,9 +100,3 @@ def make_checkpoint(
         licence=options.licence,
     )
     return Checkpoint(header, weights)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
