@@ -102,7 +102,7 @@ class Inputs:
         Raises:
             InputError: If it can no longer be read.
         """
-        place = _on_disk(path)
+        place = on_disk(path)
         state = self.named.get(place) or self.beside.get(place)
         if state is None:
             return path
