@@ -47,9 +47,28 @@ def _silence_libraries() -> None:
     """
     os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's threads, which rasterio does not hear
     logging.lastResort = None  # rasterio repeats there what it then raises
+    if "--debug" not in sys.argv:
+        _keep_stderr()
     if not sys.warnoptions:
         os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that are started
         warnings.simplefilter("ignore")
+
+
+def _keep_stderr() -> None:
+    """Give our lines a stderr of their own, and what libtiff and others print by themselves none.
+
+    They write into the process's second stream whatever Python does, on a full disk for one.
+    """
+    before = sys.stderr
+    try:
+        ours = os.dup(2)
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+    except OSError:  # there is none
+        return
+    sys.stderr = open(  # noqa: SIM115
+        ours, "w", buffering=1, encoding=before.encoding, errors=before.errors
+    )
 
 
 def _uncaught(

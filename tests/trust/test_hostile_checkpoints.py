@@ -56,6 +56,7 @@ def state(*entries: tuple[bytes, bytes]) -> bytes:
 def archive(path: Path, steps: bytes, **members: bytes) -> Path:
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("a/data.pkl", steps)
+        made.writestr("a/version", "3\n")  # without it torch itself reads no further
         made.writestr("a/data/0", ZEROS)
         for name, content in members.items():
             made.writestr(f"a/{name}", content)

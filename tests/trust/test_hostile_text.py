@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from groklst_cli import console
 from groklst_cli.errors import InputError
@@ -187,7 +188,11 @@ GDAL_OF_ITSELF = """
 """
 
 
-@pytest.mark.parametrize("more", ["return 0", GDAL_OF_ITSELF.strip()], ids=["python", "gdal"])
+BY_ITSELF = 'import os; os.write(2, b"_tiffWriteProc: File too large."); return 0'
+MORE = {"python": "return 0", "gdal": GDAL_OF_ITSELF.strip(), "libtiff": BY_ITSELF}
+
+
+@pytest.mark.parametrize("more", MORE.values(), ids=MORE.keys())
 def test_no_line_of_a_library_reaches_stderr(tmp_path, more):
     done = command(LIBRARIES.replace("{more}", more), tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -199,3 +204,20 @@ def test_a_fault_of_ours_is_shown_without_what_a_terminal_obeys(tmp_path):
     assert b"Traceback" in done.stderr
     assert b"ValueError: a\\u001b[2J" in done.stderr
     assert b"\x1b" not in done.stderr
+
+
+def test_a_full_disk_is_one_line(tmp_path, write_raster):
+    if sys.platform == "win32":
+        pytest.skip("Windows bounds no file's size")
+    lst = np.random.default_rng(0).normal(300, 5, (40, 40)).astype(np.float32)
+    write_raster("lst.tif", lst, Affine(240, 0, 5e5, 0, -240, 4.39e6))
+    code = (
+        "import resource, sys; from groklst_cli.__main__ import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))\n"
+        "sys.argv = 'groklst downscale lst.tif o.tif -s 4 -m bicubic -q'.split(); main()"
+    )
+    done = command(code, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"groklst: ")
+    assert done.stderr.count(b"\n") == 1, done.stderr
+    assert not (tmp_path / "o.tif").exists()
