@@ -45,9 +45,6 @@ FINER: Final = 1.5
 _LARGEST: Final = 1e30
 """Of a guide's values; files without a nodata value often hold the largest float32 for one."""
 
-_OF_POINTS: Final = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos")
-"""Resamplings that look at the middle of a fine pixel; others look at all of it, by its corners."""
-
 _GRAINS: Final = 2**22
 """Values within fine pixels that are read at once."""
 
@@ -237,12 +234,7 @@ class GuideSource:
             return
         self.ratio = copies[0].pixels_per_pixel_of(fine)
         self.method = _choose(self.ratio) if self._resampling == "auto" else self._resampling
-        if self.method not in _OF_POINTS and self.grid.is_torn_under(fine):
-            if self.method != "average":
-                raise InputError(
-                    f"{self.path} wraps under the LST, where --resampling {self.method} leaves "
-                    "gaps; leave it out, or take average or bilinear"
-                )
+        if self.method == "average" and self.grid.is_torn_under(fine):
             self._grain = max(2, math.ceil(self.ratio))
         for copy in copies:
             self._copies.append(self._warps(copy, fine.refine(self._grain)))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from rasterio.crs import CRS
 
-from groklst_cli.errors import InputError
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
@@ -124,13 +123,6 @@ def test_a_guide_is_read_across_the_seam_without_gap_or_step(seam, frame, pixel,
         source.close()
     assert np.abs(values - truth_on(fine)).max() < 0.01
     np.testing.assert_array_equal(part, values[5:9, 10:15])
-
-
-def test_what_leaves_gaps_at_a_seam_is_refused(tmp_path):
-    fine = grid_at("EPSG:3460", 180, -17, 250, 24)
-    write_guide(tmp_path / "guide.tif", degrees_grid(170, -17, 0.004))
-    with gdal_environment(), pytest.raises(InputError, match="take average or bilinear"):
-        GuideSource(BandSource(str(tmp_path / "guide.tif")), fine, "max")
 
 
 def test_one_crs_needs_no_way_to_itself():
