@@ -1,6 +1,7 @@
 """Turning what a person typed into values, or saying what to type instead."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
@@ -30,7 +31,7 @@ def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str],
         UsageError: If a scene folder is named beside other LSTs.
         InputError: If it cannot be used, or has a mask, which would not be applied.
     """
-    folders = [text for text in lsts if is_scene(Path(text))]
+    folders = [text for text in lsts if text and is_scene(Path(text))]
     if not folders:
         return lsts, guides
     if len(lsts) > 1:
@@ -51,14 +52,10 @@ def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str],
 def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:
     """Read ``[NAME=]FILE[,band=N]`` each; a folder stands for the guides in it."""
     found: list[BandSource] = []
+    paths = [band_source(lst).path for lst in lsts if lst]
     for text in texts:
-        folder = Path(text)
-        is_folder = text != "" and "\0" not in text and folder.is_dir()
-        found += (
-            guides_in(folder, [band_source(lst).path for lst in lsts])
-            if is_folder
-            else [band_source(text)]
-        )
+        is_folder = os.path.isdir(text)
+        found += guides_in(Path(text), paths) if is_folder else [band_source(text)]
     return found
 
 

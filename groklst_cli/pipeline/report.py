@@ -51,6 +51,8 @@ class Report:
             UsageError: If it cannot be made.
             OutputExistsError: If a report or pictures are there and may not be replaced.
         """
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--report {folder} is a file; name a folder")
         self._folder, self._overwrite, self._is_new = folder, overwrite, not folder.exists()
         if not self._is_new:
             self._check()
