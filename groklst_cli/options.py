@@ -11,9 +11,17 @@ Guide = Annotated[
     typer.Option(
         "--guide",
         "-g",
-        metavar="[NAME=]FILE[,band=N]",
+        metavar="[NAME=]FILE[,band=N][,nodata=V][,scaling=tags|none|A[+B]]",
         help="A guidance raster, or a folder of them; repeatable. All bands of a file count unless "
         "one is named.",
+    ),
+]
+SrcNodata = Annotated[
+    str | None,
+    typer.Option(
+        metavar="V|none",
+        help="A stored value of the LST that means 'no value', besides what the file says; "
+        "'none': there is no other.",
     ),
 ]
 Scale = Annotated[

@@ -35,6 +35,7 @@ def downscale(
     guide: options.Guide = None,
     scale: options.ScaleOrFound = None,
     model: options.Model = "auto",
+    src_nodata: options.SrcNodata = None,
     lst_units: options.LstUnits = "auto",
     resampling: options.ResamplingOption = "auto",
     coregister: Annotated[
@@ -144,7 +145,8 @@ def downscale(
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     lsts, guides = parse.scene(lsts, parse.guides(guide or [], lsts))
     ask = partial(
-        pipeline.Request,
+        parse.request,
+        src_nodata=parse.src_nodata(src_nodata),
         guides=guides,
         scale=scale,
         model=model,

@@ -4,23 +4,23 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
-from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.methods import PrecisionChoice
-from groklst_cli.pipeline.request import Coregistration, PointSpread
+from groklst_cli.pipeline.request import Coregistration, PointSpread, Request
 
 _CONSERVE: Final = ("kelvin", "radiance", "none")
 _LARGEST_SIGMA: Final = 32.0
 
 
 def band_source(text: str) -> BandSource:
-    """Read ``[NAME=]FILE[,band=N]``."""
+    """Read a file, its band, and how its stored values are to be understood."""
     return BandSource.parse(text)
 
 
@@ -57,6 +57,16 @@ def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:
         is_folder = os.path.isdir(text)
         found += guides_in(Path(text), paths) if is_folder else [band_source(text)]
     return found
+
+
+def src_nodata(text: str | None) -> Nodata | None:
+    """Read the value of ``--src-nodata``: a number, ``nan`` or ``none``."""
+    return None if text is None else read_nodata("--src-nodata", text)
+
+
+def request(*, lst: BandSource, src_nodata: Nodata | None, **facts: Any) -> Request:
+    """Make a request whose LST has the nodata value that was said for all."""
+    return Request(lst=lst.with_nodata(src_nodata), **facts)
 
 
 def named_output(first: Path | None, second: Path | None) -> Path | None:

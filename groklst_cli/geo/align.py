@@ -15,12 +15,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
 from groklst_cli.geo.opening import (
     UNREADABLE,
     BandSource,
@@ -32,6 +34,7 @@ from groklst_cli.geo.opening import (
     open_raster,
 )
 from groklst_cli.geo.raster import read_physical
+from groklst_cli.geo.stored_band import StoredBand
 
 ResamplingName = Literal[
     "auto", "nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "max",
@@ -93,18 +96,22 @@ class GuideSource:
             InputError: If the file cannot be used or lies elsewhere.
             UsageError: If one name is given to several bands.
         """
-        self.path = source.path
+        self.path, self._source = source.path, source
         self._dataset = open_raster(source.path)
         try:
-            self._bands = [source.band] if source.band else data_bands(self._dataset)
-            for band in self._bands:
-                check_band(self._dataset, self.path, band)
+            numbers = [source.band] if source.band else data_bands(self._dataset)
+            for number in numbers:
+                if number <= self._dataset.count:
+                    refuse_palette(source, self._dataset, number)
+                check_band(self._dataset, self.path, number)
+            self._bands = [StoredBand.of(self._dataset, number, source) for number in numbers]
             self._given = self._names_given(source.name)
             self.rename(iter(name_by_files(self.unnamed)))
             self._may_hold_fills = any("float" in kind for kind in self._dataset.dtypes)
             self.grid = grid_of(self._dataset)
             self._fine, self._resampling = fine, resampling
             self._copies: list[_Offset | list[_Warp]] = []
+            self._without: dict[float, WarpedVRT] = {}
             self._read_from(fine)
         except BaseException:
             self._dataset.close()
@@ -114,7 +121,7 @@ class GuideSource:
     def unnamed(self) -> list[Unnamed]:
         """Bands that have neither a name that was asked for nor a description."""
         pairs, alone = zip(self._bands, self._given, strict=True), len(self._bands) == 1
-        return [Unnamed(self.path, band, alone) for band, given in pairs if not given]
+        return [Unnamed(self.path, band.number, alone) for band, given in pairs if not given]
 
     @property
     def given_names(self) -> list[str]:
@@ -124,7 +131,21 @@ class GuideSource:
     def close(self) -> None:
         """Close the file."""
         self._close_copies()
+        for view in self._without.values():
+            view.close()
         self._dataset.close()
+
+    def doubts(self) -> list[str]:
+        """Look at the values, and say what a person should know of them, a line each.
+
+        Raises:
+            InputError: If they would harm: fills that nobody declared, codes of classes, or tags
+                that seem to be applied already.
+        """
+        try:
+            return doubts_about(self._source, self._dataset, self._bands, self._fine)
+        except UNREADABLE as error:
+            raise damage(self.path, "its values", error) from error
 
     def move(self, columns: float, rows: float) -> None:
         """Take the content for misplaced: read each pixel so far beside where it should lie.
@@ -192,9 +213,10 @@ class GuideSource:
         """Refuse what nobody has measured: a fill value that the file does not call nodata."""
         largest = max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None))
         if largest > _LARGEST:
+            stored = largest_stored(self._dataset, self._bands)
             raise InputError(
-                f"{self.path} holds {largest:g} near fine row {rows.start}, which nobody measures; "
-                f"is it a fill value? Name it with: gdal_edit.py -a_nodata VALUE {self.path}"
+                f"{self.path} holds {stored} near fine row {rows.start}, which nobody measures; "
+                f"if it is a fill value, name it with -g {self._source},nodata={stored}"
             )
 
     def _names_given(self, name: str | None) -> tuple[str | None, ...]:
@@ -205,7 +227,7 @@ class GuideSource:
             )
         if name is not None:
             return (name,)
-        return tuple(self._dataset.descriptions[band - 1] for band in self._bands)
+        return tuple(self._dataset.descriptions[band.number - 1] for band in self._bands)
 
     def rename(self, found: Iterator[str]) -> None:
         """Take a name for each band that has none of its own."""
@@ -248,15 +270,26 @@ class GuideSource:
 
     def _warps(self, here: Grid, fine: Grid) -> list[_Warp]:
         """Plan to warp all bands; GDAL knows one nodata value for all bands of a warp."""
-        dataset, kinds = self._dataset, dict[str, tuple[float | None, list[int]]]()
+        dataset, kinds = self._dataset, dict[str, tuple[list[float | None], list[int]]]()
         for place, band in enumerate(self._bands):
-            nodata = dataset.nodatavals[band - 1]
-            if nodata is None and dataset.dtypes[band - 1].startswith("float"):
-                nodata = math.nan
-            kinds.setdefault(repr(nodata), (nodata, []))[1].append(place)
-        return [_Warp(self._warped(here, fine, n), places) for n, places in kinds.values()]
+            own = dataset.nodatavals[band.number - 1]
+            if own is None and band.is_float:
+                own = math.nan
+            marked = [own] if band.nodata in (None, own) else [own, band.nodata]
+            kinds.setdefault(repr(marked), (marked, []))[1].append(place)
+        return [_Warp(self._warped(here, fine, m), places) for m, places in kinds.values()]
 
-    def _warped(self, here: Grid, fine: Grid, nodata: float | None) -> WarpedVRT:
+    def _masked(self, own: float | None) -> DatasetReader:
+        """Return the file with its own nodata made NaN, which leaves room to name another."""
+        if own is None or math.isnan(own):
+            return self._dataset
+        if own not in self._without:
+            self._without[own] = WarpedVRT(
+                self._dataset, src_nodata=own, nodata=math.nan, dtype="float64", tolerance=0
+            )
+        return self._without[own]
+
+    def _warped(self, here: Grid, fine: Grid, marked: Sequence[float | None]) -> WarpedVRT:
         # Each band has its own gaps.
         options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
         resampling = "bilinear" if self._grain > 1 else self.method
@@ -267,13 +300,13 @@ class GuideSource:
         if here != self.grid:
             options["src_transform"] = here.transform
         return WarpedVRT(
-            self._dataset,
+            self._dataset if len(marked) == 1 else self._masked(marked[0]),
             crs=fine.crs,
             transform=fine.transform,
             height=fine.height,
             width=fine.width,
             src_alpha=alpha_band(self._dataset) or 0,
-            src_nodata=nodata,
+            src_nodata=marked[-1],
             nodata=math.nan,
             dtype="float32",
             resampling=Resampling[resampling],
@@ -290,7 +323,7 @@ class GuideSource:
             return
         window = Window.from_slices(rows, columns)
         for warp in copy:
-            bands = [self._bands[place] for place in warp.places]
+            bands = [self._bands[place].number for place in warp.places]
             if len(copy) == 1:
                 warp.vrt.read(bands, window=window, out=values)
             else:
@@ -299,10 +332,9 @@ class GuideSource:
 
     def _scale(self, values: NDArray[np.float32]) -> None:
         for plane, band in zip(values, self._bands, strict=True):
-            scale, offset = self._dataset.scales[band - 1], self._dataset.offsets[band - 1]
-            if (scale, offset) != (1.0, 0.0):
-                plane *= np.float32(scale)
-                plane += np.float32(offset)
+            if band.is_scaled:
+                plane *= np.float32(band.scale)
+                plane += np.float32(band.offset)
         values[~np.isfinite(values)] = np.nan
 
     def _read_lattice(

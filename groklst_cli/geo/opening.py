@@ -1,22 +1,20 @@
-"""Opening rasters: what a person names, what GDAL may open, and what is refused at the door."""
+"""Opening rasters: what GDAL may open, and what is refused at the door."""
 
-import math
 import os
-import re
 import stat
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import InputError
+from groklst_cli.geo.band_source import BandSource as BandSource
 from groklst_cli.geo.companions import refuse_changed
-from groklst_cli.geo.containers import advice_of, placing, setting_crs, setting_scale
+from groklst_cli.geo.containers import advice_of, placing, setting_crs
 from groklst_cli.geo.drivers import DRIVERS
 from groklst_cli.geo.environment import check_vrt, looks_like_vrt, refuse_network
 from groklst_cli.geo.grid import Grid
@@ -26,42 +24,6 @@ UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
 """What rasterio raises of a damaged file; it cannot decode all that GDAL says of one."""
 
 _MOST_BANDS: Final = 1024
-
-
-@dataclass(frozen=True)
-class BandSource:
-    """Where a band comes from, as a user writes it: ``[NAME=]FILE[,band=N]``.
-
-    Attributes:
-        path: Anything GDAL opens.
-        name: The band's name, or None for the file's own.
-        band: The band's number from 1, or None for all.
-    """
-
-    path: str
-    name: str | None = None
-    band: int | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``[NAME=]FILE[,band=N]``; a text that is an existing file is only that.
-
-        Raises:
-            UsageError: If the band's number is below 1 or the file's name is empty.
-        """
-        if text and os.path.exists(text):
-            return cls(text)
-        name, path, band = None, text, None
-        if named := re.match(r"([A-Za-z]\w*)=(.*)$", path, re.DOTALL):
-            name, path = named.groups()
-        if numbered := re.match(r"(.*),band=([^,]*)$", path, re.DOTALL):
-            path, number = numbered.groups()
-            band = int(number) if re.fullmatch(r"[0-9]{1,5}", number) else 0
-        if not path or path[0] == "=" or "\0" in path or band == 0:
-            raise UsageError(
-                f"{text!r} names no band of a file; write [NAME=]FILE[,band=N] with N from 1"
-            )
-        return cls(path, name, band)
 
 
 def open_raster(path: str) -> DatasetReader:
@@ -168,25 +130,21 @@ def check_band(dataset: DatasetReader, path: str, band: int) -> None:
     """Refuse a band that does not exist or holds no measured values.
 
     Raises:
-        InputError: If it is not there, complex, colours of a palette, a mask, or of no usable
-            scale and offset.
+        InputError: If it is not there, complex, colours of a palette or a mask.
     """
     if band > dataset.count:
         raise InputError(f"{path} has {dataset.count} band(s), not a band {band}")
     if dataset.dtypes[band - 1].startswith("complex"):
         raise InputError(f"{path} band {band} is complex; it must hold real values")
     if dataset.colorinterp[band - 1] == ColorInterp.palette:
-        raise InputError(f"{path} band {band} holds colours of a palette, not measured values")
+        raise InputError(
+            f"{path} band {band} holds colours of a palette, not measured values; "
+            "name a file of values"
+        )
     if band not in data_bands(dataset):
         raise InputError(
             f"{path} band {band} is its alpha band, not measured values; name another, "
             f"as in {path},band=1"
-        )
-    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
-        raise InputError(
-            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which leave no values; "
-            f"set them right, or to 1 and 0 with: {setting_scale(path)}"
         )
 
 

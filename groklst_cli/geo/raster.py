@@ -1,10 +1,10 @@
 """Reading rasters: values in physical units, NaN where there are none; the LST among them."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import PurePath
 from threading import Lock
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
+from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import (
     UNREADABLE,
@@ -24,7 +25,12 @@ from groklst_cli.geo.opening import (
     grid_of,
     open_raster,
 )
-from groklst_cli.geo.units import CELSIUS_ZERO, Units, settle_units, without_factor
+from groklst_cli.geo.stored_band import StoredBand, written
+from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.units import CELSIUS_ZERO, Evidence, Units, settle_units, without_factor
+
+_LEAST_SCALE: Final = 0.5
+"""Tags of a smaller scale make nearly constant what varies like a temperature as it stands."""
 
 _LARGEST_SIDE: Final = 2**20
 _LARGEST_AREA: Final = 2**32
@@ -33,7 +39,7 @@ _LARGEST_AREA: Final = 2**32
 
 def read_physical(
     dataset: DatasetReader,
-    band: int,
+    band: StoredBand,
     window: Window | None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
@@ -41,18 +47,29 @@ def read_physical(
 
     Args:
         dataset: Open.
-        band: Its number.
+        band: Which, and what its stored values mean.
         window: Pixels of the dataset; None for all.
         out: An array of the window's shape to fill and return, instead of a new one.
     """
-    raw = dataset.read(band, window=window)
-    values = to_physical(raw, dataset.scales[band - 1], dataset.offsets[band - 1], out)
-    valid = _valid(dataset, band, window)
+    raw, valid = read_stored(dataset, band, window)
+    values = to_physical(raw, band.scale, band.offset, out)
     if raw.dtype.kind == "f":
         valid = np.isfinite(values) if valid is None else valid & np.isfinite(values)
     if valid is not None and not valid.all():
         values[~valid] = np.nan
     return values
+
+
+def read_stored(
+    dataset: DatasetReader, band: StoredBand, window: Window | None
+) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+    """Read a band as it is stored, and mark the pixels that hold a value; None for all."""
+    raw = dataset.read(band.number, window=window)
+    valid = _valid(dataset, band.number, window)
+    present = band.present(raw)
+    if valid is None or present is None:
+        return raw, present if valid is None else valid
+    return raw, valid & present
 
 
 def _valid(dataset: DatasetReader, band: int, window: Window | None) -> NDArray[np.bool_] | None:
@@ -66,6 +83,7 @@ def _valid(dataset: DatasetReader, band: int, window: Window | None) -> NDArray[
     return valid
 
 
+@np.errstate(over="ignore")  # what is too large for float32 becomes infinite, and so missing
 def to_physical(
     raw: NDArray[np.generic], scale: float, offset: float, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
@@ -78,45 +96,6 @@ def to_physical(
     else:
         np.add(raw.astype(np.float64) * scale, offset, out=values, casting="unsafe")
     return values
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What is known of all valid values of a raster, in the raster's own unit.
-
-    Attributes:
-        low: The least.
-        high: The greatest.
-        total: Their sum.
-        count: How many there are.
-    """
-
-    low: float = math.inf
-    high: float = -math.inf
-    total: float = 0.0
-    count: int = 0
-
-    @classmethod
-    def of(cls, values: NDArray[np.float32]) -> Self:
-        """Sum up values; those that are not finite do not count."""
-        values = values[np.isfinite(values)]
-        if not values.size:
-            return cls()
-        total = float(values.sum(dtype=np.float64))
-        return cls(float(values.min()), float(values.max()), total, values.size)
-
-    @property
-    def mean(self) -> float:
-        """Mean of the values; NaN where there are none."""
-        return self.total / self.count if self.count else math.nan
-
-    def __add__(self, other: "Summary") -> "Summary":
-        return Summary(
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.total + other.total,
-            self.count + other.count,
-        )
 
 
 def summary_rows(grid: Grid) -> Iterator[slice]:
@@ -152,17 +131,18 @@ class LstSource:
             InputError: If it cannot be used: unreadable, several bands, no valid pixel, or of a
                 unit that neither tags nor values tell.
         """
-        self.path = source.path
+        self.path, self._source = source.path, source
         self._lock = Lock()
         self._dataset = open_raster(source.path)
         try:
-            self._band = self._choose_band(source.band)
+            self._band = self._choose_band(source)
             self.grid = grid_of(self._dataset)
             _refuse_huge(self.path, self.grid)
             summary = self._summarize() if summary is None else summary
-            self.units, self.units_from = settle_units(
-                self.path, units, self._unit_words(), summary.low, summary.high
-            )
+            evidence = self._evidence(summary)
+            self._refuse_tags_twice(evidence)
+            self._refuse_fill(summary)
+            self.units, self.units_from = settle_units(units, evidence)
             self.valid = summary.count
             self.mean = summary.mean + (CELSIUS_ZERO if self.units == "C" else 0.0)
         except BaseException:
@@ -188,26 +168,40 @@ class LstSource:
             values += np.float32(CELSIUS_ZERO)
         return values
 
-    def _choose_band(self, band: int | None) -> int:
+    def _choose_band(self, source: BandSource) -> StoredBand:
         bands = data_bands(self._dataset)
-        if band is None and len(bands) != 1:
+        if source.band is None and len(bands) != 1:
             raise InputError(
                 f"{self.path} has {len(bands)} bands; say which one is the LST, "
                 f"as in {self.path},band=1"
             )
-        chosen = band or bands[0]
+        chosen = source.band or bands[0]
         check_band(self._dataset, self.path, chosen)
-        return chosen
+        return StoredBand.of(self._dataset, chosen, source)
+
+    def _evidence(self, summary: Summary) -> Evidence:
+        """Collect what tells the unit."""
+        stem = PurePath(self.path.replace("\\", "/")).stem
+        names = [self._dataset.descriptions[self._band.number - 1] or "", stem]
+        return Evidence(
+            self._source,
+            self._unit_words(),
+            names,
+            summary.low,
+            summary.high,
+            summary.mean,
+            is_scaled=self._band.is_scaled,
+            is_count=not (self._band.is_scaled or self._band.is_float),
+        )
 
     def _unit_words(self) -> list[str]:
         """Collect what band and file say of the unit that scale and offset lead to."""
-        dataset, band = self._dataset, self._band
+        dataset, band = self._dataset, self._band.number
         heights = self.grid.height_units  # which GDAL takes for the band's unit
         words = [word for word in (dataset.units[band - 1],) if word and word not in heights]
         for tags in (dataset.tags(band), dataset.tags()):
             words += [word for key, word in tags.items() if key.lower() in ("unit", "units")]
-        scaled = (dataset.scales[band - 1], dataset.offsets[band - 1]) != (1.0, 0.0)
-        return [without_factor(word) for word in words] if scaled else words
+        return [without_factor(word) for word in words] if self._band.is_scaled else words
 
     def _summarize(self) -> Summary:
         """Find range and mean of the values, some rows at a time."""
@@ -219,17 +213,59 @@ class LstSource:
             raise InputError(f"{self.path} has no valid pixel; every one is nodata")
         return found
 
+    def _refuse_tags_twice(self, scaled: Evidence) -> None:
+        """Refuse floats that are temperatures as they stand and no longer are after their tags."""
+        band = self._band
+        if not (band.trusts_tags and band.is_float):
+            return
+        low, high = sorted((v - band.offset) / band.scale for v in (scaled.low, scaled.high))
+        mean = (scaled.mean - band.offset) / band.scale
+        stored = replace(scaled, low=low, high=high, mean=mean)
+        fine_after = scaled.is_temperature and abs(band.scale) >= _LEAST_SCALE
+        if fine_after or not stored.is_temperature:
+            return
+        raise InputError(
+            f"{self.path} holds floats from {low:.4g} to {high:.4g}, and its tags scale "
+            f"{band.scale:g} and offset {band.offset:g} would make them {scaled.low:.5g} to "
+            f"{scaled.high:.5g}; if they are applied already, write "
+            f"{replace(self._source, scaling='none')}, else {replace(self._source, scaling='tags')}"
+        )
+
+    def _refuse_fill(self, summary: Summary) -> None:
+        """Refuse a value that nobody has measured and nothing declares."""
+        fill = None if self._band.trusts_values else fill_of_lst(summary)
+        if fill is None:
+            return
+        raise InputError(
+            f"{100 * fill.share:.2g} % of the pixels of {self.path} are exactly "
+            f"{self._written(fill.value)} and all others lie far from it ({fill.others}); if it "
+            f"stands for pixels without a value, add --src-nodata {self._written(fill.value)}; "
+            "if it was measured, add --src-nodata none"
+        )
+
+    def _written(self, value: float) -> str:
+        """Find a value as it is stored, and write it so that it reads back exactly."""
+        for rows in summary_rows(self.grid):
+            window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
+            raw, _ = read_stored(self._dataset, self._band, window)
+            found = raw[to_physical(raw, self._band.scale, self._band.offset) == np.float32(value)]
+            if found.size:
+                return written(found[0])
+        return f"{value:.9g}"
+
 
 def _refuse_huge(path: str, grid: Grid) -> None:
     if max(grid.shape) > _LARGEST_SIDE or grid.height * grid.width > _LARGEST_AREA:
         raise InputError(
             f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
             f"along a side and {_LARGEST_AREA} in all that an LST may have; "
-            "cut it first with: gdal_translate -projwin"
+            "cut it first with: rio clip"
         )
 
 
-def _read_or_explain(dataset: DatasetReader, band: int, window: Window) -> NDArray[np.float32]:
+def _read_or_explain(
+    dataset: DatasetReader, band: StoredBand, window: Window
+) -> NDArray[np.float32]:
     try:
         return read_physical(dataset, band, window)
     except UNREADABLE as error:

@@ -14,7 +14,8 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, ResamplingName, tell_apart
 from groklst_cli.geo.fill import REACH, fill_gaps
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.raster import LstSource, Summary
+from groklst_cli.geo.raster import LstSource
+from groklst_cli.geo.summary import Summary
 from groklst_cli.geo.units import Units
 
 READ_ROWS: Final = 128
@@ -41,6 +42,7 @@ class Scene:
         coarse: The LST's grid.
         fine: The LST's grid refined by the scale.
         bands: Names of all guidance bands, in the order of every guide array.
+        doubts: What a person should know of the guides' values, a line each.
     """
 
     def __init__(
@@ -76,10 +78,13 @@ class Scene:
             self.coarse = self.lst.grid
             self.fine = self.coarse.refine(scale)
             self.guides: list[GuideSource] = []
+            self.doubts: list[str] = []
             for source in guides:
                 guide = GuideSource(source, self.fine, resampling)
                 opened.callback(guide.close)
                 _refuse_useless(lst, source, guide, scale)
+                if summary is None:  # else what is open may be a part, with zeros around it
+                    self.doubts += guide.doubts()
                 self.guides.append(guide)
             tell_apart(self.guides)
             self.bands = tuple(name for guide in self.guides for name in guide.names)

@@ -1,10 +1,13 @@
 """Which unit an LST's values are in: what was asked for, what tags say, what values allow."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from groklst_cli.errors import InputError
+from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.quantity_names import other_than_temperature
 
 Units = Literal["K", "C"]
 
@@ -15,6 +18,30 @@ _RANGES: Final[dict[Units, tuple[float, float]]] = {
     "K": (150.0, 600.0),  # from the coldest cloud tops to fires
     "C": (-110.0, 120.0),
 }
+_LIKELY: Final[dict[Units, tuple[float, float, float, float]]] = {
+    "K": (180.0, 420.0, 220.0, 345.0),
+    "C": (-90.0, 110.0, -55.0, 65.0),
+}
+"""Least and greatest value, least and greatest mean of scenes that need no second thought."""
+
+_INDEX: Final = (-1.0, 1.5)
+"""The range of indices, reflectances, emissivities and masks."""
+
+_SCALINGS: Final[dict[Units, tuple[tuple[float, float, str], ...]]] = {
+    "K": (
+        (0.1, 0, "kelvin × 10"),
+        (0.01, 0, "kelvin × 100"),
+        (0.02, 0, "MODIS's steps of 0.02 K"),
+        (0.00341802, 149, "Landsat's Collection 2 numbers"),
+    ),
+    "C": (
+        (0.1, 0, "°C × 10"),
+        (0.01, 0, "°C × 100"),
+    ),
+}
+"""Scales and offsets in common use, and what values of them are called."""
+
+_FAHRENHEIT: Final = (0.55555556, -17.777778, "°F")
 _WORDS: Final[dict[str, Units]] = {
     **dict.fromkeys(("k", "kelvin", "kelvins"), "K"),
     **dict.fromkeys(("c", "℃", "celsius", "centigrade"), "C"),
@@ -33,17 +60,80 @@ def without_factor(word: str) -> str:
     return re.sub(r"\s*[*x×/]\s*[\d.]+\s*$|^\s*[\d.]+\s*[*x×]?\s*(?=[^\W\d])", "", word)
 
 
-def settle_units(
-    path: str, asked: Units | None, words: Iterable[str], low: float, high: float
-) -> tuple[Units, str]:
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of an LST's unit.
+
+    Attributes:
+        source: The file, as it was named.
+        words: What tags say about the unit.
+        names: What file and band are called.
+        low: The least value, after scale and offset.
+        high: The greatest.
+        mean: Their mean.
+        is_scaled: Whether scale and offset were applied.
+        is_count: Whether values are whole numbers as they are stored, and are taken so.
+    """
+
+    source: BandSource
+    words: Sequence[str]
+    names: Sequence[str]
+    low: float
+    high: float
+    mean: float
+    is_scaled: bool = False
+    is_count: bool = False
+
+    @property
+    def said(self) -> str:
+        """The file and its range, in words."""
+        return f"{self.source.path} holds values from {self.low:.6g} to {self.high:.6g}"
+
+    def fits(self, units: Units) -> bool:
+        """Tell whether all values are possible in a unit."""
+        least, most = _RANGES[units]
+        return least <= self.low and self.high <= most
+
+    def is_likely(self, units: Units, scale: float = 1.0, offset: float = 0.0) -> bool:
+        """Tell whether the values, scaled once more, are those of an ordinary scene."""
+        least, most, least_mean, most_mean = _LIKELY[units]
+        low, mean, high = (value * scale + offset for value in (self.low, self.mean, self.high))
+        return least <= low and high <= most and least_mean <= mean <= most_mean
+
+    @property
+    def is_temperature(self) -> bool:
+        """Whether the values as they stand are those of an ordinary scene in either unit."""
+        return self.is_likely("K") or self.is_likely("C")
+
+    def scalings(self, among: Sequence[Units] = ("K", "C")) -> list[str]:
+        """Name the scalings that make ordinary temperatures of the values, as one would type."""
+        if self.is_scaled:
+            return []
+        found = [
+            next((way for way in ways if self.is_likely(units, *way[:2])), None)
+            for units, ways in _SCALINGS.items()
+            if units in among
+            if self.is_count or not (self.fits("K") or self.fits("C"))
+        ]
+        if (
+            among == ("K", "C")
+            and self.mean > _LIKELY["C"][3]
+            and self.is_likely("C", *_FAHRENHEIT[:2])
+        ):
+            found.append(_FAHRENHEIT)
+        return [
+            f"{replace(self.source, name=None, scaling=way[:2])} if they are {way[2]}"
+            for way in found
+            if way is not None
+        ]
+
+
+def settle_units(asked: Units | None, known: Evidence) -> tuple[Units, str]:
     """Find the unit of an LST and make sure that its values can be of it.
 
     Args:
-        path: The file, for messages.
         asked: What the user says.
-        words: What the file's tags say.
-        low: The least value.
-        high: The greatest value.
+        known: What the file says.
 
     Returns:
         The unit, and how it became known: ``"option"``, ``"tags"`` or ``"values"``.
@@ -52,27 +142,71 @@ def settle_units(
         InputError: If it cannot be told, or values and words contradict each other.
     """
     if asked is not None:
-        _refuse_outside(path, low, high, asked, "--lst-units")
+        _refuse_outside(known, asked, "--lst-units")
         return asked, "option"
-    tagged = _tagged(path, words)
+    tagged = _tagged(known.source.path, known.words)
     if tagged is not None:
-        _refuse_outside(path, low, high, tagged, "its unit tag")
+        _refuse_outside(known, tagged, "its unit tag")
         return tagged, "tags"
-    if low == high == 0:
+    _refuse_zeros(known)
+    _refuse_other_quantities(known)
+    return _guessed(known), "values"
+
+
+def _guessed(known: Evidence) -> Units:
+    """Guess the unit of values that can be of one only."""
+    units = next((units for units in _RANGES if known.fits(units)), None)
+    if units is None:
+        raise InputError(f"{known.said}, which is neither kelvin nor °C for sure; {_ways(known)}")
+    name = "kelvin" if units == "K" else "°C"
+    others = "".join(f", or write {way}" for way in known.scalings())
+    if known.is_count:
+        raise InputError(
+            f"{known.said}, whole numbers without a unit or a scale; say --lst-units {units} if "
+            f"they are {name}{others}"
+        )
+    if not known.is_likely(units):
+        raise InputError(
+            f"{known.said} with a mean of {known.mean:.4g}, which is unusual for {name}; say "
+            f"--lst-units {units} if it is true{others}"
+        )
+    return units
+
+
+def _refuse_zeros(known: Evidence) -> None:
+    path = known.source.path
+    if known.low == known.high == 0:
         raise InputError(
             f"{path} holds nothing but 0, which looks like a nodata value that is not declared; "
             f"declare it with: rio edit-info --nodata 0 {path}, or say --lst-units C if it is true"
         )
-    for units, (least, most) in _RANGES.items():
-        if least <= low and high <= most:
-            return units, "values"
+
+
+def _refuse_other_quantities(known: Evidence) -> None:
+    """Refuse what is called, or looks like, something that is not a temperature."""
+    called = next(filter(None, map(other_than_temperature, known.names)), None)
+    is_index = _INDEX[0] <= known.low and known.high <= _INDEX[1]
+    if called is None and not is_index:
+        return
+    why = f"is called {called}" if called else "looks like an index or a reflectance"
+    ways = " or ".join(units for units in _RANGES if known.fits(units))
+    or_else = f", or say --lst-units {ways} if these are temperatures" if ways else ""
     raise InputError(
-        f"{path} holds values from {low:g} to {high:g}, which is neither kelvin nor °C "
-        "for sure; add --lst-units K or C, or set the file's nodata, scale and offset"
+        f"{known.said} and {why}, not like a temperature; name the LST's file or band{or_else}"
     )
 
 
-def _tagged(path: str, words: Iterable[str]) -> Units | None:
+def _ways(known: Evidence, among: Sequence[Units] = ("K", "C")) -> str:
+    """Say what settles values that fit no unit, or not the one that was said."""
+    if found := known.scalings(among):
+        return f"write {', or '.join(found)}"
+    return (
+        "if one value stands for pixels without any, name it with --src-nodata V; if the values "
+        f"are scaled, say how, as in {replace(known.source, name=None, scaling=(0.02, 0.0))}"
+    )
+
+
+def _tagged(path: str, words: Sequence[str]) -> Units | None:
     said = sorted({word for word in words if word.strip().lower() not in _SILENT})
     found = {units_of(word) for word in said}
     if len(found) > 1:
@@ -88,11 +222,12 @@ def _tagged(path: str, words: Iterable[str]) -> Units | None:
     return found.pop() if found else None
 
 
-def _refuse_outside(path: str, low: float, high: float, units: Units, says: str) -> None:
+def _refuse_outside(known: Evidence, units: Units, says: str) -> None:
+    if known.fits(units):
+        return
     least, most = _RANGES[units]
-    if low < least or high > most:
-        raise InputError(
-            f"{path} holds values from {low:g} to {high:g}, but {says} says {units}, "
-            f"which allows {least:g} to {most:g}; "
-            "set the file's nodata, scale and offset, or give --lst-units"
-        )
+    other: Units = "C" if units == "K" else "K"
+    way = f"say --lst-units {other}" if known.fits(other) else _ways(known, [units])
+    raise InputError(
+        f"{known.said}, but {says} says {units}, which allows {least:g} to {most:g}; {way}"
+    )

@@ -19,8 +19,8 @@ from groklst_cli.errors import GroklstError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.raster import Summary
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.summary import Summary
 from groklst_cli.geo.units import CELSIUS_ZERO, Units, units_of
 from groklst_cli.pipeline.coregister import coregister
 from groklst_cli.pipeline.default_scale import (
@@ -41,6 +41,15 @@ Shift = tuple[float, float]
 """How far a guide's content lies too far, columns and rows in coarse pixels."""
 
 _PROCESSOR: Final = Lock()
+
+_TYPED: Final = (
+    (r"; if it was measured, (add|write) [^;]*", ""),
+    (r"add --src-nodata (\S+)", r"take lst.rio.write_nodata(\1)"),
+    (r"name it with --src-nodata V", "declare it with lst.rio.write_nodata(V)"),
+    (r"-g (\w+),nodata=([^\s;]+)", r"\1.rio.write_nodata(\2)"),
+    (r"(\w+),scaling=([\d.e-]+)([+-][\d.]+)?", r"\1 * \2 \3"),
+)
+"""What is typed on the command line, and what is called in Python instead."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +200,8 @@ def downscale_arrays(
         plan = plan_of(request, scene, found.source)
         for line in explain(plan, scene, found):
             note(line)
+        for doubt in scene.doubts:
+            note(in_python(doubt))
         coregister(scene, request.coregister, note)
         method = prepare(
             plan.choice,
@@ -273,9 +284,15 @@ def in_words_of_python() -> Iterator[None]:
     try:
         yield
     except GroklstError as error:
-        text = re.sub(r"/vsimem/[^/\s]+/", "", str(error))
-        text = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda flag: _argument(flag[1]), text)
-        raise type(error)(text) from error
+        raise type(error)(in_python(str(error))) from error
+
+
+def in_python(text: str) -> str:
+    """Write a message of the command line so that it can be followed in Python."""
+    text = re.sub(r"/vsimem/[^/\s]+/", "", text)
+    for typed, called in _TYPED:
+        text = re.sub(typed, called, text)
+    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda flag: _argument(flag[1]), text)
 
 
 def _argument(flag: str) -> str:

@@ -25,8 +25,10 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource, open_raster
-from groklst_cli.geo.raster import Summary, read_physical, summary_rows
+from groklst_cli.geo.raster import read_physical, summary_rows
 from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.stored_band import StoredBand
+from groklst_cli.geo.summary import Summary
 from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays import (
     ArrayRaster,
@@ -273,7 +275,8 @@ def _summary(lst: ArrayRaster) -> Delayed:
 def _sum_up(lst: ArrayRaster) -> Summary:
     height, width = lst.values.shape[1:]
     with gdal_environment(), lst.in_memory() as memory, open_raster(memory.name) as dataset:
-        return Summary.of(read_physical(dataset, 1, Window(0, lst.row, width, height)))
+        band = StoredBand.of(dataset, 1)
+        return Summary.of(read_physical(dataset, band, Window(0, lst.row, width, height)))
 
 
 def _total(name: str, parts: Sequence[Summary]) -> Summary:

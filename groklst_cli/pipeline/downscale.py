@@ -85,7 +85,7 @@ def downscale(
         held.enter_context(inputs.watched())
         scene = held.enter_context(open_scene(request))
         plan = replace(plan_of(request, scene, scale.source), coverage=scene.coverage)
-        for line in _explain(plan, scene, scale):
+        for line in (*_explain(plan, scene, scale), *scene.doubts):
             note(line)
         shifts = coregister(scene, request.coregister, note)
         facts = facts_of(request, plan, shifts, inputs)

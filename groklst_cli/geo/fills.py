@@ -1,0 +1,78 @@
+"""Fill values that nobody declared: isolated values at an end of the range that many pixels share.
+
+What is measured has neighbours: between the least value and the next there is about as much room
+as between others. A fill stands alone. Some numbers are used as fills so often that one pixel of
+them, well apart from all others, is enough.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from groklst_cli.geo.summary import End, Summary
+
+SENTINELS: Final = (
+    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, -32768.0, -32767.0, -3000.0, -28672.0),
+    *(999.0, 9999.0, 32767.0, 32766.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
+)
+"""Values that files use for "nothing was measured here" (besides 0 and what is beyond 1e9)."""
+
+_IMPOSSIBLE: Final = 1e9
+"""No physical quantity of an LST or a guide reaches it."""
+
+_FEW: Final = 16
+"""Values of a range that hold fewer different ones are classes or masks, not measurements."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A value at an end of the range that stands alone.
+
+    Attributes:
+        end: Which end.
+        value: The value.
+        share: Which share of the valid pixels has it.
+        apart: How far it lies from the next value, standard deviations of the others; infinite
+            where the others are all one.
+        is_sentinel: Whether it is one of the numbers that files use as fills.
+        others: The range of the other values, in words.
+    """
+
+    end: End
+    value: float
+    share: float
+    apart: float
+    is_sentinel: bool
+    others: str
+
+
+def isolated(summary: Summary) -> list[Fill]:
+    """List what stands at the ends of a range, the one that is farther from the others first."""
+    ends: tuple[End, End] = "low", "high"
+    found = [_at(summary, end) for end in ends if summary.low < summary.high]
+    return sorted(found, key=lambda fill: (fill.is_sentinel, fill.apart), reverse=True)
+
+
+def fill_of_lst(summary: Summary) -> Fill | None:
+    """Find the fill value of an LST, if there is one.
+
+    A sentinel counts from one standard deviation on, 0 from one on if 2 % of the pixels share it,
+    any other value from two on if 2 % share it and it is the least: fills that were scaled with
+    the values, as 149 K of Landsat's 0.
+    """
+    for fill in isolated(summary):
+        if fill.is_sentinel and fill.apart > 1:
+            return fill
+        least = 1.0 if fill.value == 0 else 2.0
+        if fill.end == "low" and fill.share >= 0.02 and fill.apart > least and summary.spread:
+            return fill
+    return None
+
+
+def _at(summary: Summary, end: End) -> Fill:
+    value, gap, spread = summary.value_at(end), summary.gap_at(end), summary.spread
+    apart = gap / spread if spread else float("inf")
+    known = value in SENTINELS or abs(value) >= _IMPOSSIBLE
+    low = summary.next_low if end == "low" else summary.low
+    high = summary.next_high if end == "high" else summary.high
+    others = f"{low:.6g} to {high:.6g}"
+    return Fill(end, value, summary.share_at(end), apart, known, others)
