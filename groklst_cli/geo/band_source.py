@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
@@ -93,6 +94,11 @@ class BandSource:
                 f"--src-nodata {_digits(nodata)}; drop one"
             )
         return replace(self, nodata=nodata)
+
+
+def typed(source: BandSource) -> str:
+    """Write a source as it is typed into a shell."""
+    return shlex.quote(str(source))
 
 
 def read_nodata(what: str, text: str) -> Nodata:

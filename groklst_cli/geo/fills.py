@@ -11,16 +11,17 @@ from typing import Final
 from groklst_cli.geo.summary import End, Summary
 
 SENTINELS: Final = (
-    *(-9.0, -99.0, -999.0, -9999.0, -99999.0, -32768.0, -32767.0, -3000.0, -28672.0),
-    *(999.0, 9999.0, 32767.0, 32766.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
+    *(-99.0, -999.0, -9999.0, -99999.0, -32768.0, -32767.0, -3000.0, -28672.0),
+    *(9999.0, 32767.0, 32766.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
 )
 """Values that files use for "nothing was measured here" (besides 0 and what is beyond 1e9)."""
 
 _IMPOSSIBLE: Final = 1e9
 """No physical quantity of an LST or a guide reaches it."""
 
-_FEW: Final = 16
-"""Values of a range that hold fewer different ones are classes or masks, not measurements."""
+_SHARED: Final = 0.02
+_LEAST_PIXELS: Final = 4
+_LEAST_GAP: Final = 2.0  # kelvin
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,16 @@ def isolated(summary: Summary) -> list[Fill]:
 def fill_of_lst(summary: Summary) -> Fill | None:
     """Find the fill value of an LST, if there is one.
 
-    A sentinel counts from one standard deviation on, 0 from one on if 2 % of the pixels share it,
-    any other value from two on if 2 % share it and it is the least: fills that were scaled with
-    the values, as 149 K of Landsat's 0.
+    A sentinel counts from one standard deviation on. Any other value must be the least, shared by
+    2 % of the pixels, and two standard deviations and 2 K below the next: fills that were scaled
+    with the values are such, as 149 K of Landsat's 0. For 0 one standard deviation is enough.
     """
     for fill in isolated(summary):
         if fill.is_sentinel and fill.apart > 1:
             return fill
-        least = 1.0 if fill.value == 0 else 2.0
-        if fill.end == "low" and fill.share >= 0.02 and fill.apart > least and summary.spread:
+        shared = fill.share >= _SHARED and summary.low_count >= _LEAST_PIXELS
+        apart = summary.gap_at("low") > _LEAST_GAP and fill.apart > (1 if fill.value == 0 else 2)
+        if fill.end == "low" and shared and apart and summary.spread:
             return fill
     return None
 

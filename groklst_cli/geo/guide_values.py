@@ -21,7 +21,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.band_source import BandSource, typed
 from groklst_cli.geo.classes import one_band_a_class
 from groklst_cli.geo.fills import Fill, isolated
 from groklst_cli.geo.grid import Grid
@@ -177,8 +177,8 @@ def _refuse_tags_twice(sample: Sample) -> None:
         f"{sample.name} holds floats from {low:.4g} to {high:.4g}, and its tags scale "
         f"{band.scale:g} and offset {band.offset:g} would make them {after[0]:.4g} to "
         f"{after[1]:.4g}; if they are applied already, write "
-        f"-g {replace(sample.source, scaling='none')}, else "
-        f"-g {replace(sample.source, scaling='tags')}"
+        f"-g {typed(replace(sample.source, scaling='none'))}, else "
+        f"-g {typed(replace(sample.source, scaling='tags'))}"
     )
 
 
@@ -195,10 +195,10 @@ def _fills(sample: Sample) -> list[str]:
         said = (
             f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and all "
             f"others lie apart from it ({fill.others}); if it stands for pixels without a value, "
-            f"write -g {replace(sample.source, nodata=float(stored))}"
+            f"write -g {typed(replace(sample.source, nodata=float(stored)))}"
         )
         if harm == "refuse":
-            real = replace(sample.source, nodata="none")
+            real = typed(replace(sample.source, nodata="none"))
             raise InputError(f"{said}; if it was measured, write -g {real}")
         return [said]
     return []
@@ -242,7 +242,7 @@ def _refuse_classes(sample: Sample, described: str) -> None:
     raise InputError(
         f"{sample.name} holds {classes.size} whole numbers ({some}, …) that look like codes of "
         f"classes, and a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
-        f"they are a quantity, write -g {replace(sample.source, scaling='none')}"
+        f"they are a quantity, write -g {typed(replace(sample.source, scaling='none'))}"
     )
 
 

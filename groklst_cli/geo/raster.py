@@ -13,6 +13,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
+from groklst_cli.geo.band_source import typed
 from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import (
@@ -228,7 +229,7 @@ class LstSource:
             f"{self.path} holds floats from {low:.4g} to {high:.4g}, and its tags scale "
             f"{band.scale:g} and offset {band.offset:g} would make them {scaled.low:.5g} to "
             f"{scaled.high:.5g}; if they are applied already, write "
-            f"{replace(self._source, scaling='none')}, else {replace(self._source, scaling='tags')}"
+            f"{typed(replace(self._source, scaling='none'))}, else {typed(replace(self._source, scaling='tags'))}"
         )
 
     def _refuse_fill(self, summary: Summary) -> None:
@@ -256,10 +257,12 @@ class LstSource:
 
 def _refuse_huge(path: str, grid: Grid) -> None:
     if max(grid.shape) > _LARGEST_SIDE or grid.height * grid.width > _LARGEST_AREA:
+        corner = grid.crop(slice(0, min(grid.height, 5000)), slice(0, min(grid.width, 5000)))
+        bounds = " ".join(f"{value:.12g}" for value in corner.bounds)
         raise InputError(
             f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
             f"along a side and {_LARGEST_AREA} in all that an LST may have; "
-            "cut it first with: rio clip"
+            f"cut it first, as in: rio clip {path} part.tif --bounds '{bounds}'"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.band_source import BandSource, typed
 from groklst_cli.geo.quantity_names import other_than_temperature
 
 Units = Literal["K", "C"]
@@ -122,7 +122,7 @@ class Evidence:
         ):
             found.append(_FAHRENHEIT)
         return [
-            f"{replace(self.source, name=None, scaling=way[:2])} if they are {way[2]}"
+            f"{typed(replace(self.source, name=None, scaling=way[:2]))} if they are {way[2]}"
             for way in found
             if way is not None
         ]
@@ -202,7 +202,7 @@ def _ways(known: Evidence, among: Sequence[Units] = ("K", "C")) -> str:
         return f"write {', or '.join(found)}"
     return (
         "if one value stands for pixels without any, name it with --src-nodata V; if the values "
-        f"are scaled, say how, as in {replace(known.source, name=None, scaling=(0.02, 0.0))}"
+        f"are scaled, say how, as in {typed(replace(known.source, name=None, scaling=(0.02, 0.0)))}"
     )
 
 
