@@ -225,11 +225,12 @@ class LstSource:
         fine_after = scaled.is_temperature and abs(band.scale) >= _LEAST_SCALE
         if fine_after or not stored.is_temperature:
             return
+        applied, pending = (typed(replace(self._source, scaling=s)) for s in ("none", "tags"))
         raise InputError(
             f"{self.path} holds floats from {low:.4g} to {high:.4g}, and its tags scale "
             f"{band.scale:g} and offset {band.offset:g} would make them {scaled.low:.5g} to "
             f"{scaled.high:.5g}; if they are applied already, write "
-            f"{typed(replace(self._source, scaling='none'))}, else {typed(replace(self._source, scaling='tags'))}"
+            f"{applied}, else {pending}"
         )
 
     def _refuse_fill(self, summary: Summary) -> None:
