@@ -47,7 +47,8 @@ _TYPED: Final = (
     (r"add --src-nodata (\S+)", r"take lst.rio.write_nodata(\1)"),
     (r"name it with --src-nodata V", "declare it with lst.rio.write_nodata(V)"),
     (r"-g (\w+),nodata=([^\s;]+)", r"\1.rio.write_nodata(\2)"),
-    (r"(\w+),scaling=([\d.e-]+)([+-][\d.]+)?", r"\1 * \2 \3"),
+    (r"(\w+),scaling=([\d.]+)([+-])([\d.]+)", r"\1 * \2 \3 \4"),
+    (r"(\w+),scaling=([\d.]+)", r"\1 * \2"),
 )
 """What is typed on the command line, and what is called in Python instead."""
 
