@@ -190,6 +190,7 @@ def prepare(
             return fitted
         checkpoint = load(choice.checkpoint)
         keep_fp32(chosen)
+        keep_order(chosen)
         network = checkpoint.load_network().to(chosen)
         return NetworkMethod(
             accelerate(network, chosen),
@@ -297,6 +298,15 @@ def keep_fp32(device: torch.device) -> None:
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def keep_order(device: torch.device) -> None:
+    """Have a GPU add up in one order, so that the same request gives the same bits.
+
+    Left free, cuDNN takes transposed convolutions that add up in the order in which threads come.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
 
 
 def _find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:

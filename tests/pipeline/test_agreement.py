@@ -12,8 +12,10 @@ import torch
 from affine import Affine
 
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.pipeline import methods
 from groklst_cli.pipeline.downscale import Request, downscale
 from groklst_cli.pipeline.methods import keep_fp32
+from groklst_cli.pipeline.plan import open_scene
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 from tests.conftest import read
@@ -152,6 +154,30 @@ def test_fp32_on_a_gpu_is_not_tf32_and_the_cpu_changes_nothing(monkeypatch):
     keep_fp32(torch.device("cuda"))
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
+    request_for, trained, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(methods, "keep_fp32", lambda device: None)
+    monkeypatch.setattr(methods, "find_device", torch.device)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda network, device: network)
+    choice = methods.choose(str(trained["edsr"]), BANDS, SCALE)
+    with open_scene(request_for("edsr")) as scene:
+        for device, is_kept in (("cpu", False), ("cuda", True)):
+            methods.prepare(choice, scene, device=device, precision="fp32")
+            assert torch.backends.cudnn.deterministic is is_kept
+
+
+@pytest.mark.gpu
+@requires_cuda
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_gpu_repeats(request_for, name, precision):
+    request = request_for(name, device="cuda", precision=precision, batch=2)
+    first = pixels(request)
+    np.testing.assert_array_equal(pixels(request), first)
 
 
 @pytest.mark.gpu
