@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import scipy.io
 
-from groklst_cli.data.groklst_dataset import BANDS
+from groklst_cli.data.groklst_dataset import BANDS, FINE, RESOLUTIONS
 from groklst_cli.pipeline.train import fit
 from groklst_cli.pipeline.train_options import TrainOptions
 
@@ -25,19 +25,19 @@ PATCHES = 12
 SIDE = 512  # fine pixels, as in the dataset
 
 
-def write_dataset(folder: Path) -> None:
+def write_dataset(folder: Path, *, side: int = SIDE, scale: int = 4) -> None:
     """Write noise in the dataset's format; what is read costs the same as real values."""
     generator = np.random.default_rng(0)
     for number in range(PATCHES):
         name = f"{number:03d}.mat"
-        for resolution, side in (("30m", SIDE), ("120m", SIDE // 4)):
+        for resolution, size in ((FINE, side), (RESOLUTIONS[scale], side // scale)):
             for kind in ("lst", "guidance"):
                 (folder / resolution / kind).mkdir(parents=True, exist_ok=True)
-            lst = generator.normal(290, 5, (side, side)).astype(np.float32)
+            lst = generator.normal(290, 5, (size, size)).astype(np.float32)
             scipy.io.savemat(folder / resolution / "lst" / name, {"data": lst})
-        planes = generator.random((len(BANDS), SIDE, SIDE)).astype(np.float32)
+        planes = generator.random((len(BANDS), side, side)).astype(np.float32)
         fields = dict(zip(BANDS, planes, strict=True))
-        scipy.io.savemat(folder / "30m" / "guidance" / name, fields)
+        scipy.io.savemat(folder / FINE / "guidance" / name, fields)
     (folder / "split").mkdir()
     (folder / "split" / "train.txt").write_text("".join(f"{i}\n" for i in range(PATCHES)))
     (folder / "split" / "val.txt").write_text("0\n")

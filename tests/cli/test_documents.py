@@ -65,6 +65,20 @@ groklst train --data set --scale 4 --recipe local --out run -d cpu --set workers
   --set steps=2250 --set validate_every=100 \
   --set arguments.width=16 --set arguments.stages=2 --set arguments.blocks=1 \
   --set bands=blue,green,red,nir,swir1,swir2,ndvi,mndwi,ndbi,ndwi,nbr
+python benchmarks/gpu.py --device cpu --tiny --out rehearsal --minutes 30
+python3 -c "import sys, torch; print(sys.version, torch.__version__, torch.cuda.is_available())"
+python3 -m pip list
+echo rasterio pyproj affine cligj click-plugins rioxarray lightning-fabric filelock > names
+echo typer annotated-doc pydantic pydantic-core annotated-types typing-inspection rich >> names
+echo dask distributed tblib locket partd zict tornado pytest pluggy hypothesis >> names
+pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
+  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 \
+  --platform manylinux2014_x86_64 --platform manylinux1_x86_64 \
+  -c constraints.txt -d wheels $(cat names)
+pip wheel --no-deps -w wheels .
+python3 -m pip install --no-index --no-deps --target site wheels/*.whl
+export PYTHONPATH=$PWD:$PWD/models:$PWD/site
+python3 benchmarks/gpu.py
 """.strip().splitlines()
 )
 

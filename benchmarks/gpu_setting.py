@@ -1,0 +1,78 @@
+"""Where the GPU benchmark runs and how large it is."""
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from groklst_cli import __version__
+from groklst_cli.pipeline.methods import keep_fp32
+
+ROOT = Path(__file__).parents[1]
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A device, and whether this is a rehearsal with everything as small as it can be."""
+
+    device: str
+    tiny: bool
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the device is a GPU of torch's CUDA kind."""
+        return self.device.startswith("cuda")
+
+    @property
+    def published(self) -> dict[str, int]:
+        """MoCoLSK-Net's arguments: the published ones, or the least."""
+        return {"width": 4, "stages": 1, "blocks": 1} if self.tiny else {}
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile, fine pixels."""
+        return 64 if self.tiny else 512
+
+    def begin(self) -> torch.device:
+        """Return the device, set as groklst sets it."""
+        device = torch.device(self.device)
+        keep_fp32(device)
+        return device
+
+    def wait(self) -> None:
+        """Wait until the device has done what it was given."""
+        if self.on_cuda:
+            torch.cuda.synchronize()
+
+    def forget_peak(self) -> None:
+        """Begin to measure peak memory anew."""
+        if self.on_cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def peak(self) -> float | None:
+        """Return the largest amount of the device's memory that was taken, GiB."""
+        return round(torch.cuda.max_memory_allocated() / GIB, 2) if self.on_cuda else None
+
+
+def conditions(setting: Setting) -> dict[str, object]:
+    """Tell what the figures depend on."""
+    return {
+        "device": card() if setting.on_cuda else platform.machine(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "groklst": __version__,
+        "tiny": setting.tiny,
+    }
+
+
+def card() -> str:
+    """Return the GPU's name without using it: a process that has used CUDA cannot be forked."""
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
