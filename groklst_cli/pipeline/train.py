@@ -285,7 +285,12 @@ def train_step(run: Run, batch: Sample) -> Tensor:
     run.optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
     if options.clip:
-        fabric.clip_gradients(run.network, run.optimizer, max_norm=options.clip)
+        fabric.clip_gradients(
+            run.network,
+            run.optimizer,
+            max_norm=options.clip,
+            error_if_nonfinite=options.precision != "fp16",  # there its scaler skips the step
+        )
     run.optimizer.step()
     run.step += 1
     if options.ema:
