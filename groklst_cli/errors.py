@@ -7,6 +7,8 @@ _OUT_OF_MEMORY: Final = (
     "cannot allocate",
     "start new thread",
     "failed to map segment",
+    "out of memory",  # of CUDA's driver and of Apple's
+    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
 )
 
 

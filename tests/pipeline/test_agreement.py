@@ -174,8 +174,9 @@ def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
 @requires_cuda
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_gpu_repeats(request_for, name, precision):
-    request = request_for(name, device="cuda", precision=precision, batch=2)
+@pytest.mark.parametrize("batch", [2, "auto"])
+def test_a_gpu_repeats(request_for, name, precision, batch):
+    request = request_for(name, device="cuda", precision=precision, batch=batch)
     first = pixels(request)
     np.testing.assert_array_equal(pixels(request), first)
 

@@ -14,7 +14,7 @@ from groklst_cli.errors import DeviceError, GroklstError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline import memory
 from groklst_cli.pipeline.downscale import Request, downscale
-from groklst_cli.pipeline.estimate import largest_useful
+from groklst_cli.pipeline.estimate import largest_fitting
 from groklst_cli.pipeline.methods import memory_errors
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM
@@ -126,13 +126,12 @@ def test_this_machine_is_known():
 def test_a_batch_that_does_not_fit_falls_back_and_says_so():
     said: list[str] = []
 
-    def seconds(batch: int) -> float:
-        if batch > 4:
+    def run(tiles: int) -> None:
+        if tiles > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return 1.0
 
-    assert largest_useful(seconds, said.append) == 4
-    assert said == ["batch 8 does not fit into memory; 4 tiles at once"]
+    assert largest_fitting(run, 4, said.append) == 2
+    assert said == ["batch 4 does not fit into memory; 2 tiles at once"]
 
 
 def test_errors_that_are_not_of_memory_stay_what_they_are(write_raster, tmp_path, monkeypatch):
