@@ -15,7 +15,7 @@ import rasterio
 from real_scenes import wald_cases
 
 from groklst_cli.geo.conserve import block_means
-from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import Request, downscale
 
 
 def border_ratios(fine: np.ndarray, scale: int) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from real_scenes import wald_cases
 
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.cases import Case
-from groklst_cli.pipeline.view import FileView
+from groklst_cli.pipeline.evaluate.cases import Case
+from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.coregistration import Shift, estimate_shift
 
 

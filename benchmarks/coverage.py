@@ -13,8 +13,8 @@ import numpy as np
 import rasterio
 from real_scenes import wald_cases
 
-from groklst_cli.pipeline.cases import Case
-from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.evaluate.cases import Case
 
 
 def shares(case: Case, method: str, work: Path) -> tuple[float, float]:

@@ -23,13 +23,13 @@ from groklst_cli.data.samples import Sampling, TrainingSamples
 from groklst_cli.data.sources import open_patches
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.catalogue import explain, import_checkpoint
-from groklst_cli.pipeline.methods import choose, prepare
-from groklst_cli.pipeline.protocol import find_protocol
-from groklst_cli.pipeline.recipes import OPTIONS, collect
-from groklst_cli.pipeline.scene_list import read_scene_list
-from groklst_cli.pipeline.train_options import TrainOptions
-from groklst_cli.pipeline.train_state import STATE, load_state, save_state
+from groklst_cli.pipeline.catalogue.entries import explain, import_checkpoint
+from groklst_cli.pipeline.downscale.scene_list import read_scene_list
+from groklst_cli.pipeline.evaluate.protocol import find_protocol
+from groklst_cli.pipeline.predict.ready import choose, prepare
+from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_cli.pipeline.train.recipes import OPTIONS, collect
+from groklst_cli.pipeline.train.state import STATE, load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 

@@ -13,9 +13,9 @@ import torch
 from gpu_setting import Setting
 from train_wait import write_dataset
 
-from groklst_cli.pipeline.recipes import assemble
-from groklst_cli.pipeline.train import LAST, Moment, fit
-from groklst_cli.pipeline.train_options import TrainOptions
+from groklst_cli.pipeline.train.fit import LAST, Moment, fit
+from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_cli.pipeline.train.recipes import assemble
 from groklst_models.checkpoint import load
 
 SCALE = 8

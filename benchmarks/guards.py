@@ -20,7 +20,7 @@ from groklst_cli.geo.conserve import block_means, smooth_field
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import fill_gaps
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.cases import Case
+from groklst_cli.pipeline.evaluate.cases import Case
 from groklst_models.contract import Block, Tiles
 from groklst_models.registry import build
 

@@ -17,7 +17,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import Request, downscale
 
 NAMES = tuple(f"b{number}" for number in range(10))
 

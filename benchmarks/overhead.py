@@ -20,7 +20,7 @@ from torch.nn import functional
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.writer import OutputFormat, ResultFile
-from groklst_cli.pipeline import downscale as pipeline
+from groklst_cli.pipeline.downscale import one_scene as pipeline
 from groklst_models.contract import Tiles
 from groklst_models.network_method import NetworkMethod
 from groklst_models.normalization import BandStatistics, Normalization

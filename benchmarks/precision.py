@@ -1,7 +1,7 @@
 """How far a network's result moves when it is computed with fewer bits, or on another device.
 
 ``python benchmarks/precision.py [NAME …] [--steps N]`` trains each network for a short time on the
-sample scene, at the small widths of ``tests/networks/networks.toml``, and downscales the scene with
+sample scene, at the small widths of ``tests/models/networks.toml``, and downscales the scene with
 it: in fp32 on the CPU, then with fewer bits there, then on a CUDA device where there is one. It
 prints a row of a Markdown table for each: root mean square and largest difference to the first, and
 the RMSE against the sample's truth, in kelvin. Coarse means are not restored, so nothing is hidden.
@@ -54,7 +54,7 @@ def prepare(work: Path) -> None:
 
 def train(name: str, work: Path, steps: int) -> Path:
     """Train a network and return its checkpoint."""
-    table = tomllib.loads((ROOT / "tests/networks/networks.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((ROOT / "tests/models/networks.toml").read_text(encoding="utf-8"))
     sets = [f"arguments.{key}={json.dumps(value)}" for key, value in table[name]["small"].items()]
     sets += [f"steps={steps}", f"validate_every={steps}"]
     groklst(

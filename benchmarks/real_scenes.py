@@ -5,8 +5,8 @@ from pathlib import Path
 
 from groklst_cli.data.scenes import SceneFolder, scene_folders
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.pipeline.cases import Case, wald_case
-from groklst_cli.pipeline.protocol import WaldProtocol, find_protocol
+from groklst_cli.pipeline.evaluate.cases import Case, wald_case
+from groklst_cli.pipeline.evaluate.protocol import WaldProtocol, find_protocol
 
 
 def wald_cases(scenes: Path, scales: Sequence[int], work: Path) -> Iterator[Case]:

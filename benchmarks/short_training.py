@@ -2,7 +2,7 @@
 
 ``python benchmarks/short_training.py SCENES WORK [NAME …] [--steps N] [--jobs N]`` prepares patches
 at ×4 from all scenes but Chiapas, trains each network at the small widths of
-``tests/networks/networks.toml`` with the same options, and prints one row of a Markdown table for
+``tests/models/networks.toml`` with the same options, and prints one row of a Markdown table for
 each, best first: RMSE in kelvin on Chiapas at 60 m, beside bicubic and ridge. WORK keeps what was
 trained; a network that is there is not trained again.
 """

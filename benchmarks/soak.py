@@ -26,7 +26,7 @@ from affine import Affine
 from made_scenes import FINE, make_checkpoint, write
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import Request, downscale
 
 SCALE, SIDE = 4, 24
 BANDS = ("red", "nir")

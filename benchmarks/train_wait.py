@@ -17,8 +17,8 @@ import numpy as np
 import scipy.io
 
 from groklst_cli.data.groklst_dataset import BANDS, FINE, RESOLUTIONS
-from groklst_cli.pipeline.train import fit
-from groklst_cli.pipeline.train_options import TrainOptions
+from groklst_cli.pipeline.train.fit import fit
+from groklst_cli.pipeline.train.options import TrainOptions
 
 BAR = 0.9
 PATCHES = 12

@@ -13,10 +13,10 @@ from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import ResamplingName
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.units import Units
-from groklst_cli.pipeline.array_rasters import Guides, guide_rasters, one_layer, raster
-from groklst_cli.pipeline.arrays import downscale_arrays
-from groklst_cli.pipeline.methods import PrecisionChoice
-from groklst_cli.pipeline.request import Coregistration, Plan, PointSpread, Request
+from groklst_cli.pipeline.arrays.eager import downscale_arrays
+from groklst_cli.pipeline.arrays.from_xarray import Guides, guide_rasters, one_layer, raster
+from groklst_cli.pipeline.downscale.request import Coregistration, Plan, PointSpread, Request
+from groklst_cli.pipeline.predict.ready import PrecisionChoice
 
 _DESCRIBED: Final = {
     "standard_name": "surface_temperature",
@@ -117,7 +117,7 @@ def downscale(
     lst = one_layer("lst", lst)
     coarse, guidance = raster("lst", lst), guide_rasters(guides)
     if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance)):
-        from groklst_cli.pipeline.delayed import downscale_lazily
+        from groklst_cli.pipeline.arrays.lazy import downscale_lazily
 
         return _result(lst, *downscale_lazily(request, coarse, guidance, note))
     return _result(lst, *downscale_arrays(request, coarse, guidance, note))

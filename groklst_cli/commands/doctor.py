@@ -1,6 +1,6 @@
 """``groklst doctor``."""
 
-from groklst_cli import options
+from groklst_cli.commands import options
 
 
 def doctor(json: options.Json = False) -> None:
@@ -11,9 +11,9 @@ def doctor(json: options.Json = False) -> None:
     """
     from dataclasses import asdict
 
-    from groklst_cli import console
+    from groklst_cli.commands import console
     from groklst_cli.errors import GroklstError
-    from groklst_cli.pipeline.doctor import examine
+    from groklst_cli.pipeline.doctor.checks import examine
 
     findings = examine()
     if json:

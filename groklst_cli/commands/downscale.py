@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import completion, options
+from groklst_cli.commands import completion, options
 
 
 def downscale(
@@ -138,9 +138,8 @@ def downscale(
     """
     from functools import partial
 
-    from groklst_cli import console
-    from groklst_cli.commands import many_scenes, parse
-    from groklst_cli.pipeline import downscale as pipeline
+    from groklst_cli.commands import console, many_scenes, parse
+    from groklst_cli.pipeline.downscale import one_scene as pipeline
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     lsts, guides = parse.scene(lsts, parse.guides(guide or [], lsts))

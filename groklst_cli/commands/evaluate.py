@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groklst_cli import completion, options
+from groklst_cli.commands import completion, options
 
 if TYPE_CHECKING:
-    from groklst_cli.pipeline.scoreboard import Evaluation
+    from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
 
 _MOST_FAILURES = 40  # rows of the table of failures
 _WIDEST = 400  # a table is as wide as it needs, whatever the terminal: no figure is cut
@@ -80,14 +80,13 @@ def evaluate(
     """
     from contextlib import ExitStack
 
-    from groklst_cli import console
-    from groklst_cli.commands import parse
+    from groklst_cli.commands import console, parse
     from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.pipeline import evaluate as pipeline
-    from groklst_cli.pipeline.contest import Contender, Follow, Judgement
-    from groklst_cli.pipeline.evaluate_targets import check_evaluation_targets
-    from groklst_cli.pipeline.report import PAGE, Report
-    from groklst_cli.pipeline.threshold import Threshold, check_thresholds
+    from groklst_cli.pipeline.evaluate import evaluation as pipeline
+    from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement
+    from groklst_cli.pipeline.evaluate.report import PAGE, Report
+    from groklst_cli.pipeline.evaluate.targets import check_evaluation_targets
+    from groklst_cli.pipeline.evaluate.threshold import Threshold, check_thresholds
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]
     request = pipeline.Request(
@@ -133,7 +132,7 @@ def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
     """Print which images failed and why, the first of very many."""
     import traceback
 
-    from groklst_cli import console
+    from groklst_cli.commands import console
 
     for failure in evaluation.failures if debug else ():
         traceback.print_exception(failure.cause)
@@ -148,8 +147,14 @@ def _print_table(evaluation: "Evaluation") -> None:
 
     from rich.table import Table
 
-    from groklst_cli import console
-    from groklst_cli.pipeline.scoreboard import FIGURES, defined, legend, method_head, written
+    from groklst_cli.commands import console
+    from groklst_cli.pipeline.evaluate.scoreboard import (
+        FIGURES,
+        defined,
+        legend,
+        method_head,
+        written,
+    )
 
     standings = evaluation.standings()
     figures = [standing.figures() for standing in standings]

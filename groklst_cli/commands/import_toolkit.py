@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import completion, options
+from groklst_cli.commands import completion, options
 
 
 def import_toolkit(
@@ -32,8 +32,8 @@ def import_toolkit(
     json: options.Json = False,
 ) -> None:
     """Turn a GrokLST toolkit's .pth file into a checkpoint; only its tensors are read."""
-    from groklst_cli import console
-    from groklst_cli.pipeline.catalogue import import_checkpoint
+    from groklst_cli.commands import console
+    from groklst_cli.pipeline.catalogue.entries import import_checkpoint
 
     names = tuple(bands.split(",")) if bands else None
     header = import_checkpoint(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli.commands import options
 
 
 def info(
@@ -13,9 +13,9 @@ def info(
     json: options.Json = False,
 ) -> None:
     """Explain rasters and checkpoints, and what downscale would do with them."""
-    from groklst_cli import console
+    from groklst_cli.commands import console
     from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.pipeline.catalogue import explain
+    from groklst_cli.pipeline.catalogue.entries import explain
 
     with gdal_environment(online=online):
         found = [explain(text) for text in files]

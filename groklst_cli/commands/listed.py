@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import InputError
-from groklst_cli.pipeline.request import Request
-from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.scene_list import SceneRow, read_scene_list
 
 _FEW: Final = 10_000
 """Scenes that are kept, in some 15 MiB; of a longer list none is, and it is read again."""

@@ -8,15 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from groklst_cli import console
-from groklst_cli.commands import parse
+from groklst_cli.commands import console, parse
 from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.default_scale import SCALES, scale_of
-from groklst_cli.pipeline.many import Outcome, downscale_many
-from groklst_cli.pipeline.request import Request
-from groklst_cli.pipeline.scene_list import SceneRow
+from groklst_cli.pipeline.downscale.many_scenes import Outcome, downscale_many
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.scene_list import SceneRow
+from groklst_cli.pipeline.predict.default_scale import SCALES, scale_of
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from groklst_cli import completion, options
+from groklst_cli.commands import completion, options
 
 
 def models(
@@ -23,14 +23,14 @@ def models(
     json: options.Json = False,
 ) -> None:
     """List the methods, or show one method or checkpoint."""
-    from groklst_cli import console
+    from groklst_cli.commands import console
     from groklst_cli.errors import UsageError
-    from groklst_cli.pipeline.catalogue import describe, list_methods
+    from groklst_cli.pipeline.catalogue.entries import describe, list_methods
 
     if form == "markdown":
         if name is not None or json:
             raise UsageError("--format markdown writes the whole catalogue; leave the rest out")
-        from groklst_cli.pipeline.catalogue_page import catalogue_page
+        from groklst_cli.pipeline.catalogue.page import catalogue_page
 
         console.print_page(catalogue_page())
     elif name is not None:

@@ -12,8 +12,8 @@ from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.units import Units
-from groklst_cli.pipeline.methods import PrecisionChoice
-from groklst_cli.pipeline.request import Coregistration, PointSpread, Request
+from groklst_cli.pipeline.downscale.request import Coregistration, PointSpread, Request
+from groklst_cli.pipeline.predict.ready import PrecisionChoice
 
 _CONSERVE: Final = ("kelvin", "radiance", "none")
 _LARGEST_SIGMA: Final = 32.0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import options
+from groklst_cli.commands import options
 
 
 def prepare(
@@ -51,11 +51,10 @@ def prepare(
 
     Prints the folder, or JSON with --json.
     """
-    from groklst_cli import console
-    from groklst_cli.commands import parse
+    from groklst_cli.commands import console, parse
     from groklst_cli.data.truth import SceneFiles
     from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.pipeline import prepare as pipeline
+    from groklst_cli.pipeline.prepare import patches as pipeline
 
     guides = [parse.band_source(text) for text in guide or []]
     request = pipeline.Preparation(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groklst_cli import completion, options
+from groklst_cli.commands import completion, options
 
 
 def train(
@@ -67,9 +67,9 @@ def train(
     Prints the best checkpoint's path, or JSON with --json. Started by torchrun or srun, all
     processes train together.
     """
-    from groklst_cli import console
+    from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
-    from groklst_cli.pipeline.recipes import collect
+    from groklst_cli.pipeline.train.recipes import collect
 
     flags = {
         "data": data and str(data),
@@ -85,7 +85,7 @@ def train(
     if print_config:
         console.stdout.print(chosen.to_toml(), end="")
         return
-    from groklst_cli.pipeline.train import fit
+    from groklst_cli.pipeline.train.fit import fit
 
     with display(quiet=quiet) as (note, watch):
         result = fit(chosen, resume=resume, overwrite=overwrite, note=note, watch=watch)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from groklst_cli import console
-from groklst_cli.pipeline.train import Moment
+from groklst_cli.commands import console
+from groklst_cli.pipeline.train.fit import Moment
 
 Display = tuple[Callable[[str], None], Callable[[Moment], None]]
 

@@ -8,8 +8,9 @@ from importlib import metadata
 
 import pytest
 
-from groklst_cli.pipeline import doctor, doctor_libraries
-from groklst_cli.pipeline.doctor_finding import Finding
+from groklst_cli.pipeline.doctor import checks as doctor
+from groklst_cli.pipeline.doctor import libraries as doctor_libraries
+from groklst_cli.pipeline.doctor.finding import Finding
 
 
 def groklst_doctor(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +61,7 @@ def test_rasterio_that_cannot_be_imported_leaves_the_rest_to_be_told(tmp_path):
 
 
 def test_proj_data_that_leads_nowhere_is_found(tmp_path):
-    code = "from groklst_cli.pipeline.doctor import check_gdal, check_variables\n"
+    code = "from groklst_cli.pipeline.doctor.checks import check_gdal, check_variables\n"
     code += "for f in (*check_gdal(), *check_variables()): print(f.about, f.state, f.found, f.mend)"
     nowhere = {"PROJ_DATA": str(tmp_path), "PROJ_LIB": str(tmp_path)}
     told = subprocess.run(

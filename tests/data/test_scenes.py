@@ -14,11 +14,11 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.cases import cross_sensor_case, wald_case
-from groklst_cli.pipeline.contest import Contender
-from groklst_cli.pipeline.prepare import Preparation, prepare
-from groklst_cli.pipeline.protocol import CrossSensorProtocol, WaldProtocol
-from groklst_cli.pipeline.trials import run_protocol
+from groklst_cli.pipeline.evaluate.cases import cross_sensor_case, wald_case
+from groklst_cli.pipeline.evaluate.contenders import Contender
+from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, WaldProtocol
+from groklst_cli.pipeline.evaluate.trials import run_protocol
+from groklst_cli.pipeline.prepare.patches import Preparation, prepare
 from tests.data.folders import TOWN, write_scene, write_tif
 from tests.trust.refusal import groklst
 

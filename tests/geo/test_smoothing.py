@@ -3,7 +3,7 @@ import pytest
 
 from groklst_cli.geo.metrics import Scores
 from groklst_cli.geo.smoothing import gaussian_mean, reach
-from groklst_cli.pipeline.uncertainty import deviation
+from groklst_cli.pipeline.downscale.uncertainty import deviation
 
 
 def framed(plane: np.ndarray, width: int = 9) -> np.ndarray:

@@ -22,7 +22,7 @@ from tests.trust.children import Children, Ended, Fault
 NORTH = Affine(240, 0, 500000, 0, -240, 4400000)
 RENAME = "groklst_cli.geo.targets:put_in_place"
 COG = "rasterio.shutil:copy"
-SAVE = "groklst_cli.pipeline.job:Parts.save"
+SAVE = "groklst_cli.pipeline.downscale.job:Parts.save"
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def assert_right(children, tmp_path, scene, expected) -> Callable[[str], None]:
 
 
 KILLS = [
-    *[(name, 1) for name in ("groklst_cli.pipeline.job:put_in_place", SAVE, COG, RENAME)],
+    *[(name, 1) for name in ("groklst_cli.pipeline.downscale.job:put_in_place", SAVE, COG, RENAME)],
     ("shutil:rmtree", 3),
 ]
 MORE_KILLS = [
@@ -167,8 +167,8 @@ class TestChangedInput:
         [
             "groklst_cli.geo.writer:ResultFile.write",
             *rarely(
-                "groklst_cli.pipeline.downscale:open_scene",
-                "groklst_cli.pipeline.downscale:prepare",
+                "groklst_cli.pipeline.downscale.one_scene:open_scene",
+                "groklst_cli.pipeline.downscale.one_scene:prepare",
             ),
         ],
     )

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from groklst_cli.errors import InputError
-from groklst_cli.pipeline.train_state import load_state, save_state
+from groklst_cli.pipeline.train.state import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.errors import CheckpointError
 from groklst_models.normalization import BandStatistics, Normalization, groklst_normalization
@@ -364,7 +364,7 @@ def test_the_smallest_attack_takes_no_memory_in_a_process_of_its_own(tmp_path):
     archive(tmp_path / "a.pth", state(*calls, (text("w"), GOOD)))
     code = (
         "import resource, sys; from groklst_cli.app import app, run\n"
-        "import torch, groklst_models.toolkit, groklst_cli.pipeline.catalogue\n"
+        "import torch, groklst_models.toolkit, groklst_cli.pipeline.catalogue.entries\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = most()\n"
         "code = run(lambda: app(['import', 'a.pth', 'b.safetensors', '-m', 'srcnn', '-s', '2']))\n"

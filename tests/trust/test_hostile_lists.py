@@ -10,11 +10,11 @@ import pytest
 from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.job import Job, Parts
-from groklst_cli.pipeline.many import refuse_collisions
-from groklst_cli.pipeline.protocol import parse_protocol
-from groklst_cli.pipeline.request import Request
-from groklst_cli.pipeline.scene_list import SceneRow, read_scene_list
+from groklst_cli.pipeline.downscale.job import Job, Parts
+from groklst_cli.pipeline.downscale.many_scenes import refuse_collisions
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.scene_list import SceneRow, read_scene_list
+from groklst_cli.pipeline.evaluate.protocol import parse_protocol
 from tests.trust.refusal import Case, refuse
 
 PLAIN = "lst,output,scale\nday.tif,fine.tif,4\n"

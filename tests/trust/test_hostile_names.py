@@ -10,8 +10,8 @@ from groklst_cli.data.patches import Manifest
 from groklst_cli.data.truth import SceneFiles
 from groklst_cli.errors import InputError, OutputExistsError
 from groklst_cli.geo.names import is_text
-from groklst_cli.pipeline.prepare import Preparation, prepare
-from groklst_cli.pipeline.workplace import Workplace
+from groklst_cli.geo.workplace import Workplace
+from groklst_cli.pipeline.prepare.patches import Preparation, prepare
 from tests.data.folders import write_scene
 from tests.trust.refusal import Case, case, groklst, refuse
 

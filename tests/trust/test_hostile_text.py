@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from groklst_cli import console
+from groklst_cli.commands import console
 from groklst_cli.errors import InputError
 from groklst_cli.geo.metrics import Scores
-from groklst_cli.pipeline.catalogue import list_methods
-from groklst_cli.pipeline.contest import Shown
-from groklst_cli.pipeline.report import Report
-from groklst_cli.pipeline.scoreboard import Evaluation, Outcome
+from groklst_cli.pipeline.catalogue.entries import list_methods
+from groklst_cli.pipeline.evaluate.contenders import Shown
+from groklst_cli.pipeline.evaluate.report import Report
+from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, Outcome
 from groklst_cli.shown_text import cell, one_line, printable, traced
 from tests.trust.refusal import groklst
 

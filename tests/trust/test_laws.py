@@ -18,10 +18,10 @@ from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.metrics import SCORE_NAMES, Scores
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.downscale import downscale
-from groklst_cli.pipeline.request import Request
-from groklst_cli.pipeline.strips import finished_rows, surroundings
-from groklst_cli.pipeline.tile_rows import Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.strips import finished_rows, surroundings
+from groklst_cli.pipeline.predict.tile_rows import Layout, Strip, predict_tile_rows
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM, read
 

@@ -12,10 +12,10 @@ from affine import Affine
 
 from groklst_cli.errors import DeviceError, GroklstError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline import memory
-from groklst_cli.pipeline.downscale import Request, downscale
-from groklst_cli.pipeline.estimate import largest_fitting
-from groklst_cli.pipeline.methods import memory_errors
+from groklst_cli.pipeline.downscale import memory
+from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.predict.estimate import largest_fitting
+from groklst_cli.pipeline.predict.ready import memory_errors
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM
 
@@ -77,7 +77,11 @@ def assert_names_a_way_out(ended, *words: str) -> None:
 @pytest.mark.parametrize("action", ["starve", "starve_torch", "starve_cuda"])
 @pytest.mark.parametrize(
     "function",
-    [PREDICT, "groklst_cli.pipeline.downscale:prepare", "groklst_cli.geo.mosaic:Mosaic.add"],
+    [
+        PREDICT,
+        "groklst_cli.pipeline.downscale.one_scene:prepare",
+        "groklst_cli.geo.mosaic:Mosaic.add",
+    ],
 )
 def test_whoever_lacks_memory_it_is_code_5(children, scene, tmp_path, function, action):
     ended = children.run(*scene, fault=Fault(function, action=action))

@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from groklst_cli import console
+from groklst_cli.commands import console
 from tests.trust.refusal import groklst
 
 

@@ -13,11 +13,11 @@ from affine import Affine
 
 from groklst_cli.errors import InputError, OtherFileError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline import cluster
-from groklst_cli.pipeline.cluster import Work, refuse_more_files, refuse_other_files
-from groklst_cli.pipeline.downscale import downscale
-from groklst_cli.pipeline.inputs import Inputs
-from groklst_cli.pipeline.request import Request
+from groklst_cli.pipeline.downscale import cluster
+from groklst_cli.pipeline.downscale.cluster import Work, refuse_more_files, refuse_other_files
+from groklst_cli.pipeline.downscale.inputs import Inputs
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from tests.conftest import read
 from tests.trust.rasters import vrt, vrt_band
 from tests.trust.refusal import write_checkpoint

@@ -1,0 +1,141 @@
+"""The two consoles, and progress where a person looks."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import hypot
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from groklst_cli.shown_text import printable
+
+if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
+    from groklst_cli.pipeline.downscale.one_scene import Progress as Report
+
+
+_GETTING_READY = "getting ready"
+"""What stands beside the bar until there is something to count."""
+
+
+class _Console(Console):
+    """Writes out what a terminal would obey instead of show: names in files may hold it."""
+
+    def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
+        """Turn a text into what is printed, wherever it stands."""
+        return super().render_str(printable(text, keep="\n\t"), *args, **kwargs)
+
+
+stdout = _Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+stderr = _Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+class Notes:
+    """Says things on stderr unless told to be quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def __call__(self, text: str) -> None:
+        """Say something."""
+        if not self._quiet:
+            stderr.print(text)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document on stdout."""
+    stdout.print(json.dumps(data, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
+    """Show progress on stderr, if it is a terminal and not to be quiet."""
+    if quiet or not stderr.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=stderr, transient=True) as bar:
+        task = bar.add_task(_GETTING_READY, total=None)
+
+        def report(done: int, total: int) -> None:
+            nonlocal task
+            if total:
+                bar.update(task, description=f"{done}/{total} {unit}", completed=done, total=total)
+            else:
+                bar.remove_task(task)
+                task = bar.add_task(_GETTING_READY, total=None)
+
+        yield report
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print plain data as a table on stdout; names, which stand first, are never cut."""
+    first, *others = rows[0]
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True, min_width=max(len(str(row[first])) for row in rows))
+    for head in others:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    stdout.print(table)
+
+
+def print_plan(plan: dict[str, Any], *, json: bool) -> None:
+    """Print what a run would do on stdout: as JSON, or for people."""
+    if json:
+        print_json(plan)
+        return
+    for line in _plan_lines(plan):
+        stdout.print(line)
+
+
+def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    transform, estimate = plan["transform"], plan["estimate"]
+    wide, high = hypot(transform[0], transform[3]), hypot(transform[1], transform[4])
+    yield f"method    {plan['method']}: {plan['reason']}"
+    if plan["checkpoint"]:
+        yield f"weights   {plan['checkpoint']}"
+    yield f"scale     {plan['scale']}, from: {plan['scale_from']}"
+    yield f"output    {plan['height']} × {plan['width']} pixels of {wide:g} × {high:g} CRS units"
+    yield f"CRS       {plan['crs']}"
+    yield f"unit      {plan['units']}, from: {plan['units_from']}"
+    yield f"values    {plan['valid_coarse_pixels']} valid pixels of the LST"
+    for path, method in plan["resampling"].items():
+        yield f"guide     {path}: {method}"
+    if plan["bands"]:
+        yield f"bands     {', '.join(plan['bands'])}"
+    yield f"tiles     {estimate['tiles']} of {plan['tile']} × {plan['tile']} fine pixels"
+    yield f"keeps     {'the coarse means' if plan['conserve'] else 'no coarse means'}"
+    yield f"takes     about {estimate['seconds']:g} s on {estimate['device']}; nothing was written"
+
+
+def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
+    """Print which scenes failed, with which exit code and why, as a table on stderr."""
+    wide = None if stderr.is_terminal else 2**15  # a log keeps its lines whole
+    table = Table("scene", "code", box=None, pad_edge=False)
+    table.add_column("why", overflow="fold")
+    for scene, code, why in rows:
+        table.add_row(scene, str(code), why)
+    _Console(stderr=True, width=wide, highlight=False, markup=False, emoji=False).print(table)
+
+
+def print_page(text: str) -> None:
+    """Print a finished text on stdout as it is."""
+    stdout.print(text, end="")
+
+
+def print_fields(facts: dict[str, Any], indent: str = "") -> None:
+    """Print plain data as indented lines on stdout."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            stdout.print(f"{indent}{key}:")
+            print_fields(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            stdout.print(f"{indent}{key}:")
+            for item in value:
+                stdout.print(indent + "  " + ", ".join(f"{k} {v}" for k, v in item.items()))
+        else:
+            stdout.print(f"{indent}{key}: {value}")

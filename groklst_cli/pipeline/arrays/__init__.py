@@ -1,0 +1,1 @@
+"""Arrays of xarray to arrays of xarray, at once or lazily."""

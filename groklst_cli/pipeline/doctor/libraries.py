@@ -1,0 +1,100 @@
+"""The doctor's look at groklst itself and the libraries that it stands on."""
+
+import re
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Final
+
+from groklst_cli import __version__
+from groklst_cli.pipeline.doctor.finding import Finding
+
+_REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\d.]+)(?:.*extra == .(\w+))?")
+_LACKING: Final = re.compile(r"(\S+\.so[.\d]*): cannot open")
+_MODULES: Final = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric"}
+_OPTIONAL: Final = {"dask": "--workers and --scheduler", "tensorboard": "train's event files"}
+
+
+def check_program() -> Iterator[Finding]:
+    """Tell which groklst and which Python run."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("groklst", "ok", f"{__version__} on Python {python} ({sys.platform})")
+    own, first = Path(sysconfig.get_path("scripts")), shutil.which("groklst")
+    if first is None:
+        mend = f"add {own} to PATH, or type {sys.executable} -m groklst_cli"
+        yield Finding("PATH", "warning", "no folder on it holds groklst", mend)
+    elif Path(first).parent.resolve() != own.resolve():
+        mend = f"put {own} first on PATH, or activate its environment"
+        yield Finding("PATH", "warning", f"groklst is {first}, another than this", mend)
+    else:
+        yield Finding("PATH", "ok", f"groklst is {first}")
+
+
+def check_libraries() -> Iterator[Finding]:
+    """Import every library that groklst needs, and hold its version against the lowest."""
+    try:
+        lines = metadata.requires("groklst") or []
+    except metadata.PackageNotFoundError:
+        yield Finding("libraries", "warning", "groklst is not installed", "pip install .")
+        return
+    good = []
+    for name, least, extra in (m.groups() for m in map(_REQUIREMENT.match, lines) if m):
+        if extra not in (None, name):
+            continue  # only for those who change groklst
+        problem = _problem_of(name, least, optional=extra is not None)
+        if problem is None:
+            good.append(f"{name} {_version(name)}")
+        else:
+            yield problem
+    yield Finding("libraries", "ok", ", ".join(good))
+
+
+def _problem_of(name: str, least: str, *, optional: bool) -> Finding | None:
+    found = _version(name)
+    if found is None and optional:
+        hint = f"pip install 'groklst[{name}]'"
+        return Finding(name, "ok", f"not installed; only {_OPTIONAL[name]} needs it", hint)
+    if found is None:
+        return Finding(name, "wrong", "not installed", f"pip install '{name}>={least}'")
+    if _numbers(found) < _numbers(least):
+        mend = f"pip install --upgrade '{name}>={least}'"
+        return Finding(name, "wrong", f"{found} is older than {least}", mend)
+    try:
+        import_module(_MODULES.get(name, name))
+    except (ImportError, OSError, ValueError) as error:  # ValueError: built for another numpy
+        mend = f"pip install --force-reinstall '{name}>={least}'"
+        if lacking := _LACKING.search(str(error)):
+            mend += f"; if it stays, install the system's package that holds {lacking[1]}"
+        return Finding(name, "wrong", f"{found} cannot be imported: {_line(error)}", mend)
+    return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the release numbers that a version starts with, as ``(2, 13)`` for ``2.13.0+cpu``."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in match[0].split(".")] if match else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def library(name: str) -> Any:
+    """Import a library, or return None; `check_libraries` says why it cannot be."""
+    try:
+        return import_module(name)
+    except (ImportError, OSError, ValueError):
+        return None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

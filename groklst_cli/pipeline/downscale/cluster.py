@@ -1,0 +1,307 @@
+"""Rows of tiles on several processes or machines, by Dask.
+
+Each worker opens the files itself, predicts whole rows of tiles as it is told, and writes them into
+the job's folder, from where they are read in order. A worker that is lost takes nothing with it but
+the rows it was at, and these run again elsewhere.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Final
+
+from groklst_cli.errors import DeviceError, GroklstError, OtherFileError, UsageError
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.downscale.contents import Contents
+from groklst_cli.pipeline.downscale.inputs import Inputs
+from groklst_cli.pipeline.downscale.job import Parts
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.plan import layout_of, open_scene, plan_of
+from groklst_cli.pipeline.predict.ready import prepare, reads_guide, share_processor
+from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_models.acceleration import keep_freed_memory
+from groklst_models.contract import Method
+from groklst_models.turns import TurnSpread
+
+_PATIENCE: Final = 60.0
+"""Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""
+
+_ANSWER: Final = 10.0
+"""Seconds to wait until a scheduler takes the call: it may just be starting."""
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at who is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """All that a worker needs to know.
+
+    Attributes:
+        request: What was asked for; its files are opened by the worker.
+        shifts: By how much each guide was found to be off.
+        contents: What the files hold where the run was started.
+        fitted: The method, if it was fitted; a network is loaded by the worker.
+        threads: That a process would compute with alone.
+    """
+
+    request: Request
+    shifts: Mapping[str, tuple[float, float]]
+    contents: Mapping[Path, Contents]
+    fitted: Method | None
+    threads: int
+
+
+class Cluster:
+    """Workers that predict rows of tiles."""
+
+    def __init__(self, client: Any) -> None:
+        """Talk to a scheduler through a ``distributed.Client``."""
+        self._client = client
+
+    def predict(
+        self,
+        work: Work,
+        name: str,
+        folder: Path,
+        strip: Strip,
+        groups: Sequence[range],
+        on_tiles: Callable[[int], None],
+    ) -> Iterator[tuple[int, Fine]]:
+        """Have rows of tiles predicted.
+
+        Args:
+            work: What to predict.
+            name: Of the rows: ``lst``, or ``deviation`` for the spread of flips and turns.
+            folder: The job's; every worker has to see it under this path.
+            strip: What the rows are for.
+            groups: Which rows.
+            on_tiles: Called with the number of tiles just done.
+
+        Yields:
+            Each row's number and fine pixels, in order.
+
+        Raises:
+            GroklstError: If a row fails, or its workers die again and again.
+        """
+        from distributed import KilledWorker
+
+        # A task of its own, so that the scheduler can make it again when its worker is lost.
+        shared = self._client.submit(_hold, work, key=f"groklst-work-{id(work)}", pure=False)
+        futures = [
+            self._client.submit(
+                predict_group, shared, name, str(folder), strip, group, pure=False, priority=-first
+            )
+            for first, group in enumerate(groups)
+        ]
+        parts = Parts(folder, name)
+        try:
+            for group, future in zip(groups, futures, strict=True):
+                on_tiles(self._result(future))
+                for row in group:
+                    yield row, parts.load(row)
+        except KilledWorker as error:
+            raise GroklstError(
+                f"workers died several times over the same rows ({error}); "
+                "they may lack memory: try fewer workers or a smaller --tile, and --resume"
+            ) from error
+        except CancelledError as error:
+            raise DeviceError(
+                f"the scheduler is gone ({_words(error)}); finished rows are kept: "
+                "start it again, and add --resume"
+            ) from error
+        finally:
+            self._client.cancel([shared, *futures])
+
+    def _result(self, future: Any) -> int:
+        """Wait for a group of rows, but not for ever where nobody is left to make it.
+
+        Raises:
+            DeviceError: If no worker is there and none comes.
+        """
+        alone_since: float | None = None
+        while not future.done():
+            if self._client.scheduler_info().get("workers"):
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > _PATIENCE:
+                raise DeviceError(
+                    f"all workers are gone and none has come for {_PATIENCE:g} s; finished rows "
+                    "are kept: start workers again, and add --resume"
+                )
+            with suppress(TimeoutError):
+                return int(future.result(timeout=_LOOK))
+        return int(future.result())
+
+
+@contextmanager
+def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Cluster | None]:
+    """Start the local workers that a request asks for, or join a scheduler; None for neither.
+
+    Raises:
+        UsageError: If Dask is not installed.
+        DeviceError: If the scheduler cannot be reached.
+    """
+    if not request.shares_work:
+        yield None
+        return
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError as error:
+        raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
+    for logger in ("distributed", "distributed.client"):  # what goes wrong ends in our one line
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    if request.scheduler is not None:
+        try:
+            client = distributed.Client(request.scheduler, timeout=_ANSWER)
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise DeviceError(f"--scheduler {request.scheduler}: {error}") from error
+        note(f"{len(client.scheduler_info()['workers'])} workers at {request.scheduler}")
+        with client:
+            yield Cluster(client)
+        return
+    with (
+        distributed.LocalCluster(
+            n_workers=request.processes,
+            threads_per_worker=1,
+            memory_limit=0,  # rows go to the disk, Dask holds nothing
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        note(f"{request.processes} local workers")
+        yield Cluster(client)
+
+
+def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range) -> int:
+    """Predict a group of rows of tiles into the job's folder; return how many tiles they had."""
+    with gdal_environment(online=work.request.online):
+        opened = _opened(work)
+        parts = Parts(Path(folder), name)
+        shapes = {row: opened.layout.row_shape(row, strip, opened.scene.scale) for row in group}
+        if all(parts.done(row, shape) for row, shape in shapes.items()):
+            # by a worker that was lost before it could say so
+            return len(group) * len(opened.layout.columns_of(strip))
+        method = opened.method
+        if name == "deviation":
+            assert opened.spread_factor is not None
+            method = TurnSpread(method, opened.spread_factor)
+        tiles = 0
+
+        def count(done: int) -> None:
+            nonlocal tiles
+            tiles += done
+
+        for row, fine in predict_tile_rows(
+            opened.scene,
+            method,
+            opened.layout,
+            strip,
+            [group],
+            reads_guide=reads_guide(method),
+            at_once=opened.at_once,
+            on_tiles=count,
+        ):
+            opened.inputs.check()
+            parts.save(row, fine)
+    return tiles
+
+
+@dataclass(frozen=True)
+class _Opened:
+    inputs: Inputs
+    scene: Scene
+    method: Method
+    layout: Layout
+    at_once: int
+    spread_factor: float | None
+
+
+@lru_cache(maxsize=1)
+def _opened(work: Work) -> _Opened:
+    """Open the files once in each worker process."""
+    request = work.request
+    place, threads = _place_of_worker()
+    refuse_other_files(work)
+    inputs = Inputs.of(request)
+    refuse_more_files(work, inputs)
+    scene = open_scene(request)
+    for guide in scene.guides:
+        if guide.path in work.shifts:
+            columns, rows = work.shifts[guide.path]
+            guide.move(columns * scene.scale, rows * scene.scale)
+    plan = plan_of(request, scene)
+    method = work.fitted
+    if method is None:
+        keep_freed_memory()
+        method = prepare(
+            plan.choice,
+            scene,
+            device=request.devices[place % len(request.devices)],
+            precision=request.precision,
+        )
+    layout = layout_of(plan, request, scene, method)
+    own = max(1, work.threads // request.processes) if request.processes else threads
+    at_once = share_processor(method, layout.count, own=own, machine=work.threads)
+    return _Opened(inputs, scene, method, layout, at_once, plan.choice.spread_factor)
+
+
+def refuse_other_files(work: Work) -> None:
+    """Make sure that the files that this process sees are those that the run was started on.
+
+    Times do not count, for copies have their own.
+
+    Raises:
+        OtherFileError: If one is missing here or holds something else.
+    """
+    for path, contents in work.contents.items():
+        if not path.is_file():
+            raise _other_file(path, "it is not there")
+        if (difference := Contents.of(path).differs_from(contents)) is not None:
+            raise _other_file(path, difference)
+
+
+def refuse_more_files(work: Work, inputs: Inputs) -> None:
+    """Make sure that nothing lies beside the inputs here that GDAL would read with them.
+
+    Raises:
+        OtherFileError: If something does.
+    """
+    for path in inputs.paths:
+        if path not in work.contents:
+            raise _other_file(path, "where the run was started it is not there")
+
+
+def _other_file(path: Path, what: str) -> OtherFileError:
+    return OtherFileError(
+        f"the worker on {gethostname()} sees another {path} than this run: {what}; "
+        "show all workers the same files under the same paths, then add --resume"
+    )
+
+
+def _place_of_worker() -> tuple[int, int]:
+    """Return the number of this worker among its cluster's, and how many threads it has."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    name = str(worker.name)
+    return int(name) if name.isdigit() else 0, int(worker.state.nthreads)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _hold(work: Work) -> Work:
+    return work

@@ -1,0 +1,89 @@
+"""All that the pixels of a result depend on, by name, so that a later run can tell a change.
+
+Each field of a request and of its sources is a fact, a field that is added tomorrow too, unless it
+stands in a table here with the reason why pixels do not depend on it.
+"""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Final
+
+import torch
+
+from groklst_cli import __version__
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.pipeline.downscale.inputs import Inputs
+from groklst_cli.pipeline.downscale.request import Plan, Request
+
+NOT_IN_PIXELS: Final[Mapping[str, str]] = {
+    "output": "the place of the pixels",
+    "named": "who named that place",
+    "uncertainty": "the place of another result, which has the same facts",
+    "picture": "the place of a drawing of the result",
+    "overwrite": "what may be replaced",
+    "resume": "what may be gone on with",
+    "skip_existing": "what may be left as it is",
+    "jobs": "threads share tiles; a network's scene of fewer than four may differ in last bits",
+    "workers": "any number of processes makes the same bits",
+    "scheduler": "any number of machines makes the same bits",
+    "online": "what may be fetched; which file is read does not change",
+}
+"""Fields of a request that pixels do not depend on, and what they say instead."""
+
+_TOLD_BY_OTHERS: Final = ("lst", "guides", "model", "radiance")
+"""Fields whose facts are the files' states, the method's tag, and ``--conserve``."""
+
+_OPTIONS: Final = {"units": "lst-units", "nodata": "dst-nodata", "creation": "co"}
+
+
+def facts_of(
+    request: Request, plan: Plan, shifts: Mapping[str, tuple[float, float]], inputs: Inputs
+) -> dict[str, str]:
+    """Name all that the pixels of a result depend on."""
+    guides = enumerate(request.guides, start=1)
+    return {
+        "the LST": _source(request.lst, inputs),
+        **{f"guide {position}": _source(guide, inputs) for position, guide in guides},
+        **inputs.facts(),
+        "the method": plan.choice.tag,
+        "the version": f"groklst {__version__}, torch {torch.__version__}, {platform.machine()}",
+        "shifts of guides": str(dict(shifts)),
+        "bands": str(plan.bands),
+        **_options(request, plan),
+    }
+
+
+def _options(request: Request, plan: Plan) -> dict[str, str]:
+    """Name every option that counts, as the plan has settled it where it was left open."""
+    settled: dict[str, Any] = {
+        "scale": plan.scale,
+        "tile": plan.tile,
+        "overlap": plan.overlap,
+        "units": plan.units,
+        "resampling": dict(plan.resampling),
+        "conserve": plan.conserve and ("radiance" if request.radiance else "kelvin"),
+        "device": ", ".join(sorted({name.partition(":")[0] for name in request.devices})),
+        "creation": dict(request.creation),
+    }
+    names = {field.name for field in fields(request)} - NOT_IN_PIXELS.keys() - {*_TOLD_BY_OTHERS}
+    return {
+        f"--{_OPTIONS.get(name, name).replace('_', '-')}": str(
+            settled.get(name, getattr(request, name))
+        )
+        for name in sorted(names)
+    }
+
+
+def _source(source: BandSource, inputs: Inputs) -> str:
+    """Describe a file, and all that is said about how to read it."""
+    said = [
+        f"{field.name} {value}"
+        for field in fields(source)
+        if field.name != "path" and (value := getattr(source, field.name)) != _default(field)
+    ]
+    return ", ".join([inputs.describe(source.path), *said])
+
+
+def _default(field: Any) -> Any:
+    return field.default_factory() if field.default is MISSING else field.default

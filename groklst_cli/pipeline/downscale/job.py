@@ -1,0 +1,297 @@
+"""The unfinished run of an output: a hidden folder beside it, which ``--resume`` goes on from.
+
+It holds what the run was asked for and each predicted row of tiles. A row's file carries its own
+checksum in its name, so that one which was cut off, or lost in a power cut, is not trusted. What
+else the run writes is made in a hidden folder of its own, beside it.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groklst_cli.errors import (
+    DeviceError,
+    GroklstError,
+    OtherFileError,
+    OutputExistsError,
+    UsageError,
+)
+from groklst_cli.geo.durable import put_in_place, sync_folder
+from groklst_cli.geo.private import open_private, open_regular
+from groklst_cli.geo.workplace import LOCK, Workplace
+
+Fine = NDArray[np.float32]
+
+_FACTS: Final = "job.json"
+_KEPT: Final = (GroklstError, DeviceError, OtherFileError)
+"""Failures after which going on may succeed."""
+
+
+class Job:
+    """A run in its folder.
+
+    Used as a context manager: left without error, or with one that no second try can mend, the
+    folder is removed; otherwise finished rows stay in it.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        facts: Mapping[str, str],
+        *,
+        resume: bool,
+        overwrite: bool,
+        others: Iterable[Path] = (),
+    ) -> None:
+        """Plan a run; nothing is written yet.
+
+        Args:
+            target: The output.
+            facts: All that the rows depend on, by name.
+            resume: Whether to go on from what an earlier run has finished.
+            overwrite: Whether an earlier run's work may be thrown away.
+            others: What the run writes beside its output; each is made in a folder of its own.
+        """
+        self._place, self._others = Workplace(target), [Workplace(other) for other in others]
+        self.folder = self._place.folder
+        self.facts = dict(facts)
+        self._target, self._resume, self._overwrite = target, resume, overwrite
+
+    @property
+    def digest(self) -> str:
+        """A short name for what was asked."""
+        text = json.dumps(self.facts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def digest_of(self, path: Path) -> str:
+        """Name what one of several outputs is asked to be, so that none is taken for another."""
+        if path == self._target:
+            return self.digest
+        return hashlib.sha256(f"{self.digest} beside".encode()).hexdigest()[:32]
+
+    def __enter__(self) -> Self:
+        self._place.enter()
+        entered = []
+        try:
+            self._begin()
+            for other in self._others:
+                other.enter()
+                entered.append(other)
+                if _holds_rows(other.folder):
+                    raise OutputExistsError(
+                        f"{other.target} is the output of an unfinished run; finish that one "
+                        "first, or name another file"
+                    )
+                other.clear()
+        except BaseException as error:
+            for other in entered:
+                other.leave(keep=_holds_rows(other.folder))
+            self._place.leave(keep=_holds_rows(self.folder))
+            if isinstance(error, OSError) and not isinstance(error, GroklstError):
+                raise GroklstError(f"cannot work in {self.folder}: {error}") from error
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        hopeless = isinstance(error, GroklstError) and type(error) not in _KEPT
+        keep = error is not None and not hopeless and _holds_rows(self.folder)
+        for other in self._others:
+            other.leave(keep=False)
+        self._place.leave(keep=keep)
+
+    def recall(self, name: str, choose: Callable[[], int], *, most: int = 2**16) -> int:
+        """Return a number from 1 on that this run, or the one it goes on with, has once chosen."""
+        path = self.folder / f"{name}.json"
+        try:
+            kept = json.loads(_read(path))
+        except (OSError, ValueError, RecursionError):
+            kept = None
+        if type(kept) is not int or not 1 <= kept <= most:
+            chosen = choose()
+            self._note(path.name, chosen)
+            return chosen
+        return kept
+
+    def workplace(self, target: Path) -> Path:
+        """Say where to make one of the run's files, on the file system where it is to stand."""
+        places = (self._place, *self._others)
+        return next(place.folder for place in places if place.target == target)
+
+    def parts(self, name: str) -> "Parts":
+        """Return the store of one kind of rows."""
+        return Parts(self.folder, name)
+
+    def _begin(self) -> None:
+        found = self._found()
+        if found is not None and not self._resume and not self._overwrite:
+            done = len(list(self.folder.glob("*.npy")))
+            raise OutputExistsError(
+                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume "
+                "to go on from there, or --overwrite to begin again"
+            )
+        if found is not None and self._resume:
+            self._refuse_changes(found)
+        anew = found is None or not self._resume
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)  # a result that was being written
+            elif path.suffix == ".new" or (anew and path.name != LOCK):
+                path.unlink()
+        if anew:
+            # After a power cut no row may lie beside facts that are not its own: rows of an
+            # earlier run are gone for good before ours are noted, and ours are noted first.
+            sync_folder(self.folder)
+            self._note(_FACTS, self.facts)
+
+    def _note(self, name: str, facts: object) -> None:
+        """Write plain data so that it is there before any row that depends on it.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        path = self.folder / name
+        temporary = path.with_name(f"{name}.new")
+        try:
+            _write_new(temporary, json.dumps(facts, indent=1).encode())
+            put_in_place(temporary, path)
+        except OSError as error:
+            raise GroklstError(f"{path} could not be written: {error}") from error
+
+    def _found(self) -> dict[str, str] | None:
+        """Read what an earlier run was asked for; None if there is none worth keeping."""
+        try:
+            found = json.loads(_read(self.folder / _FACTS))
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not isinstance(found, dict) or not _holds_rows(self.folder):
+            return None
+        return found
+
+    def _refuse_changes(self, found: Mapping[str, str]) -> None:
+        names = sorted(found.keys() | self.facts.keys())
+        changed = [name for name in names if found.get(name) != self.facts.get(name)]
+        if changed:
+            named = "; ".join(
+                f"{name} was {found.get(name, 'none')}, is {self.facts.get(name, 'none')}"
+                for name in changed
+            )
+            raise UsageError(
+                f"--resume cannot go on with {self._target}: {named}; "
+                "put that back, or add --overwrite instead to begin again"
+            )
+
+
+class Parts:
+    """Rows of tiles on disk; any process that sees the folder may add to them."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Look at one kind of rows in a job's folder."""
+        self._folder, self._name = folder, name
+
+    def done(self, row: int, shape: tuple[int, int]) -> bool:
+        """Tell whether a row is there, whole and of its shape; what is not is removed."""
+        head = _head(shape)
+        size = len(head) + 4 * shape[0] * shape[1]
+        for path in self._paths(row):
+            contents = _contents(path, size)
+            checksum = f"{zlib.crc32(contents):08x}"
+            if contents.startswith(head) and checksum == path.stem.rpartition("-")[2]:
+                return True
+            path.unlink()
+        return False
+
+    def save(self, row: int, fine: Fine) -> None:
+        """Keep a row, whole or not at all.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
+        contents = _npy(fine)
+        name = f"{self._name}-{row:06d}-{zlib.crc32(contents):08x}.npy"
+        try:
+            _write(self._folder / name, contents)
+        except OSError as error:
+            raise GroklstError(f"a finished row cannot be kept: {error}") from error
+
+    def load(self, row: int) -> Fine:
+        """Read a row that is there.
+
+        Raises:
+            GroklstError: If it is not, or cannot be read.
+        """
+        try:
+            (path, *_) = self._paths(row)
+            with open_regular(path) as opened:
+                values: Fine = np.load(opened, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise GroklstError(f"finished row {row} cannot be read again: {error}") from error
+        return values
+
+    def _paths(self, row: int) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._name}-{row:06d}-*.npy"))
+
+
+def _holds_rows(folder: Path) -> bool:
+    return any(folder.glob("*.npy"))
+
+
+def _read(path: Path) -> bytes:
+    with open_regular(path) as opened:
+        return opened.read()
+
+
+def _contents(path: Path, size: int) -> bytes:
+    """Read a file of a size; nothing of what is no file, or of another size."""
+    try:
+        with open_regular(path) as opened:
+            return opened.read() if os.fstat(opened.fileno()).st_size == size else b""
+    except OSError:
+        return b""
+
+
+def _head(shape: tuple[int, int]) -> bytes:
+    """Return how the file of a row of some shape begins, whatever its values."""
+    held = io.BytesIO()
+    kind = np.lib.format.dtype_to_descr(np.dtype(np.float32))
+    told = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(held, told)
+    return held.getvalue()
+
+
+def _npy(values: Fine) -> memoryview:
+    """Lay an array out as a file of numpy's format 1.0."""
+    held = io.BytesIO()
+    np.save(held, np.ascontiguousarray(values), allow_pickle=False)
+    return held.getbuffer()
+
+
+def _write(path: Path, contents: memoryview) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        _write_new(temporary, contents)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_new(path: Path, contents: bytes | memoryview) -> None:
+    """Write a file that is not there; one that a killed run left gives way."""
+    path.unlink(missing_ok=True)
+    with open_private(path) as opened:
+        opened.write(contents)

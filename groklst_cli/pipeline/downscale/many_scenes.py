@@ -1,0 +1,161 @@
+"""Downscaling many scenes, one after another; a scene that fails does not stop the others."""
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Collection, Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from groklst_cli.errors import UsageError
+from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
+from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
+from groklst_cli.pipeline.downscale.request import Progress, Request
+from groklst_models.acceleration import return_freed_memory
+
+Status = Literal["done", "planned", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scene.
+
+    Attributes:
+        request: What was asked.
+        status: Whether it was done, planned, found done already, or failed.
+        facts: The result or the plan, as plain data; empty if it failed.
+        failure: Why it failed, or None.
+    """
+
+    request: Request
+    status: Status
+    facts: dict[str, Any]
+    failure: Exception | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code that this scene alone would have ended in."""
+        return 0 if self.failure is None else exit_code(self.failure)
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, in one line; None if it did not."""
+        return None if self.failure is None else in_one_line(self.failure)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "lst": self.request.lst.path,
+            "status": self.status,
+            "output": str(self.request.output),
+            "code": self.code,
+            "error": self.error,
+            **self.facts,
+        }
+
+
+def downscale_many(
+    requests: Collection[Request],
+    *,
+    dry_run: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda done, total: None,
+) -> Iterator[Outcome]:
+    """Carry out requests in turn.
+
+    Args:
+        requests: What to do.
+        dry_run: Only plan, as ``plan_downscale`` does.
+        note: Told, for people, what is worth knowing, each line led by its scene's name.
+        progress: Told how far each scene is.
+
+    Yields:
+        What became of each, in order.
+
+    Raises:
+        UsageError: If two of them would write one file, or one would write what another reads;
+            nothing has been done then.
+    """
+    refuse_collisions(requests)
+    for number, request in enumerate(requests, 1):
+
+        def say(text: str, name: str = request.lst.path) -> None:
+            note(f"{name}: {text}")
+
+        say(f"scene {number} of {len(requests)}")
+        progress(0, 0)
+        try:
+            outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
+        except Exception as error:  # the next scene is not to suffer, whatever it was
+            outcome = Outcome(request, "failed", {}, error)
+        return_freed_memory()
+        yield outcome
+
+
+def refuse_collisions(requests: Collection[Request]) -> None:
+    """Refuse scenes that would spoil each other; eight bytes are kept of each file.
+
+    Raises:
+        UsageError: If two outputs are one file, or an output is another scene's input.
+    """
+    read, written = array("Q"), array("Q")
+    for request in requests:
+        read.extend(_mark(path) for path in _inputs(request))
+        written.extend(map(_mark, request.targets))
+    marks, counts = np.unique(np.array(written), return_counts=True)
+    suspected = marks[(counts > 1) | np.isin(marks, np.array(read))]
+    if suspected.size:
+        _refuse_first_collision(requests, frozenset(suspected.tolist()))
+
+
+def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) -> None:
+    """Compare the files of some marks by their full names."""
+    inputs = {
+        _file(path) for request in requests for path in _inputs(request) if _mark(path) in suspected
+    }
+    written: dict[Path | tuple[int, int], str] = {}
+    for request in requests:
+        for target in request.targets:
+            place, lst = _file(target), request.lst.path
+            if _mark(target) not in suspected:
+                continue
+            if place in written:
+                raise UsageError(
+                    f"{written[place]} and {lst} would both be written to {target}; "
+                    "name each scene's output in a --batch-file"
+                )
+            if place in inputs:
+                raise UsageError(f"{target} would be written for {lst}, but is an input itself")
+            written[place] = lst
+
+
+def _inputs(request: Request) -> list[Path]:
+    return [Path(source.path) for source in (request.lst, *request.guides)]
+
+
+def _mark(path: Path) -> int:
+    """Return 64 bits that stand for a file, whatever it is called by."""
+    name = os.fsencode(str(_file(path)))
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
+
+
+def _file(path: Path) -> Path | tuple[int, int]:
+    """Tell files apart, whatever their names: two hard links are one."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return path.resolve()
+    return found.st_dev, found.st_ino
+
+
+def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> Outcome:
+    result = downscale(request, note=note, progress=progress)
+    return Outcome(request, "skipped" if result.skipped else "done", result.to_json())
+
+
+def _plan(request: Request) -> Outcome:
+    plan, estimate = plan_downscale(request)
+    return Outcome(request, "planned", {**plan.to_json(), "estimate": estimate.to_json()})

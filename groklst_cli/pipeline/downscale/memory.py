@@ -1,0 +1,109 @@
+"""What a run needs of memory at least, against what the machine has."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from groklst_cli.errors import DeviceError
+from groklst_cli.pipeline.downscale.inputs import Inputs
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.ready import choose
+
+_ROW: Final = 40
+"""Bytes a fine pixel of a row of tiles, the least; 49 were measured for bicubic."""
+
+_BAND: Final = 4
+"""Bytes a fine pixel of a guidance band in a row of tiles."""
+
+_COARSE: Final = 16
+"""Bytes a pixel of a coarse row, which is read whole even where --bounds takes little of it."""
+
+_RESERVE: Final = 64 * 2**20
+"""Bytes beside the rows that must be left below a limit of address space: libraries that run out of
+it while they write may crash instead of saying so. A tiny scene was seen to need 49 to 53 MiB."""
+
+_IN_USE: Final = Path("/proc/self/statm")
+"""Pages of address space in use, first (https://docs.kernel.org/filesystems/proc.html)."""
+
+_CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
+"""What a container may use (https://docs.kernel.org/admin-guide/cgroup-v2.html)."""
+
+
+def check_memory(request: Request, inputs: Inputs) -> None:
+    """Refuse a scene whose rows of tiles cannot be held, before any of it is read.
+
+    Rows of tiles reach across the scene, so its width counts, and its height does not.
+
+    Raises:
+        DeviceError: If the machine has too little memory for what the LST claims to be.
+    """
+    height, width = inputs.coarse.shape
+    rows, columns = slice(0, height), slice(0, width)
+    if request.bounds is not None:
+        rows, columns = inputs.coarse.window_of(request.bounds)
+    names = tuple(map(str, range(inputs.bands)))
+    tile = request.tile or choose(request.model, names, request.factor).tile
+    across = (columns.stop - columns.start) * request.factor
+    down = min(tile, (rows.stop - rows.start) * request.factor)
+    needed = across * down * (_ROW + _BAND * inputs.bands) + _COARSE * width
+    machine = machine_memory()
+    if machine is not None and needed > machine:
+        raise DeviceError(
+            f"{request.lst.path} is {height} × {width} pixels: a row of tiles of {down} × {across} "
+            f"fine pixels needs at least {needed / 2**30:.3g} GiB of memory, {machine / 2**30:.3g} "
+            "GiB are here; take a smaller --tile, or a part of the scene with --bounds"
+        )
+    _check_address_space(needed)
+
+
+def _check_address_space(needed: int) -> None:
+    """Refuse to begin so close to a limit of address space that a library may crash at it.
+
+    Raises:
+        DeviceError: If too little is left.
+    """
+    left = address_space_left()
+    if left is not None and left < needed + _RESERVE:
+        raise DeviceError(
+            f"the limit of address space (ulimit -v) leaves {left / 2**20:.0f} MiB of memory, at "
+            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or take a smaller "
+            "--tile, --batch 1 and fewer --jobs"
+        )
+
+
+def address_space_left() -> int | None:
+    """Return the bytes that this process may still take; None where no limit is set or known."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(_IN_USE.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, limit - pages * resource.getpagesize())
+
+
+def machine_memory() -> int | None:
+    """Return the bytes of memory that this process may have; None where that is not known."""
+    return min(_limits(), default=None)
+
+
+def _limits() -> Iterator[int]:
+    if hasattr(os, "sysconf"):
+        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        yield limit
+    try:
+        yield int(_CGROUP.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no container, or "max"
+        return

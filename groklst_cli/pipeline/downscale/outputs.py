@@ -1,0 +1,65 @@
+"""Where a request writes, and what must not be written over."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.companions import companions
+from groklst_cli.geo.names import is_text
+from groklst_cli.geo.targets import (
+    check_target,
+    refuse_left_behind,
+    same_file,
+    spare,
+)
+from groklst_cli.pipeline.downscale.request import Request
+
+_OTHERS: Final = frozenset(
+    (
+        *(".asc", ".bil", ".bin", ".bmp", ".bsq", ".csv", ".dat", ".gif", ".gpkg", ".grd", ".grib"),
+        *(".h5", ".hdf", ".img", ".jp2", ".jpeg", ".jpg", ".json", ".jxl", ".mat", ".nc", ".npy"),
+        *(".pdf", ".png", ".safetensors", ".svg", ".txt", ".vrt", ".webp", ".zarr", ".zip"),
+    )
+)
+
+
+def check_targets(request: Request) -> None:
+    """Refuse files that cannot or may not be written, before anything is.
+
+    Raises:
+        OutputExistsError: If one exists and may not be replaced.
+        UsageError: If one can be no file here, is an input or another output, or its name says
+            that it is of another format.
+    """
+    named = [request.lst.path, *(guide.path for guide in request.guides), request.model]
+    spare(request.targets, map(Path, named))  # before their folders are looked into
+    replaceable = request.overwrite or request.resume or request.skip_existing
+    for target in request.targets:
+        if not is_text(str(target)):
+            raise UsageError(f"{target} is a name that is no UTF-8 text; name another file")
+        check_target(target, overwrite=replaceable, named=request.naming_of(target))
+    for number, target in enumerate(request.targets):
+        if any(same_file(target, other) for other in request.targets[:number]):
+            raise UsageError(f"{target} is named for two outputs; give each its own name")
+    for target in request.targets:
+        if target != request.picture and target.suffix.lower() in _OTHERS:
+            raise UsageError(
+                f"{target} is named like another format, results are GeoTIFFs; "
+                f"write {target.with_suffix('.tif')}, and convert that one"
+            )
+    if request.picture is not None and request.picture.suffix.lower() != ".png":
+        raise UsageError(f"--picture {request.picture} is drawn as a PNG; let its name end in .png")
+    for target in request.targets:
+        by = request.naming_of(target)
+        refuse_left_behind(target, overwrite=request.overwrite, named=by)
+
+
+def spare_inputs(request: Request, files: Iterable[Path]) -> None:
+    """Refuse to write over a file that is read, or to remove one with an output that is replaced.
+
+    Raises:
+        UsageError: If an output, or what stands beside it, is one of the files.
+    """
+    beside = [other for target in request.targets for other in companions(target)]
+    spare([*request.targets, *beside], files)

@@ -1,0 +1,184 @@
+"""What a protocol makes of a scene: something to downscale, and the truth to compare with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from groklst_cli.data.patches import Origin, PatchSource
+from groklst_cli.data.scenes import REFERENCE, SceneFolder
+from groklst_cli.errors import InputError
+from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.conserve import block_means
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.reference import bring_reference, read_lst
+from groklst_cli.geo.smoothing import gaussian_mean
+from groklst_cli.geo.structure import correlation
+from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, WaldProtocol
+from groklst_cli.pipeline.evaluate.scoreboard import FittedTo
+
+_PLACEHOLDER: Final = CRS.from_epsg(32631), Affine(240, 0, 500_000, 0, -240, 4_400_000)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image of an evaluation.
+
+    Attributes:
+        name: The scene's.
+        lst: The coarse raster to downscale.
+        guides: Its guidance.
+        scale: Fine pixels along a coarse one.
+        coarse: Values of that raster, kelvin.
+        truth: ``(rows · scale, columns · scale)``, kelvin, NaN where there is none.
+        coarse_correlation: Of the two sensors' values at the coarse scale, where there are two.
+        origin: Where it was cut from, if it is a patch of a scene that is kept.
+        fitted_to: What fitted methods are fitted to.
+    """
+
+    name: str
+    lst: BandSource
+    guides: Sequence[BandSource]
+    scale: int
+    coarse: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    coarse_correlation: float | None = None
+    origin: Origin | None = None
+    fitted_to: FittedTo = "scene"
+
+    def whole_scene(self) -> "Case":
+        """Return the scene that a patch was cut from, to be downscaled in its place."""
+        assert self.origin is not None
+        guide = self.origin.guide
+        guides = [] if guide is None else [BandSource(str(guide))]
+        return replace(
+            self, name=self.origin.scene, lst=BandSource(str(self.origin.lst)), guides=guides
+        )
+
+
+def wald_case(scene: SceneFolder, protocol: WaldProtocol, work: Path) -> Case:
+    """Make the truth at the sensor's own resolution and write its means as the coarse LST.
+
+    Guides are handed on as they are: ``downscale`` brings them to the truth's grid by area mean.
+
+    Args:
+        scene: The scene.
+        protocol: How.
+        work: Where to write the coarse raster.
+
+    Raises:
+        InputError: If the scene cannot be used.
+    """
+    grid, values = read_lst(BandSource(str(scene.lst)))
+    if scene.clear is not None:
+        values[_read_clear(scene.clear, grid) != 1] = np.nan
+    native, scale = protocol.native_of(scene.name, scene.facts.aggregate_first_by), protocol.scale
+    rows, columns = (size // (native * scale) for size in grid.shape)
+    if not rows or not columns:
+        raise InputError(
+            f"{scene.lst} is {grid.height} × {grid.width} pixels, one coarse pixel takes "
+            f"{native * scale}; leave the scene out or use a protocol of a smaller scale"
+        )
+    whole = values[: rows * native * scale, : columns * native * scale]
+    truth = block_means(whole, native).astype(np.float32)
+    seen = gaussian_mean(truth, protocol.psf_sigma * scale).astype(np.float32)
+    coarse = block_means(seen, scale).astype(np.float32)
+    path = work / f"{scene.name}.tif"
+    _write(path, coarse, _coarsened(grid, native * scale))
+    guides = scene.without(protocol.not_guides).guide_sources
+    lst = BandSource(str(path))
+    return Case(scene.name, lst, guides, scale, coarse, _known(truth, coarse))
+
+
+def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol, work: Path) -> Case:
+    """Bring the other sensor's LST onto the fine grid.
+
+    Args:
+        scene: The scene.
+        protocol: How.
+        work: Where to write the LST if some of it is not clear.
+
+    Raises:
+        InputError: If the scene cannot be used.
+    """
+    if scene.reference is None:
+        raise InputError(
+            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol compares with; "
+            "add it, or use a protocol of the other kind, such as wald_x8"
+        )
+    lst, path = BandSource(str(scene.lst)), str(scene.reference)
+    grid, coarse = read_lst(lst)
+    if scene.clear is not None:
+        coarse[_read_clear(scene.clear, grid) != 1] = np.nan
+        lst = BandSource(str(work / f"{scene.name}.tif"))
+        _write(Path(lst.path), coarse, grid)
+    here, values = read_lst(BandSource(path))
+    truth, coarse_truth = (
+        bring_reference(values, here, there, least_covered=protocol.least_covered, path=path)
+        for there in (grid.refine(protocol.scale), grid)
+    )
+    both = np.isfinite(coarse) & np.isfinite(coarse_truth)
+    agreement = correlation(coarse[both].astype(float), coarse_truth[both].astype(float))
+    guides = scene.without(protocol.not_guides).guide_sources
+    return Case(scene.name, lst, guides, protocol.scale, coarse, _known(truth, coarse), agreement)
+
+
+def patch_case(patches: PatchSource, index: int, work: Path) -> Case:
+    """Write a patch, which need not have a place on Earth, as rasters at a placeholder place.
+
+    Args:
+        patches: Where it is from.
+        index: Its number there.
+        work: Where to write.
+    """
+    patch, scale, bands = patches.read(index), patches.scale, patches.bands
+    coarse = Grid(*_PLACEHOLDER, *patch.lst.shape)
+    lst, guide = work / "lst.tif", work / "guide.tif"
+    _write(lst, patch.lst, coarse)
+    _write(guide, patch.guide, coarse.refine(scale), bands)
+    sources = [BandSource(str(guide))] if bands else []
+    truth, origin = _known(patch.truth, patch.lst), patches.origin(index)
+    lst_source = BandSource(str(lst))
+    case = Case(patch.name, lst_source, sources, scale, patch.lst, truth, origin=origin)
+    return case if origin else replace(case, fitted_to="patch")
+
+
+def _known(truth: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Leave truth only where there is a coarse LST to make it from."""
+    scale = truth.shape[0] // coarse.shape[0]
+    gaps = np.isnan(coarse).repeat(scale, axis=0).repeat(scale, axis=1)
+    return np.where(gaps, np.float32(np.nan), truth)
+
+
+def _read_clear(path: Path, grid: Grid) -> NDArray[np.float32]:
+    clear = GuideSource(BandSource(str(path)), grid, "nearest")
+    try:
+        values: NDArray[np.float32] = clear.read(slice(0, grid.height), slice(0, grid.width))[0]
+        return values
+    finally:
+        clear.close()
+
+
+def _coarsened(grid: Grid, factor: int) -> Grid:
+    """Join ``factor × factor`` pixels; a rest at the lower and right edge is cut off."""
+    rows, columns = (size // factor for size in grid.shape)
+    return Grid(grid.crs, grid.transform * Affine.scale(factor), rows, columns)
+
+
+def _write(path: Path, values: NDArray[np.float32], grid: Grid, bands: Sequence[str] = ()) -> None:
+    """Write kelvin ``(rows, columns)``, or named bands ``(bands, rows, columns)``."""
+    profile = {"driver": "GTiff", "dtype": "float32", "count": len(bands) or 1, "nodata": np.nan}
+    place = {"crs": grid.crs, "transform": grid.transform}
+    height, width = grid.shape
+    with rasterio.open(path, "w", height=height, width=width, **place, **profile) as dataset:
+        dataset.write(values if bands else values[None])
+        dataset.descriptions = tuple(bands) or ("LST",)
+        if not bands:
+            dataset.update_tags(units="kelvin")

@@ -1,0 +1,249 @@
+"""A page with pictures about an evaluation; it needs nothing but itself.
+
+Pictures stand in the page until it has grown large, and beside it from there on; as files they are
+all there.
+"""
+
+import base64
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Final, Self
+
+from groklst_cli import __version__
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.durable import put_in_place
+from groklst_cli.geo.targets import check_target
+from groklst_cli.pipeline.evaluate import figures
+from groklst_cli.pipeline.evaluate.contenders import Shown
+from groklst_cli.pipeline.evaluate.pixels import Samples
+from groklst_cli.pipeline.evaluate.scoreboard import (
+    FIGURES,
+    Evaluation,
+    Outcome,
+    defined,
+    method_head,
+    written,
+)
+from groklst_cli.shown_text import printable
+
+PAGE: Final = "index.html"
+_PICTURES: Final = "pictures"
+_LARGE: Final = 16 * 2**20
+"""Bytes of pictures that stand in the page itself."""
+
+
+class Report:
+    """Collects what the page needs while images are scored, then writes it."""
+
+    def __init__(self, folder: Path, *, overwrite: bool) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: If it cannot be made.
+            OutputExistsError: If a report or pictures are there and may not be replaced.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--report {folder} is a file; name a folder")
+        self._folder, self._overwrite, self._is_new = folder, overwrite, not folder.exists()
+        if not self._is_new:
+            self._check()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._work = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+        except OSError as error:
+            raise UsageError(
+                f"--report {folder} cannot be made: {error.strerror}; name a folder"
+            ) from error
+        self._samples: dict[str, Samples] = {}
+        self._sections: list[str] = []
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave a whole report, or none."""
+        shutil.rmtree(self._work, ignore_errors=True)
+        if self._is_new and not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    def watch(self, shown: Shown) -> None:
+        """Draw an image's pictures and keep some of its pixels."""
+        number = f"{len(self._sections) + 1:03d}"
+        maps = self._picture(f"{number}-maps.png")
+        figures.draw_maps(shown, maps)
+        head = method_head(shown.outcomes.values())
+        table = _table(list(shown.outcomes), [_figures(o) for o in shown.outcomes.values()], head)
+        parts = [
+            f"<h3>{_text(shown.name)}</h3>",
+            self._img(maps, f"Maps of {shown.name}"),
+            f'<div class="scroll">{table}</div>',
+            self._slider(shown, number),
+        ]
+        self._sections.append("\n".join(parts))
+        for method, fine in shown.predictions.items():
+            found = Samples.of(fine, shown.truth)
+            known = self._samples.get(method)
+            self._samples[method] = found if known is None else known.joined(found)
+
+    def write(self, evaluation: Evaluation) -> Path:
+        """Draw the pictures over all images and write the page; return its path."""
+        scores, gradient, scatter = (
+            self._picture(f"{name}.png") for name in ("scores", "gradient", "scatter")
+        )
+        figures.draw_scores(evaluation, scores)
+        figures.draw_errors_by_gradient(self._samples, gradient)
+        figures.draw_scatter(self._samples, scatter)
+        standings = evaluation.standings()
+        rows = [standing.figures() for standing in standings]
+        layout = files("groklst_cli.pipeline.evaluate").joinpath("report.html")
+        page = Template(layout.read_text("utf-8"))
+        text = page.substitute(
+            title=_text(evaluation.title),
+            facts=_facts(evaluation),
+            leaderboard=_table(
+                [s.method for s in standings], rows, method_head(evaluation.outcomes)
+            ),
+            legend="; ".join(
+                f"<b>{FIGURES[key][0]}</b> {FIGURES[key][1]}" for key in defined(rows)
+            ),
+            left_out=_left_out(evaluation),
+            scores=self._img(scores, "RMSE of every image"),
+            gradient=self._img(gradient, "RMSE against the truth's gradient"),
+            scatter=self._img(scatter, "Prediction against truth"),
+            images="\n".join(self._sections),
+        )
+        (self._work / PAGE).write_text(text, encoding="utf-8")
+        return self._place()
+
+    def _check(self) -> None:
+        """Refuse a folder in which the page or a picture cannot or may not be written."""
+        pictures = self._folder / _PICTURES
+        if os.path.lexists(pictures) and (pictures.is_symlink() or not pictures.is_dir()):
+            raise UsageError(
+                f"{pictures} is a link or a file; move it away, or name another folder"
+            )
+        there = sorted(pictures.iterdir()) if pictures.is_dir() else []
+        for path in (self._folder / PAGE, *there):
+            check_target(path, overwrite=self._overwrite)
+
+    def _place(self) -> Path:
+        """Give the pictures their names, and the page its own when they have theirs."""
+        self._check()
+        (self._folder / _PICTURES).mkdir(exist_ok=True)
+        for picture in sorted(self._work.glob("*.png")):
+            put_in_place(picture, self._folder / _PICTURES / picture.name)
+        put_in_place(self._work / PAGE, self._folder / PAGE)
+        shutil.rmtree(self._work, ignore_errors=True)
+        return self._folder / PAGE
+
+    def _slider(self, shown: Shown, number: str) -> str:
+        """Lay the best prediction over what it was made from, or over the truth."""
+        best = min(shown.outcomes, key=lambda m: _last_if_nan(shown.outcomes[m].scores.rmse))
+        name, before = ("coarse", shown.coarse)
+        if before is None:
+            name, before = "truth", shown.truth
+        paths = [self._picture(f"{number}-{which}.png") for which in ("before", "after")]
+        span = figures.limits(shown.truth)
+        for plane, path in zip((before, shown.predictions[best]), paths, strict=True):
+            figures.draw_layer(plane, shown.truth.shape, span, path)
+        under, over = (self._source(path) for path in paths)
+        label = _text(f"{name} to the left, {best} to the right")
+        return (
+            f'<div class="slider"><img src="{under}" alt="{name}" loading="lazy">'
+            f'<img class="after" src="{over}" alt="{_text(best)}" loading="lazy">'
+            f'<input type="range" min="0" max="100" value="50" aria-label="{label}">'
+            '<div class="line"></div></div>'
+            f'<div class="ends"><span>{name}</span><span>{_text(best)}</span></div>'
+        )
+
+    def _picture(self, name: str) -> Path:
+        return self._work / name
+
+    def _img(self, path: Path, text: str) -> str:
+        return f'<img src="{self._source(path)}" alt="{_text(text)}" loading="lazy">'
+
+    def _source(self, path: Path) -> str:
+        size = path.stat().st_size
+        if self._held + size > _LARGE:
+            return f"{_PICTURES}/{path.name}"
+        self._held += size
+        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _table(
+    methods: Sequence[str], rows: Sequence[Mapping[str, float]], first: str = "method"
+) -> str:
+    """Lay out figures by method, the best marked; columns that nobody has are left out."""
+    shown = defined(rows)
+    heads = "".join(
+        f'<th title="{_text(FIGURES[key][1])}">{_text(FIGURES[key][0])}</th>' for key in shown
+    )
+    best = min(rows, key=lambda row: _last_if_nan(row["rmse"]))
+    lines = []
+    for method, row in zip(methods, rows, strict=True):
+        cells = "".join(f"<td>{written(key, row.get(key, math.nan))}</td>" for key in shown)
+        mark = ' class="best"' if row is best else ""
+        lines.append(f"<tr{mark}><td>{_text(method)}</td>{cells}</tr>")
+    head = f"<thead><tr><th>{_text(first)}</th>{heads}</tr></thead>"
+    return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
+
+
+def _figures(outcome: Outcome) -> dict[str, float]:
+    shifted = math.nan if outcome.shifted is None else outcome.shifted.rmse
+    seconds = math.nan if outcome.seconds is None else outcome.seconds
+    return {**asdict(outcome.scores), "rmse_shifted": shifted, "seconds": seconds}
+
+
+def _facts(evaluation: Evaluation) -> str:
+    """Say in one line how the evaluation was done."""
+    images = len({outcome.image for outcome in evaluation.outcomes})
+    facts = [f"{images} image{'s' if images > 1 else ''}", f"groklst {__version__}"]
+    facts += [
+        f"{key} {value}"
+        for key, value in evaluation.protocol.items()
+        if isinstance(value, str | int | float) and key not in ("title", "baseline")
+    ]
+    if "patch" in (fitted := {outcome.fitted_to for outcome in evaluation.outcomes}):
+        facts.append("fitted methods are fitted to each patch")
+    elif "scene" in fitted:
+        facts.append("fitted methods are fitted to each scene")
+    if evaluation.baseline:
+        facts.append(f"ratios to {evaluation.baseline}")
+    return _text(" · ".join(dict.fromkeys(facts)))
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    """List what was not scored, and why."""
+    failed = {failure.name: failure.line for failure in evaluation.failures}
+    told = {"Left out": evaluation.left_out, "Failed": failed}
+    return "".join(
+        f'<p class="note">{what}: {_listed(images)}.</p>' for what, images in told.items() if images
+    )
+
+
+def _listed(images: Mapping[str, str]) -> str:
+    return "; ".join(f"{_text(name)}: {_text(why)}" for name, why in images.items())
+
+
+def _text(text: str) -> str:
+    """Write a text into a page: its marks stand for themselves, and nothing turns its direction."""
+    return escape(printable(text))
+
+
+def _last_if_nan(rmse: float) -> float:
+    return math.inf if math.isnan(rmse) else rmse

@@ -1,0 +1,229 @@
+"""Running methods over many images: a protocol's scenes, or a dataset's patches.
+
+What would stop every image is found before the first is run. Then an image that fails does not stop
+the others.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypeVar
+
+import numpy as np
+
+from groklst_cli.data.patches import PatchSource
+from groklst_cli.data.scenes import SceneFolder, scene_folders
+from groklst_cli.errors import InputError
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.downscale.failure import Failure
+from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case, patch_case, wald_case
+from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Run
+from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol, WaldProtocol
+from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, Outcome
+from groklst_models.acceleration import return_freed_memory
+
+_NO_TRUTH: Final = "no whole coarse pixel of it has a valid truth"
+
+AnyProtocol = WaldProtocol | CrossSensorProtocol
+T = TypeVar("T")
+
+
+class _Trial:
+    """Collects what becomes of images; of several, one that fails does not stop the others."""
+
+    def __init__(self, follow: Follow, images: int) -> None:
+        self.follow, self._alone = follow, images == 1
+        self.outcomes: list[Outcome] = []
+        self.left_out: dict[str, str] = {}
+        self.failures: list[Failure] = []
+
+    def attempt(self, name: str, step: Callable[[], T]) -> T | None:
+        """Take a step for an image; what it raises is kept, and raised if there is no other."""
+        try:
+            return step()
+        except Exception as error:  # the next image is not to suffer, whatever it was
+            if self._alone:
+                raise
+            self.failures.append(Failure(name, error))
+            self.follow.note(f"{name} failed, the others go on: {self.failures[-1].line}")
+            return None
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Say that an image is not scored."""
+        self.left_out[name] = reason
+        self.follow.note(f"{name} is left out: {reason}")
+
+    def score(self, run: Run, case: Case) -> None:
+        """Run all methods on an image."""
+        self.outcomes += self.attempt(case.name, lambda: run(case, self.follow.watch)) or []
+        return_freed_memory()
+
+
+def run_protocol(
+    protocol: AnyProtocol,
+    folder: Path,
+    contenders: Sequence[Contender] = (),
+    *,
+    scenes: Sequence[str] = (),
+    device: str = "auto",
+    follow: Follow | None = None,
+) -> Evaluation:
+    """Run a protocol over a folder of scenes, after a look at all of them.
+
+    Args:
+        protocol: What to do with every scene.
+        folder: Holds a folder for every scene.
+        contenders: Methods to run; the protocol's own when empty. Its baseline runs always.
+        scenes: Names of the scenes to run; all that are not left out when empty.
+        device: Where networks run.
+        follow: Told how it goes.
+
+    Returns:
+        What was found, with the scenes that failed.
+
+    Raises:
+        GroklstError: If a method can run on no scene, or the only scene fails.
+    """
+    asked = contenders or [Contender.parse(text) for text in protocol.methods]
+    judgement = Judgement()
+    if isinstance(protocol, CrossSensorProtocol):
+        judgement = Judgement(protocol.remove_bias, protocol.shift)
+    folders = scene_folders(folder, scenes)
+    follow = follow or Follow()
+    trial = _Trial(follow, len(folders))
+    with TemporaryDirectory(prefix="groklst-") as temporary, gdal_environment():
+        work = Path(temporary)
+        everyone = [Contender.parse(protocol.baseline), *asked]
+        with Run(everyone, judgement, work, device) as run:
+            run.check(protocol.scale)
+            fit = [
+                scene
+                for path in folders
+                if (scene := _look(path, protocol, work, trial, by_name=bool(scenes))) is not None
+            ]
+            for done, scene in enumerate(fit):
+                follow.progress(done, len(fit))
+                case = trial.attempt(scene.name, partial(_case, scene, protocol, work))
+                if case is not None:
+                    trial.score(run, case)
+    if not trial.outcomes and not trial.failures:
+        raise InputError(
+            f"{folder}: all {len(folders)} scenes are left out; name one to run with --scene"
+        )
+    facts = protocol.to_json()
+    return Evaluation(
+        protocol.title, trial.outcomes, protocol.baseline, trial.left_out, facts, trial.failures
+    )
+
+
+def run_patches(
+    patches: PatchSource,
+    contenders: Sequence[Contender],
+    *,
+    device: str = "auto",
+    follow: Follow | None = None,
+) -> Evaluation:
+    """Run methods over a split of a dataset; every patch counts as one image.
+
+    Args:
+        patches: The split.
+        contenders: Methods to run; plain bicubic runs always, for comparison.
+        device: Where networks run.
+        follow: Told how it goes.
+
+    Returns:
+        What was found, with the patches that failed.
+
+    Raises:
+        GroklstError: If a method can run on no patch, or the only patch fails.
+    """
+    if not len(patches):
+        raise InputError("the split holds no patch; choose another --split, or prepare more scenes")
+    follow = follow or Follow()
+    trial = _Trial(follow, len(patches))
+    with TemporaryDirectory(prefix="groklst-") as temporary, gdal_environment():
+        work = Path(temporary)
+        with Run([Contender.parse(BASELINE), *contenders], Judgement(), work, device) as run:
+            run.check(patches.scale)
+            _refuse_lost_scenes(patches)
+            for index in range(len(patches)):
+                follow.progress(index, len(patches))
+                name = patches.name(index)
+                case = trial.attempt(name, partial(patch_case, patches, index, work))
+                if case is None:
+                    continue
+                if np.isfinite(case.truth).any():
+                    trial.score(run, case)
+                else:
+                    trial.leave_out(name, _NO_TRUTH)
+    if not trial.outcomes and not trial.failures:
+        raise InputError("the split holds no patch with a valid truth; choose another --split")
+    facts = {**patches.describe(), "scale": patches.scale}
+    title = f"{facts['kind']} {facts.get('split', '')} ×{patches.scale}"
+    return Evaluation(title, trial.outcomes, BASELINE, trial.left_out, facts, trial.failures)
+
+
+def _look(
+    path: Path, protocol: AnyProtocol, work: Path, trial: _Trial, *, by_name: bool
+) -> SceneFolder | None:
+    """Open all that a scene's run will open; None if it is not to be run."""
+    listed = None if by_name else protocol.left_out.get(path.name)
+    if listed is not None:
+        trial.leave_out(path.name, listed)
+        return None
+    scene = trial.attempt(path.name, lambda: SceneFolder.read(path))
+    if scene is None:
+        return None
+    if scene.facts.left_out is not None and not by_name:
+        trial.leave_out(path.name, scene.facts.left_out)
+        return None
+    for name, why in scene.passed_over.items():
+        trial.follow.note(f"{path.name}: {name} is not taken for a guide, {why}")
+    return trial.attempt(path.name, lambda: _if_fit(scene, protocol, work, trial))
+
+
+def _if_fit(
+    scene: SceneFolder, protocol: AnyProtocol, work: Path, trial: _Trial
+) -> SceneFolder | None:
+    case = _case(scene, protocol, work)
+    if (reason := _unfit(case, protocol)) is not None:
+        trial.leave_out(scene.name, reason)
+        return None
+    Scene(case.lst, case.guides, case.scale).close()
+    return scene
+
+
+def _case(scene: SceneFolder, protocol: AnyProtocol, work: Path) -> Case:
+    if isinstance(protocol, WaldProtocol):
+        return wald_case(scene, protocol, work)
+    return cross_sensor_case(scene, protocol, work)
+
+
+def _unfit(case: Case, protocol: AnyProtocol) -> str | None:
+    """Say why a case cannot tell anything about a method, or None."""
+    if not np.isfinite(case.truth).any():
+        return _NO_TRUTH
+    if isinstance(protocol, CrossSensorProtocol):
+        found, least = case.coarse_correlation, protocol.least_correlation
+        if found is not None and not found >= least:
+            return f"the sensors' correlation is {found:.3f} at the coarse scale, below {least:g}"
+    return None
+
+
+def _refuse_lost_scenes(patches: PatchSource) -> None:
+    """Refuse a folder that lacks a scene which its manifest says it keeps.
+
+    Raises:
+        InputError: If it does.
+    """
+    origins = [patches.origin(index) for index in range(len(patches))]
+    paths = {path for o in origins if o is not None for path in (o.lst, o.guide) if path}
+    lost = sorted(path for path in paths if not os.path.isfile(path))
+    if lost:
+        raise InputError(
+            f"{lost[0]} is not there ({len(lost)} of {len(paths)} files of whole scenes are "
+            "missing), which fitted methods are fitted to; prepare the folder again"
+        )

@@ -1,0 +1,1 @@
+"""From a scene to fine rows: what every way of downscaling has in common."""

@@ -1,0 +1,69 @@
+"""Moving guides that lie beside the LST to where they belong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.downscale.request import Coregistration
+from groklst_cli.pipeline.predict.view import FileView
+from groklst_models.coregistration import BOUND, estimate_shift
+
+
+def coregister(
+    scene: Scene, how: Coregistration, note: Callable[[str], None]
+) -> dict[str, tuple[float, float]]:
+    """Move the guides of a scene, those of one grid together.
+
+    Args:
+        scene: Its guides are moved in place.
+        how: ``none``, ``auto``, or columns and rows in coarse pixels for all.
+        note: Told each file's shift, applied or not.
+
+    Returns:
+        Columns and rows by which each file's content was found or stated to lie too far, coarse
+        pixels; only files that were moved.
+
+    Raises:
+        UsageError: If a stated shift is beyond the bound.
+    """
+    if how == "none":
+        return {}
+    shifts: dict[str, tuple[float, float]] = {}
+    for guides in _of_one_grid(scene):
+        shift = _found(scene, guides, note) if how == "auto" else _checked(how)
+        if shift is None:
+            continue
+        for guide in guides:
+            guide.move(shift[0] * scene.scale, shift[1] * scene.scale)
+            shifts[guide.path] = shift
+    return shifts
+
+
+def _of_one_grid(scene: Scene) -> list[list[GuideSource]]:
+    """Put together what came on one grid, for it is off by one shift."""
+    groups: dict[Grid, list[GuideSource]] = {}
+    for guide in scene.guides:
+        groups.setdefault(guide.grid, []).append(guide)
+    return list(groups.values())
+
+
+def _found(
+    scene: Scene, guides: list[GuideSource], note: Callable[[str], None]
+) -> tuple[float, float] | None:
+    found = estimate_shift(FileView(scene, guides))
+    names = ", ".join(Path(guide.path).name for guide in guides)
+    verdict = "moved back" if found.trusted else "left in place"
+    note(f"guide {names} lies {found} beside the LST: {verdict}")
+    return (found.columns, found.rows) if found.trusted else None
+
+
+def _checked(shift: tuple[float, float]) -> tuple[float, float]:
+    if max(map(abs, shift)) > BOUND:
+        raise UsageError(
+            f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; "
+            "mend the guide's georeference instead"
+        )
+    return shift

@@ -1,0 +1,129 @@
+"""By how much to refine: as asked, as the checkpoint does, or down to the finest guide's pixel."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.opening import grid_of, open_raster
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.downscale.request import Request, ScaleSource
+from groklst_cli.pipeline.predict.ready import header_of
+
+SCALES: Final = range(2, 65)
+_WITHOUT_GUIDES: Final = 8
+_NEAR: Final = 0.02
+"""How far a ratio of pixels may be from a whole number, as a share of it."""
+
+
+@dataclass(frozen=True)
+class FoundScale:
+    """A scale and where it comes from.
+
+    Attributes:
+        value: Fine pixels along a coarse one.
+        source: Who says so.
+        reason: A clause for people; empty where they have asked for it.
+    """
+
+    value: int
+    source: ScaleSource
+    reason: str = ""
+
+
+def settle_scale(request: Request) -> tuple[Request, FoundScale]:
+    """Find the scale of a request on files, and put it in.
+
+    Raises:
+        GroklstError: If it cannot be told, or a file cannot be opened.
+    """
+    found = _without_files(request) or _of_files(request)
+    return replace(request, scale=found.value), found
+
+
+def scale_of(request: Request) -> int:
+    """Find the scale of a request on files that are not open yet.
+
+    Raises:
+        GroklstError: If it cannot be told, or a file cannot be opened.
+    """
+    with gdal_environment(online=request.online):
+        return settle_scale(request)[0].factor
+
+
+def settle_scale_of_arrays(
+    request: Request, coarse: Grid, guides: Mapping[str, Grid]
+) -> tuple[Request, FoundScale]:
+    """Find the scale of a request on arrays, whose grids are known, and put it in.
+
+    Raises:
+        GroklstError: If it cannot be told.
+    """
+    found = _without_files(request) or _of_grids("lst", coarse, guides)
+    return replace(request, scale=found.value), found
+
+
+def finer_than_guides(scene: Scene) -> list[str]:
+    """Warn where the result's pixels are finer than those of every guide."""
+    finest = max(scene.guides, key=lambda guide: guide.ratio, default=None)
+    if finest is None or not finest.ratio < 1 - _NEAR:
+        return []
+    return [
+        f"warning: the result's pixels are {1 / finest.ratio:.3g} times finer than those of "
+        f"{finest.path}, the finest guide; detail below its pixels is interpolated"
+    ]
+
+
+def _without_files(request: Request) -> FoundScale | None:
+    """Find a scale that was typed, that the checkpoint has, or that nothing can tell."""
+    if request.scale is not None:
+        return FoundScale(request.scale, "option")
+    if (header := header_of(request.model)) is not None:
+        return FoundScale(header.scale, "checkpoint", f"{request.model} was trained for it")
+    return None
+
+
+def _of_files(request: Request) -> FoundScale:
+    if not request.guides:
+        return _of_grids(request.lst.path, None, {})
+    with open_raster(request.lst.path) as lst:
+        coarse = grid_of(lst)
+    guides = {}
+    for source in request.guides:
+        with open_raster(source.path) as guide:
+            guides[source.path] = grid_of(guide)
+    return _of_grids(request.lst.path, coarse, guides)
+
+
+def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> FoundScale:
+    """Refine down to the finest guide's pixel.
+
+    Raises:
+        UsageError: If the LST's pixel is not a whole number of the guide's, from 2 to 64.
+    """
+    if coarse is None or not guides:
+        return FoundScale(_WITHOUT_GUIDES, "default", "the default where there are no guides")
+    ratios = {path: grid.pixels_per_pixel_of(coarse) for path, grid in guides.items()}
+    known = {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}
+    finest = max(known, key=lambda path: known[path], default=None)
+    if finest is None or not guides[finest].copies_over(coarse):
+        return FoundScale(_WITHOUT_GUIDES, "default", "no guide overlaps")
+    ratio = known[finest]
+    scale = min(max(round(ratio), SCALES[0]), SCALES[-1])
+    wide = f"a pixel of {name} is as wide as {ratio:.4g} pixels of {finest}"
+    if abs(ratio / scale - 1) > _NEAR:
+        raise UsageError(
+            f"{wide}, expected a whole number from {SCALES[0]} to {SCALES[-1]} to refine by; "
+            f"add --scale {_nearest(ratio)}, or another such number"
+            + (" (were LST and guide swapped?)" if ratio < 1 else "")
+        )
+    return FoundScale(scale, "guides", wide)
+
+
+def _nearest(ratio: float) -> int:
+    """Propose a scale: the ratio, or its half, third, … where it is too large."""
+    parts = math.ceil(ratio / SCALES[-1])
+    return max(SCALES[0], round(ratio / parts))

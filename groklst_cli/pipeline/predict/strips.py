@@ -1,0 +1,153 @@
+"""From predicted rows of tiles to finished rows: blend, conserve, mask.
+
+A strip is any range of coarse rows, full width or some columns. Its pixels depend only on the
+inputs under it and around it, never on how the scene was cut, to the last bit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groklst_cli.errors import GroklstError
+from groklst_cli.geo.conserve import Conservation
+from groklst_cli.geo.mosaic import Mosaic
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_models.contract import Method
+
+_AT_ONCE: Final = 16
+"""Coarse rows that are finished together."""
+
+OnResidual = Callable[[slice, slice, NDArray[np.float64]], None]
+
+
+def nobody(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
+    """Be told of a residual and do nothing."""
+
+
+def downscale_strip(
+    scene: Scene,
+    method: Method,
+    layout: Layout,
+    strip: Strip,
+    *,
+    conservation: Conservation | None,
+    reads_guide: bool,
+) -> Iterator[tuple[int, Fine]]:
+    """Compute a strip from top to bottom in bounded memory, in this process.
+
+    Args:
+        scene: Its files are read by one other thread while this runs.
+        method: Ready to predict.
+        layout: The tile lattice of the whole scene.
+        strip: What to compute.
+        conservation: Which coarse values to restore, or None.
+        reads_guide: Whether the method looks at guidance.
+
+    Yields:
+        As ``finished_rows`` does.
+    """
+    needed = surroundings(strip, scene, conservation)
+    groups = layout.groups_of(needed)
+    rows = predict_tile_rows(scene, method, layout, needed, groups, reads_guide=reads_guide)
+    yield from finished_rows(scene, layout, strip, rows, conservation=conservation)
+
+
+def finished_rows(
+    scene: Scene,
+    layout: Layout,
+    strip: Strip,
+    tile_rows: Iterable[tuple[int, Fine]],
+    *,
+    conservation: Conservation | None,
+    on_residual: OnResidual = nobody,
+) -> Iterator[tuple[int, Fine]]:
+    """Finish a strip from the predicted rows of tiles.
+
+    Args:
+        scene: What they were predicted of.
+        layout: The tile lattice of the whole scene.
+        strip: What to finish.
+        tile_rows: All that ``layout.groups_of(surroundings(strip, …))`` names, in order, each
+            over the columns of these surroundings.
+        conservation: Which coarse values to restore, or None.
+        on_residual: Told the rows and columns of what conserving had to restore, and it, kelvin.
+
+    Yields:
+        The first coarse row, and fine rows ``(rows · scale, columns · scale)`` in kelvin, NaN on
+        exactly the coarse pixels that are nodata.
+
+    Raises:
+        GroklstError: If the method gave no number where the LST holds one.
+    """
+    needed = surroundings(strip, scene, conservation)
+    rows = _numbers(scene, needed.columns, _blended(scene, layout, needed, tile_rows))
+    if conservation is not None:
+        rows = conservation.apply(
+            rows,
+            lambda part: scene.read_lst(part, needed.columns),
+            needed.rows.stop,
+            lambda row, r: on_residual(slice(row, row + len(r)), needed.columns, r),
+        )
+    left = (strip.columns.start - needed.columns.start) * scene.scale
+    width = (strip.columns.stop - strip.columns.start) * scene.scale
+    for first, fine in rows:
+        start = max(first, strip.rows.start)
+        stop = min(first + len(fine) // scene.scale, strip.rows.stop)
+        if start >= stop:
+            continue
+        kept = fine[(start - first) * scene.scale : (stop - first) * scene.scale]
+        kept = np.ascontiguousarray(kept[:, left : left + width])
+        lst = scene.read_lst(slice(start, stop), strip.columns)
+        gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
+        kept[gaps] = np.nan
+        yield start, kept
+
+
+def _numbers(
+    scene: Scene, columns: slice, rows: Iterable[tuple[int, Fine]]
+) -> Iterator[tuple[int, Fine]]:
+    """Pass rows on if they hold a number wherever the LST does.
+
+    Raises:
+        GroklstError: If they do not.
+    """
+    for first, fine in rows:
+        numbers = np.isfinite(fine)
+        if not numbers.all():
+            lst = scene.read_lst(slice(first, first + len(fine) // scene.scale), columns)
+            gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
+            missing = int(np.count_nonzero(~(numbers | gaps)))
+            if missing:
+                raise GroklstError(
+                    f"the method gave no number for {missing} fine pixels from coarse row {first} "
+                    "on, where the LST holds one; look for impossible values in the guides, or "
+                    "take another --model"
+                )
+        for row in range(0, len(fine) // scene.scale, _AT_ONCE):
+            yield first + row, fine[row * scene.scale : (row + _AT_ONCE) * scene.scale]
+
+
+def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) -> Strip:
+    """Return the part of the scene that has to be predicted for a strip."""
+    reach = conservation.halo * conservation.rounds if conservation else 0
+    return strip.widened(reach, scene.coarse.shape)
+
+
+def _blended(
+    scene: Scene, layout: Layout, strip: Strip, tile_rows: Iterable[tuple[int, Fine]]
+) -> Iterator[tuple[int, Fine]]:
+    """Blend rows of tiles with each other; what comes is cut to the strip."""
+    spans, last = layout.rows.spans, layout.rows.touching(strip.rows)[-1]
+    mosaic = Mosaic(layout.rows, scene.scale)
+    for row, fine_row in tile_rows:
+        if row > last:
+            break  # it shares batches with a row that is wanted
+        mosaic.add(row, fine_row)
+        stop = spans[row].stop if row == last else spans[row + 1].start
+        first, fine = mosaic.take(stop)
+        start, stop = max(first, strip.rows.start), min(stop, strip.rows.stop)
+        if start < stop:
+            yield start, fine[(start - first) * scene.scale : (stop - first) * scene.scale]

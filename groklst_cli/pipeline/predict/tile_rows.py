@@ -1,0 +1,312 @@
+"""From files to predicted rows of tiles: read, stack, predict, blend across.
+
+A row of tiles is the unit that is kept, handed to other processes, and not made twice. It is the
+same to the last bit whoever makes it and whatever else is made.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from groklst_cli.geo.mosaic import TileRow
+from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.tiles import Cover
+from groklst_cli.pipeline.predict.prefetch import ahead
+from groklst_models.contract import Method, Tiles
+
+Fine = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A part of the scene, in coarse pixels."""
+
+    rows: slice
+    columns: slice
+
+    def widened(self, by: int, shape: tuple[int, int]) -> "Strip":
+        """Add surroundings on all sides, as far as the scene reaches."""
+        (top, bottom), (left, right) = (
+            (max(0, part.start - by), min(size, part.stop + by))
+            for part, size in zip((self.rows, self.columns), shape, strict=True)
+        )
+        return Strip(slice(top, bottom), slice(left, right))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a scene is cut into tiles.
+
+    Attributes:
+        rows: Tiles along the rows.
+        columns: Tiles along the columns.
+        batch: How many tiles a method gets at once; 1 where there is a halo, since tiles at the
+            scene's edge then see less than others.
+    """
+
+    rows: Cover
+    columns: Cover
+    batch: int = 1
+
+    @classmethod
+    def of(
+        cls, shape: tuple[int, int], *, tile: int, overlap: int, halo: int, batch: int = 1
+    ) -> "Layout":
+        """Cut coarse rows and columns alike; all lengths are coarse pixels."""
+        rows, columns = (Cover(size, tile, min(overlap, tile // 2), halo) for size in shape)
+        return cls(rows, columns, 1 if halo else batch)
+
+    @property
+    def count(self) -> int:
+        """How many tiles the whole scene has."""
+        return len(self.rows.spans) * len(self.columns.spans)
+
+    def row_shape(self, row: int, strip: Strip, scale: int) -> tuple[int, int]:
+        """Return height and width of a row of tiles over a strip's columns, fine pixels."""
+        down, across = self.rows.spans[row], strip.columns
+        return (down.stop - down.start) * scale, (across.stop - across.start) * scale
+
+    @property
+    def together(self) -> int:
+        """How many rows of tiles share batches: more than one where a row is short of a batch."""
+        return max(1, self.batch // len(self.columns.spans))
+
+    def groups_of(self, strip: Strip) -> list[range]:
+        """Number the rows of tiles that a strip needs, in groups that share batches."""
+        down, step = self.rows.touching(strip.rows), self.together
+        count = len(self.rows.spans)
+        starts = range(down.start - down.start % step, down.stop, step)
+        return [range(start, min(start + step, count)) for start in starts]
+
+    def columns_of(self, strip: Strip) -> range:
+        """Number the columns of tiles that a strip needs, in whole batches."""
+        across = self.columns.touching(strip.columns)
+        start = across.start - across.start % self.batch
+        stop = -(-across.stop // self.batch) * self.batch
+        return range(start, min(len(self.columns.spans), stop))
+
+
+def predict_tile_rows(
+    scene: Scene,
+    method: Method,
+    layout: Layout,
+    strip: Strip,
+    groups: Sequence[range],
+    *,
+    reads_guide: bool,
+    at_once: int = 1,
+    on_tiles: Callable[[int], None] = lambda count: None,
+) -> Iterator[tuple[int, Fine]]:
+    """Predict rows of tiles.
+
+    Args:
+        scene: Its files are read by one other thread while this runs.
+        method: Ready to predict.
+        layout: The tile lattice of the whole scene.
+        strip: What the rows are for; they come cut to its columns.
+        groups: Which rows, some of ``layout.groups_of(strip)``, in order.
+        reads_guide: Whether the method looks at guidance.
+        at_once: Batches to predict at the same time, in threads.
+        on_tiles: Called with the number of tiles just done.
+
+    Yields:
+        Each row's number and its fine pixels ``(core rows · scale, columns · scale)``, kelvin.
+    """
+    across = layout.columns_of(strip)
+    pool = ThreadPoolExecutor(at_once)
+    waiting: deque[_Batch] = deque()
+
+    def settle() -> Iterator[tuple[int, Fine]]:
+        """Add the oldest batch to its rows; they are finished with the group's last."""
+        batch = waiting.popleft()
+        for (row, column), core in batch.predicted.result():
+            batch.rows[row].add(column, core)
+        on_tiles(batch.tiles)
+        if batch.is_last:
+            for row in list(batch.rows):
+                yield row, batch.rows.pop(row).fine()
+
+    try:
+        for run in _runs(groups):
+            for group, inputs in _group_inputs(scene, layout, run, across, reads_guide):
+                rows = {
+                    row: TileRow(layout.rows.spans[row], layout.columns, scene.scale, strip.columns)
+                    for row in group
+                }
+                waiting.extend(_start(method, layout, rows, across, inputs, pool))
+                while len(waiting) >= at_once:  # then one is free for the next group
+                    yield from settle()
+        while waiting:
+            yield from settle()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _runs(groups: Iterable[range]) -> Iterator[list[range]]:
+    """Join groups that follow each other, whose inputs are then read once."""
+    run: list[range] = []
+    for group in groups:
+        if run and run[-1].stop != group.start:
+            yield run
+            run = []
+        run.append(group)
+    if run:
+        yield run
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What some tiles see: LST with and without gaps, and guidance, from a coarse corner on."""
+
+    top: int
+    left: int
+    lst: Fine
+    filled: Fine
+    guide: Fine | None
+
+
+def _group_inputs(
+    scene: Scene, layout: Layout, run: list[range], across: range, reads_guide: bool
+) -> Iterator[tuple[range, _Inputs]]:
+    """Read what each group of rows needs; guidance is read once, ahead, in a thread."""
+    spans = layout.rows.spans
+    columns = slice(
+        min(layout.columns.spans[j].outer_start for j in across),
+        max(layout.columns.spans[j].outer_stop for j in across),
+    )
+    whole = slice(spans[run[0][0]].outer_start, spans[run[-1][-1]].outer_stop)
+    reads = (_read(scene, part, columns, reads_guide) for part in scene.chunks(whole))
+    with ahead(reads) as chunks:
+        held = _Held(scene.scale)
+        for group in run:
+            outer = slice(spans[group[0]].outer_start, spans[group[-1]].outer_stop)
+            while held.stop is None or held.stop < outer.stop:
+                held.append(next(chunks))
+            yield group, held.cut(outer)
+
+
+def _read(scene: Scene, rows: slice, columns: slice, reads_guide: bool) -> _Inputs:
+    lst, filled = scene.read_lst(rows, columns), scene.read_filled_lst(rows, columns)
+    guide = scene.read_guide(rows, columns) if reads_guide else None
+    return _Inputs(rows.start, columns.start, lst, filled, guide)
+
+
+class _Held:
+    """Consecutive rows that were read and are still needed."""
+
+    def __init__(self, scale: int) -> None:
+        self._scale = scale
+        self._parts: list[_Inputs] = []
+        self.stop: int | None = None
+
+    def append(self, part: _Inputs) -> None:
+        self.stop = part.top + len(part.lst)
+        self._parts.append(part)
+
+    def cut(self, rows: slice) -> _Inputs:
+        """Return some rows and let go of all that lies wholly before them."""
+        while self._parts[0].top + len(self._parts[0].lst) <= rows.start:
+            self._parts.pop(0)
+        first = self._parts[0]
+        coarse = slice(rows.start - first.top, rows.stop - first.top)
+        fine = slice(coarse.start * self._scale, coarse.stop * self._scale)
+        guides = [part.guide for part in self._parts if part.guide is not None]
+        return _Inputs(
+            rows.start,
+            first.left,
+            np.concatenate([part.lst for part in self._parts])[coarse],
+            np.concatenate([part.filled for part in self._parts])[coarse],
+            np.concatenate(guides, axis=1)[:, fine] if guides else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles that are being predicted, and the rows they belong to."""
+
+    rows: dict[int, TileRow]
+    tiles: int
+    is_last: bool
+    predicted: Future[list[tuple[tuple[int, int], Fine]]]
+
+
+def _start(
+    method: Method,
+    layout: Layout,
+    rows: dict[int, TileRow],
+    across: range,
+    inputs: _Inputs,
+    pool: ThreadPoolExecutor,
+) -> Iterator[_Batch]:
+    """Start a group's tiles in batches, which are the same whatever strip they are for."""
+    tiles = [(row, column) for row in rows for column in across]
+
+    def run(batch: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Fine]]:
+        known = [place for place in batch if not np.isnan(_core(inputs, layout, *place)).all()]
+        if not known:
+            return []
+        fine = method.predict(_stack(inputs, layout, known, method.scale))[:, 0].numpy()
+        return [
+            (place, _inside(layout, place, outer, method.scale))
+            for place, outer in zip(known, fine, strict=True)
+        ]
+
+    for first in range(0, len(tiles), layout.batch):
+        batch = tiles[first : first + layout.batch]
+        is_last = first + layout.batch >= len(tiles)
+        yield _Batch(rows, len(batch), is_last, pool.submit(run, batch))
+
+
+def _inside(layout: Layout, place: tuple[int, int], outer: Fine, scale: int) -> Fine:
+    """Cut a tile's core out of all that was predicted."""
+    down, across = layout.rows.spans[place[0]], layout.columns.spans[place[1]]
+    top, left = (down.start - down.outer_start) * scale, (across.start - across.outer_start) * scale
+    height, width = (down.stop - down.start) * scale, (across.stop - across.start) * scale
+    return outer[top : top + height, left : left + width]
+
+
+def _core(inputs: _Inputs, layout: Layout, row: int, column: int) -> Fine:
+    down, across = layout.rows.spans[row], layout.columns.spans[column]
+    return inputs.lst[
+        down.start - inputs.top : down.stop - inputs.top,
+        across.start - inputs.left : across.stop - inputs.left,
+    ]
+
+
+def _stack(inputs: _Inputs, layout: Layout, places: list[tuple[int, int]], scale: int) -> Tiles:
+    """Cut tiles of one size out of a group's inputs."""
+    down = [layout.rows.spans[row] for row, _ in places]
+    across = [layout.columns.spans[column] for _, column in places]
+    windows = [
+        (
+            slice(d.outer_start - inputs.top, d.outer_stop - inputs.top),
+            slice(a.outer_start - inputs.left, a.outer_stop - inputs.left),
+        )
+        for d, a in zip(down, across, strict=True)
+    ]
+    lst = np.stack([inputs.filled[None, rows, columns] for rows, columns in windows])
+    guide = None
+    if inputs.guide is not None:
+        guide = torch.from_numpy(
+            np.stack(
+                [
+                    inputs.guide[
+                        :,
+                        rows.start * scale : rows.stop * scale,
+                        columns.start * scale : columns.stop * scale,
+                    ]
+                    for rows, columns in windows
+                ]
+            )
+        )
+    return Tiles(
+        torch.from_numpy(lst),
+        guide,
+        tuple(span.outer_start for span in down),
+        tuple(span.outer_start for span in across),
+    )

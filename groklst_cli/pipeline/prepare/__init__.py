@@ -1,0 +1,1 @@
+"""Scenes cut into patches to train, validate and test on."""

@@ -1,0 +1,406 @@
+"""Preparing a training set: scenes in, patches and a manifest out."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rasterio.warp import transform_bounds
+
+from groklst_cli import __version__
+from groklst_cli.data.patch_files import write_planes, write_scene
+from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, SceneEntry, Split
+from groklst_cli.data.scenes import FACTS
+from groklst_cli.data.splits import Bounds, cut, starts, too_near
+from groklst_cli.data.statistics import Moments
+from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
+from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.names import is_text
+from groklst_cli.geo.workplace import Workplace
+from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
+
+_WRITTEN: Final = re.compile(
+    rf"{re.escape(MANIFEST)}|({'|'.join(SPLITS)}|scenes)/.+_(lst|truth|guide)\.tif(\.aux\.xml)?"
+)
+"""What lies in a prepared folder; a viewer's statistics may lie beside a patch."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to prepare.
+
+    Attributes:
+        scenes: The scenes.
+        out: The folder to write.
+        scale: Fine pixels along a coarse one.
+        patch: Side of a patch, fine pixels.
+        bands: The guidance bands to keep; empty for all.
+        native: The LST's true resolution by scene, "" for all others: pixels to join, or metres
+            such as ``100m``. What a ``scene.json`` states holds where nothing is said here.
+        psf: Standard deviation of the sensor's point spread, coarse pixels.
+        max_nodata: Largest share of a patch where LST or a guide is missing.
+        whole: Sets of scenes that are not cut but belong to one set as a whole.
+        overwrite: Whether an existing folder may be replaced.
+    """
+
+    scenes: Sequence[SceneFiles]
+    out: Path
+    scale: int = 8
+    patch: int = 256
+    bands: Sequence[str] = ()
+    native: Mapping[str, str] = field(default_factory=dict)
+    psf: float = 0.0
+    max_nodata: float = 0.2
+    whole: Mapping[str, Split] = field(default_factory=dict)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            UsageError: If a value is impossible or names no scene.
+        """
+        names = [scene.name for scene in self.scenes]
+        twins = sorted({name for name in names if names.count(name) > 1})
+        if twins:
+            raise UsageError(f"two scenes are named {twins[0]}; rename a folder")
+        if self.patch < self.scale or self.patch % self.scale:
+            raise UsageError(f"--patch {self.patch} is not a multiple of --scale {self.scale}")
+        if not 0 <= self.max_nodata < 1:
+            raise UsageError(f"--max-nodata {self.max_nodata} must lie in 0 … 1, 1 left out")
+        if not 0 <= self.psf <= 2:
+            raise UsageError(f"--psf {self.psf} must lie in 0 … 2 coarse pixels")
+        for option, named in (("--whole", self.whole), ("--native-resolution", self.native)):
+            for name in named:
+                if name and name not in names:
+                    raise UsageError(f"{option} names {name}, the scenes are {', '.join(names)}")
+        self._refuse_no_training()
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the point spread, fine pixels."""
+        return self.psf * self.scale
+
+    def _refuse_no_training(self) -> None:
+        given = {self.whole.get(scene.name, "train") for scene in self.scenes}
+        if given and "train" not in given:
+            sets = " and ".join(sorted(given))
+            raise UsageError(
+                f"--whole gives every scene to {sets}, so no training patch can be made; add a "
+                "scene to train on, or leave --whole out to cut each scene into all three sets"
+            )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was made.
+
+    Attributes:
+        out: The folder.
+        patches: Patches by set.
+        left_out: Patches that were not kept, by reason.
+        bands: Names of the guidance bands.
+    """
+
+    out: Path
+    patches: Mapping[str, int]
+    left_out: Mapping[str, int]
+    bands: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {**asdict(self), "out": str(self.out), "bands": list(self.bands)}
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Where a patch lies: fine pixels of its scene, and degrees."""
+
+    split: Split
+    rows: slice
+    columns: slice
+    bounds: Bounds
+
+
+def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: None) -> Prepared:
+    """Cut scenes into patches; the manifest is written last, so a folder that has one is whole.
+
+    Args:
+        request: What to do.
+        note: Told, for people, what each scene came to.
+
+    Raises:
+        OutputExistsError: If the folder exists and may not be replaced.
+        UsageError: If it cannot be made.
+        InputError: If a scene cannot be used or no training patch is left.
+    """
+    if not request.out.name or not request.out.parent.is_dir():
+        raise UsageError(
+            f"--out {request.out} cannot be made; name a new folder in one that is there"
+        )
+    if not is_text(str(request.out)):
+        raise UsageError(f"--out {request.out} is no UTF-8 text; name a folder that is")
+    place = Workplace(request.out)  # two runs at once do not meet in it
+    place.enter()
+    try:
+        place.clear()
+        return _prepare(request, place.folder / "made", note)
+    finally:
+        place.leave(keep=False)
+
+
+def _prepare(request: Preparation, made_in: Path, note: Callable[[str], None]) -> Prepared:
+    if request.out.exists() and not request.overwrite:
+        raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
+    if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
+        raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
+    request = _without_left_out(request, note)
+    _refuse_loss(request)
+    made_in.mkdir()
+    with gdal_environment(), ExitStack() as opened:
+        scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
+        made = _write_scenes(scenes, request, made_in, note)
+    old = made_in.with_name("old")
+    if request.out.exists():
+        request.out.rename(old)
+    try:
+        made_in.rename(request.out)
+    except OSError:
+        if old.exists():
+            old.rename(request.out)
+        raise
+    return made
+
+
+def _refuse_loss(request: Preparation) -> None:
+    """Refuse to replace a folder with which files would go that this command did not write.
+
+    Raises:
+        OutputExistsError: If other files lie in it.
+        UsageError: If it is a link, or an input lies in it.
+    """
+    out = request.out
+    if out.is_symlink():
+        raise UsageError(f"--out {out} is a link; name the folder that it leads to")
+    for path in (path for scene in request.scenes for path in scene.local()):
+        if path.resolve().is_relative_to(out.resolve()):
+            raise UsageError(
+                f"{path} is an input and lies in {out}, which would be replaced; name another --out"
+            )
+    files = [path for path in out.rglob("*") if not path.is_dir() or path.is_symlink()]
+    others = [path for path in files if not _WRITTEN.fullmatch(path.relative_to(out).as_posix())]
+    if others:
+        raise OutputExistsError(
+            f"{others[0]} is not of a prepared set and would go with {out}; move it away, or name "
+            "another --out"
+        )
+
+
+def parse_native(texts: Iterable[str]) -> dict[str, str]:
+    """Read ``[SCENE=]N`` or ``[SCENE=]METRESm``; the name "" stands for all other scenes."""
+    pairs = [text.rpartition("=") for text in texts]
+    return {name: value for name, _, value in pairs}
+
+
+def parse_whole(texts: Iterable[str]) -> dict[str, Split]:
+    """Read ``SCENE=train``, ``=val`` or ``=test``.
+
+    Raises:
+        UsageError: If a text is not of that form.
+    """
+    named: dict[str, Split] = {}
+    for text in texts:
+        name, _, asked = text.rpartition("=")
+        found = [split for split in SPLITS if split == asked]
+        if not name or not found:
+            raise UsageError(f"--whole {text} is not SCENE=train, SCENE=val or SCENE=test")
+        named[name] = found[0]
+    return named
+
+
+def _open(files: SceneFiles, request: Preparation) -> SceneTruth:
+    native = request.native.get(files.name, request.native.get("", files.native))
+    return SceneTruth(files, native, request.bands)
+
+
+def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Preparation:
+    """Pass over scenes that say so of themselves, unless ``whole`` names them; say why."""
+    kept = []
+    for files in request.scenes:
+        reason = files.left_out if files.name not in request.whole else None
+        if reason is None:
+            kept.append(files)
+        else:
+            note(f"scene {files.name} is left out, as its {FACTS} says: {reason}")
+        for name, why in files.passed_over.items():
+            note(f"scene {files.name}: {name} is not taken for a guide, {why}")
+    if not kept:
+        raise InputError(
+            f"all {len(request.scenes)} scenes are left out, as their {FACTS} says; name one that "
+            "is to be used all the same with --whole NAME=train"
+        )
+    return replace(request, scenes=kept)
+
+
+def _is_used(folder: Path) -> bool:
+    return not folder.is_dir() or any(folder.iterdir())
+
+
+def _write_scenes(
+    scenes: Sequence[SceneTruth], request: Preparation, folder: Path, note: Callable[[str], None]
+) -> Prepared:
+    windows = {scene.name: _place(scene, request) for scene in scenes}
+    bands = _bands(scenes, request)
+    drops = Drops(request.max_nodata)
+    entries: list[PatchEntry] = []
+    kept_scenes: list[SceneEntry] = []
+    statistics = {name: Moments() for name in ("lst", *bands)}
+    for scene in scenes:
+        chosen = _apart(scene.name, windows, drops)
+        made = list(_write_patches(scene, chosen, request, folder, statistics))
+        for window, entry in zip(chosen, made, strict=True):
+            drops.count(scene.name, window.split, GAPS if entry is None else KEPT)
+        found = [entry for entry in made if entry is not None]
+        if found:
+            kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
+        entries += found
+        made_here = _counts(entry.split for entry in found)
+        note(f"scene {scene.name}: {scene.describe()}; patches {made_here}{drops.told(scene.name)}")
+    drops.refuse_empty(request.whole)
+    counts = _counts(entry.split for entry in entries)
+    if empty := [split for split, count in counts.items() if not count]:
+        note(f"no {' or '.join(empty)} patches, as --whole gives every scene to another set")
+    provenance = {
+        "version": __version__,
+        "patch": request.patch,
+        "psf": request.psf,
+        "max_nodata": request.max_nodata,
+        "split": "by place; sets are a patch apart",
+        "scenes": [scene.provenance() for scene in scenes],
+    }
+    told = {name: moments.to_json() for name, moments in statistics.items()}
+    manifest = Manifest(request.scale, bands, tuple(entries), provenance, told, tuple(kept_scenes))
+    text = json.dumps(manifest.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return Prepared(request.out, counts, drops.totals(), bands)
+
+
+def _bands(scenes: Sequence[SceneTruth], request: Preparation) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(name for scene in scenes for name in scene.bands))
+    strange = [name for name in request.bands if name not in found]
+    if strange:
+        raise InputError(
+            f"--bands asks for {', '.join(strange)}, which no scene has; add the files, or name "
+            "other bands"
+        )
+    return tuple(request.bands) or found
+
+
+def _apart(name: str, windows: Mapping[str, Sequence[_Window]], drops: Drops) -> list[_Window]:
+    """Choose a scene's patches that lie a patch or more from those held out in other scenes."""
+    kept = []
+    for window in windows[name]:
+        near = [
+            other
+            for other, theirs in windows.items()
+            if other != name
+            and too_near(window.split, window.bounds, [(w.split, w.bounds) for w in theirs])
+        ]
+        if near:
+            drops.count(name, window.split, NEAR, near)
+        else:
+            kept.append(window)
+    return kept
+
+
+def _counts(splits: Iterable[Split]) -> dict[str, int]:
+    found = list(splits)
+    return {name: found.count(name) for name in SPLITS}
+
+
+def _place(scene: SceneTruth, request: Preparation) -> list[_Window]:
+    """Place a scene's patches: blocks along its longer side, patches side by side in a block."""
+    unit, size = request.scale, request.patch // request.scale
+    height, width = (length // unit for length in scene.grid.shape)
+    if min(height, width) < 1:
+        raise InputError(f"{scene.name} is {scene.grid.shape} pixels, less than one coarse pixel")
+    tall = height >= width
+    length, other = (height, width) if tall else (width, height)
+    places = []
+    for split, start, stop in _blocks(scene.name, length, size, request):
+        for along in starts(start, stop, size):
+            for across in starts(0, other, size):
+                longer = slice(along, min(along + size, stop))
+                shorter = slice(across, min(across + size, other))
+                rows, columns = (longer, shorter) if tall else (shorter, longer)
+                places.append((split, rows, columns))
+    return [_window(scene.grid, split, rows, columns, unit) for split, rows, columns in places]
+
+
+def _blocks(
+    name: str, length: int, size: int, request: Preparation
+) -> list[tuple[Split, int, int]]:
+    if name in request.whole:
+        return [(request.whole[name], 0, length)]
+    taken = set(request.whole.values()) - {"train"}
+    sets = [split for split in SPLITS if split not in taken]
+    try:
+        return [(part.split, part.start, part.stop) for part in cut(length, size, sets)]
+    except ValueError as error:
+        raise InputError(
+            f"{name} is {length} coarse pixels long, but {error}; "
+            f"add --whole {name}=train (or val, or test), or lower --patch"
+        ) from error
+
+
+def _window(grid: Grid, split: Split, rows: slice, columns: slice, unit: int) -> _Window:
+    fine_rows = slice(rows.start * unit, rows.stop * unit)
+    fine_columns = slice(columns.start * unit, columns.stop * unit)
+    bounds = grid.crop(fine_rows, fine_columns).bounds
+    return _Window(split, fine_rows, fine_columns, transform_bounds(grid.crs, 4326, *bounds))
+
+
+def _write_patches(
+    scene: SceneTruth,
+    windows: Sequence[_Window],
+    request: Preparation,
+    folder: Path,
+    statistics: Mapping[str, Moments],
+) -> Iterator[PatchEntry | None]:
+    """Write a scene's patches; None stands for one with too many gaps."""
+    for number, window in enumerate(windows):
+        truth = scene.read_lst(window.rows, window.columns)
+        guide = scene.read_guide(window.rows, window.columns)
+        gaps = np.isnan(truth) | np.isnan(guide).any(axis=0)
+        if gaps.mean() > request.max_nodata:
+            yield None
+            continue
+        lst = scene.read_coarse(window.rows, window.columns, request.scale, request.sigma)
+        if window.split == "train":
+            statistics["lst"].add(lst)
+            for name, plane in zip(scene.bands, guide, strict=True):
+                statistics[name].add(plane)
+        name = f"{scene.name}_{number:04d}"
+        grid = scene.grid.crop(window.rows, window.columns)
+        kinds = {"lst": lst[None], "truth": truth[None], "guide": guide}
+        files, hashes = {}, {}
+        for kind, planes in kinds.items():
+            if len(planes) == 0:
+                continue
+            files[kind] = f"{window.split}/{name}_{kind}.tif"
+            names = scene.bands if kind == "guide" else (kind,)
+            here = coarsen(grid, request.scale) if kind == "lst" else grid
+            write_planes(folder / files[kind], planes, names, here)
+            hashes[kind] = sha256(folder / files[kind])
+        place = {
+            "rows": [window.rows.start, window.rows.stop],
+            "columns": [window.columns.start, window.columns.stop],
+            "valid": round(float(1 - gaps.mean()), 4),
+        }
+        yield PatchEntry(name, scene.name, window.split, scene.bands, files, hashes, place)

@@ -1,0 +1,1 @@
+"""Training a network, from a folder of patches to checkpoints."""

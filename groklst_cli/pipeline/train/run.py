@@ -1,0 +1,132 @@
+"""A training run in memory, and how it begins: anew, or from a saved state."""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from groklst_cli.errors import UsageError
+from groklst_cli.pipeline.train.data import TrainData, measure
+from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_models.checkpoint import Header
+from groklst_models.errors import ModelsError
+from groklst_models.normalization import Normalization
+
+_BETAS: Final = (0.9, 0.999)
+
+
+@dataclass
+class Run:
+    """A run in memory; ``state`` is all of it that changes.
+
+    Attributes:
+        options: Of the run.
+        data: Its sets.
+        normalization: Of the training set.
+        fabric: Device, precision and processes.
+        network: Wrapped by Fabric.
+        averaged: The weights' running mean, or the bare network itself without one.
+        optimizer: AdamW.
+        step: Steps done.
+        scores: Of the last validation.
+        best: The least validation RMSE, kelvin.
+    """
+
+    options: TrainOptions
+    data: TrainData
+    normalization: Normalization
+    fabric: Fabric
+    network: Any
+    averaged: nn.Module
+    optimizer: Any
+    step: int = 0
+    scores: dict[str, Any] = field(default_factory=dict)
+    best: float = math.inf
+
+    @property
+    def bare(self) -> nn.Module:
+        """The network without Fabric's wrappers."""
+        inner: nn.Module = self.network.module
+        return inner.module if isinstance(inner, DistributedDataParallel) else inner
+
+    def state(self) -> dict[str, Any]:
+        """Collect everything that changes."""
+        return {
+            "step": self.step,
+            "options": self.options.to_json(),
+            "normalization": self.normalization.to_json(),
+            "network": self.bare.state_dict(),
+            "averaged": self.averaged.state_dict() if self.options.ema else None,
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "scores": self.scores,
+            "best": self.best,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put a state back."""
+        self.step, self.scores, self.best = state["step"], state["scores"], state["best"]
+        self.bare.load_state_dict(state["network"])
+        if self.options.ema:
+            self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+
+    def average(self) -> None:
+        """Move the running mean of the weights; young means follow faster."""
+        decay = min(self.options.ema, self.step / (self.step + 10))
+        with torch.no_grad():
+            weights = zip(self.averaged.parameters(), self.bare.parameters(), strict=True)
+            for mean, weight in weights:
+                mean.lerp_(weight, 1 - decay)
+            buffers = zip(self.averaged.buffers(), self.bare.buffers(), strict=True)
+            for kept, buffer in buffers:
+                kept.copy_(buffer)
+
+
+def start(
+    options: TrainOptions, data: TrainData, fabric: Fabric, state: dict[str, Any] | None
+) -> Run:
+    """Build the network and the optimizer, and put a state back if there is one.
+
+    Raises:
+        UsageError: If the network cannot be built from the options.
+        InputError: If the data have no statistics.
+    """
+    if options.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
+    normalization = _normalization(options, data, fabric, state)
+    torch.manual_seed(options.seed)
+    header = Header(options.network, options.scale, normalization, arguments=options.arguments)
+    try:
+        network = header.build_network()
+    except ModelsError as error:
+        raise UsageError(f"{error}; see --set arguments.NAME=…") from error
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=options.learning_rate,
+        betas=_BETAS,
+        weight_decay=options.weight_decay,
+    )
+    averaged = deepcopy(network).to(fabric.device) if options.ema else network
+    wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
+    run = Run(options, data, normalization, fabric, wrapped, averaged, wrapped_optimizer)
+    if state is not None:
+        run.restore(state)
+    return run
+
+
+def _normalization(
+    options: TrainOptions, data: TrainData, fabric: Fabric, state: dict[str, Any] | None
+) -> Normalization:
+    """Take the saved one, or let one process measure for all."""
+    facts = state["normalization"] if state is not None else None
+    if facts is None and fabric.is_global_zero:
+        facts = measure(data, options).to_json()
+    shared: Any = fabric.broadcast(cast("dict[str, Any]", facts))
+    return Normalization.from_json(shared)

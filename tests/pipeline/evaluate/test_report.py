@@ -1,0 +1,116 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from groklst_cli.errors import OutputExistsError
+from groklst_cli.geo.conserve import block_means
+from groklst_cli.pipeline.evaluate.contenders import Judgement, Shown, judge
+from groklst_cli.pipeline.evaluate.report import Report
+from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
+
+HARM = "<img src=x onerror=alert(1)>"
+
+
+def shown(name: str, *, coarse: bool = True) -> Shown:
+    """An image, a blurred and a noisy prediction of it; some of it is not known."""
+    random = np.random.default_rng(0)
+    rows, columns = np.indices((48, 64))
+    truth = (300 + 6 * np.sin(rows / 5) * np.cos(columns / 7)).astype(np.float32)
+    truth[:4, :9] = np.nan
+    means = block_means(truth, 4).astype(np.float32)
+    predictions = {
+        "boxes": means.repeat(4, 0).repeat(4, 1),
+        HARM: (truth + random.normal(0, 0.5, truth.shape)).astype(np.float32),
+    }
+    lst = means if coarse else None
+    outcomes = {m: judge(name, m, p, truth, lst, Judgement()) for m, p in predictions.items()}
+    return Shown(name, lst, truth, predictions, outcomes)
+
+
+def write(folder: Path, *images: Shown) -> Path:
+    page = Report(folder, overwrite=False)
+    for image in images:
+        page.watch(image)
+    outcomes = [outcome for image in images for outcome in image.outcomes.values()]
+    left_out = {HARM: "clouds & <more>"}
+    return page.write(Evaluation("Wald & <b>co</b>", outcomes, "boxes", left_out))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    return write(tmp_path_factory.mktemp("report") / "page", shown("field"), shown(HARM))
+
+
+def test_the_page_needs_nothing_but_itself(page):
+    text = page.read_text(encoding="utf-8")
+    sources = re.findall(r'src="([^"]+)"', text)
+    assert len(sources) == 3 + 2 * 3
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert not re.search(r"https?://|@import|url\(|<link", text)
+
+
+def test_every_image_has_its_maps_scores_and_slider(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<h3>field</h3>" in text
+    assert text.count('class="slider"') == 2
+    assert text.count("<table>") == 1 + 2
+    assert text.count('<tr class="best">') == 1 + 2
+    assert "coarse to the left" in text
+
+
+def test_names_cannot_do_harm(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<img src=x" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "<h1>Wald &amp; &lt;b&gt;co&lt;/b&gt;</h1>" in text
+    assert "clouds &amp; &lt;more&gt;" in text
+
+
+def test_pictures_lie_beside_the_page_too(page):
+    names = {path.name for path in (page.parent / "pictures").iterdir()}
+    each = {f"{n}-{part}.png" for n in ("001", "002") for part in ("maps", "before", "after")}
+    assert names == {"scores.png", "gradient.png", "scatter.png"} | each
+
+
+def test_a_large_report_keeps_its_pictures_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("groklst_cli.pipeline.evaluate.report._LARGE", 0)
+    path = write(tmp_path / "page", shown("field"))
+    sources = re.findall(r'src="([^"]+)"', path.read_text(encoding="utf-8"))
+    assert sources
+    assert all((path.parent / source).is_file() for source in sources)
+
+
+def test_a_report_is_not_replaced_unless_told_so(page):
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        Report(page.parent, overwrite=False)
+    Report(page.parent, overwrite=True)
+
+
+def test_without_a_coarse_lst_the_slider_shows_the_truth(tmp_path):
+    text = write(tmp_path / "page", shown("field", coarse=False)).read_text(encoding="utf-8")
+    assert "truth to the left" in text
+    assert "coarse to the left" not in text
+
+
+def test_the_page_opens_in_a_browser(page, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    picture = tmp_path / "page.png"
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+        *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+        *("--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1240,2600"),
+        *(f"--screenshot={picture}", page.as_uri()),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    from matplotlib.image import imread
+
+    pixels = imread(picture)[..., :3]
+    assert pixels.shape[:2] == (2600, 1240)
+    assert (np.ptp(pixels, axis=2) > 0.3).mean() > 0.02  # the maps' colours
+    assert (pixels.sum(axis=2) < 0.5).mean() > 0.002  # letters

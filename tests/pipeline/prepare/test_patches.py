@@ -1,0 +1,214 @@
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from groklst_cli.data.degrade import valid_means
+from groklst_cli.data.patches import MANIFEST, Manifest, PreparedFolder
+from groklst_cli.data.truth import SceneFiles, native_factor, sha256
+from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.opening import BandSource
+from groklst_cli.pipeline.prepare.patches import Preparation, parse_native, parse_whole, prepare
+from tests.data.folders import TOWN, UTM, write_scene, write_tif
+
+
+def request(tmp_path, *scenes, **values):
+    files = [SceneFiles.find(scene) for scene in scenes]
+    defaults = {"scale": 2, "patch": 8}
+    return Preparation(scenes=files, out=tmp_path / "set", **{**defaults, **values})
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return write_scene(tmp_path / "town", (64, 20))
+
+
+def squares(folder):
+    """Rows and columns of every patch by set."""
+    found = {}
+    for entry in Manifest.read(folder).patches:
+        found.setdefault(entry.split, []).append((entry.place["rows"], entry.place["columns"]))
+    return found
+
+
+def test_sets_are_a_patch_apart(tmp_path, scene):
+    made = prepare(request(tmp_path, scene))
+    places = squares(made.out)
+    assert set(places) == {"train", "val", "test"}
+    for one, other in (("train", "val"), ("val", "test"), ("train", "test")):
+        for (a, b), _ in places[one]:
+            for (c, d), _ in places[other]:
+                assert c - b >= 8 or a - d >= 8
+
+
+def test_patches_are_the_scene_and_coarse_means_of_it(tmp_path, scene):
+    made = prepare(request(tmp_path, scene))
+    with rasterio.open(scene / "lst.tif") as raster:
+        whole, transform = raster.read(1), raster.transform
+    with rasterio.open(scene / "nir.tif") as raster:
+        nir = raster.read(1)
+    entries = [e for e in Manifest.read(made.out).patches if e.split == "train"]
+    source = PreparedFolder(made.out, "train")
+    assert len(source) == len(entries) == made.patches["train"]
+    for index, entry in enumerate(entries):
+        (top, bottom), (left, right) = entry.place["rows"], entry.place["columns"]
+        patch = source.read(index)
+        np.testing.assert_array_equal(patch.truth, whole[top:bottom, left:right])
+        np.testing.assert_array_equal(patch.lst, valid_means(patch.truth, 2))
+        band = patch.guide[source.bands.index("nir")]
+        np.testing.assert_array_equal(band, nir[top:bottom, left:right])
+        with rasterio.open(made.out / entry.files["lst"]) as raster:
+            expected = transform * Affine.translation(left, top) * Affine.scale(2)
+            assert raster.transform.almost_equals(expected)
+
+
+def test_the_manifest_tells_hashes_provenance_and_statistics(tmp_path, scene):
+    made = prepare(request(tmp_path, scene))
+    facts = json.loads((made.out / MANIFEST).read_text())
+    for patch in facts["patches"]:
+        for kind, name in patch["files"].items():
+            assert sha256(made.out / name) == patch["sha256"][kind]
+    (told,) = facts["provenance"]["scenes"]
+    assert told["sha256"]["lst.tif"] == sha256(scene / "lst.tif")
+    assert str(tmp_path) not in json.dumps(facts)
+    source = PreparedFolder(made.out, "train")
+    values = np.concatenate([source.read(i).guide[0].ravel() for i in range(len(source))])
+    band = facts["statistics"][source.bands[0]]
+    assert band["mean"] == pytest.approx(float(values.mean()), rel=1e-6)
+    assert band["std"] == pytest.approx(float(values.std()), rel=1e-5)
+
+
+def test_native_resolution_aggregates_first(tmp_path):
+    scene = write_scene(tmp_path / "landsat", (96, 24))
+    made = prepare(request(tmp_path, scene, native={"": "100m"}, whole={"landsat": "train"}))
+    with rasterio.open(scene / "lst.tif") as raster:
+        expected = valid_means(raster.read(1), 3)
+    first = PreparedFolder(made.out, "train").read(0)
+    np.testing.assert_allclose(first.truth, expected[:8, :8], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "pixel", "factor"), [("4", 30, 4), ("100m", 30, 3), ("30 m", 30, 1)]
+)
+def test_native_resolution_is_a_factor_or_metres(text, pixel, factor):
+    grid = Grid(UTM, Affine(pixel, 0, 5e5, 0, -pixel, 4.4e6), 10, 10)
+    assert native_factor(text, grid) == factor
+
+
+def test_native_resolution_that_makes_no_sense_is_refused():
+    grid = Grid(UTM, Affine(30, 0, 5e5, 0, -30, 4.4e6), 10, 10)
+    for text in ("0", "100km", "65", "-1"):
+        with pytest.raises(UsageError, match="--native-resolution"):
+            native_factor(text, grid)
+
+
+def test_what_is_not_clear_is_nodata_and_patches_of_it_are_left_out(tmp_path):
+    scene = write_scene(tmp_path / "cloudy", (32, 32), clear=True)
+    made = prepare(request(tmp_path, scene, whole={"cloudy": "train"}, max_nodata=0.5))
+    assert made.left_out["too much nodata"] == 4
+    assert made.patches["train"] == 12
+    columns = [columns for _, columns in squares(made.out)["train"]]
+    assert min(start for start, _ in columns) == 8
+
+
+def test_a_point_spread_reaches_into_the_surroundings(tmp_path):
+    lst = np.full((16, 16), 290.0)
+    lst[:, 8:] = 300
+    folder = write_scene(tmp_path / "edge", (16, 16))
+    write_tif(folder / "lst.tif", lst)
+    sharp = prepare(request(tmp_path, folder, whole={"edge": "train"}))
+    still = PreparedFolder(sharp.out, "train").read(0).lst
+    blurred = prepare(request(tmp_path, folder, whole={"edge": "train"}, psf=0.5, overwrite=True))
+    moved = PreparedFolder(blurred.out, "train").read(0).lst
+    np.testing.assert_array_equal(still, 290)
+    assert moved[:, -1].min() > 291
+    np.testing.assert_allclose(moved[:, 0], 290)
+
+
+def test_scenes_of_one_place_do_not_meet_across_sets(tmp_path):
+    first = write_scene(tmp_path / "spring", (32, 16))
+    other = write_scene(tmp_path / "autumn", (32, 48), seed=1, east=8 * 30)
+    made = prepare(request(tmp_path, first, other, whole={"spring": "test", "autumn": "train"}))
+    assert made.patches["test"] == 8
+    assert made.patches["train"] + made.left_out["too near another set"] == 24
+    # spring ends 8 pixels into autumn; a patch of 8 lies between
+    assert min(start for _, (start, _) in squares(made.out)["train"]) >= 16
+
+
+def test_bands_that_a_scene_lacks_are_missing_in_its_patches(tmp_path):
+    first = write_scene(tmp_path / "full", (16, 16))
+    other = write_scene(tmp_path / "poor", (16, 16), east=10_000)
+    (other / "nir.tif").unlink()
+    made = prepare(request(tmp_path, first, other, whole={"full": "train", "poor": "train"}))
+    source = PreparedFolder(made.out, "train")
+    assert set(source.bands) == set(TOWN)
+    assert not source.complete()
+    last = source.read(len(source) - 1)
+    assert np.isnan(last.guide[source.bands.index("nir")]).all()
+    assert np.isfinite(last.guide[source.bands.index("red")]).all()
+
+
+def test_a_folder_under_its_name_is_whole(tmp_path, scene, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise InputError("the disk is gone")
+
+    monkeypatch.setattr("groklst_cli.pipeline.prepare.patches.json.dumps", fail)
+    with pytest.raises(InputError, match="the disk is gone"):
+        prepare(request(tmp_path, scene))
+    assert {path.name for path in tmp_path.iterdir()} == {"town"}
+
+
+def test_nothing_is_replaced_unasked(tmp_path, scene):
+    made = prepare(request(tmp_path, scene))
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        prepare(request(tmp_path, scene))
+    assert prepare(request(tmp_path, scene, overwrite=True)).patches == made.patches
+    with pytest.raises(OutputExistsError, match="no prepared folder"):
+        prepare(Preparation([SceneFiles.find(scene)], scene, overwrite=True))
+    assert (scene / "lst.tif").is_file()
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"patch": 7}, UsageError, "--patch 7 is not a multiple"),
+        ({"max_nodata": 1.0}, UsageError, "--max-nodata"),
+        ({"psf": -1.0}, UsageError, "--psf"),
+        ({"whole": {"village": "test"}}, UsageError, "--whole names village"),
+        ({"patch": 32}, InputError, "add --whole town=train"),
+        ({"whole": {"town": "test"}}, UsageError, "--whole gives every scene to test"),
+    ],
+)
+def test_what_cannot_be_done_says_what_to_type(tmp_path, scene, values, error, message):
+    with pytest.raises(error, match=message):
+        prepare(request(tmp_path, scene, **values))
+
+
+def test_a_scene_may_be_named_by_its_files(tmp_path, scene):
+    guides = (BandSource(str(scene / "red.tif")),)
+    files = SceneFiles.find(scene / "lst.tif", guides)
+    made = prepare(Preparation([files], tmp_path / "set", scale=2, patch=8))
+    assert made.bands == ("red",)
+    with pytest.raises(InputError, match="neither a raster nor a folder"):
+        SceneFiles.find(tmp_path)
+
+
+def test_texts_of_the_command_line():
+    assert parse_native(["3", "hk=100m"]) == {"": "3", "hk": "100m"}
+    assert parse_whole(["a=test"]) == {"a": "test"}
+    for text in ("a", "a=all", "=test"):
+        with pytest.raises(UsageError, match="--whole"):
+            parse_whole([text])
+
+
+def test_a_manifest_that_names_files_elsewhere_is_refused(tmp_path, scene):
+    made = prepare(request(tmp_path, scene))
+    text = (made.out / MANIFEST).read_text()
+    (made.out / MANIFEST).write_text(text.replace('"train/town_0000_lst.tif"', '"../secret.tif"'))
+    with pytest.raises(InputError, match="outside the folder"):
+        PreparedFolder(made.out, "train")
+    with pytest.raises(InputError, match=r"groklst prepare SCENE"):
+        PreparedFolder(tmp_path, "train")
