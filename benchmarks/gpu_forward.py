@@ -12,7 +12,6 @@ import torch
 from gpu_setting import Setting
 from torch import Tensor, nn
 
-from groklst_models.acceleration import PhasedConv2d
 from groklst_models.accounting import BENCHMARK_CHANNELS, count_operations
 from groklst_models.registry import build
 
@@ -29,8 +28,7 @@ class Way:
         precision: ``fp32``, ``bf16`` by autocast, ``bf16 weights`` without it, or ``tf32``.
         layout: ``planes``, or ``channels last``.
         how: ``eager``, ``repeatable`` (cuDNN's deterministic algorithms), ``searched`` (cuDNN tries
-            its algorithms), ``phased`` (the CPU's way with dilated convolutions), ``graph`` or
-            ``compiled``.
+            its algorithms), ``graph`` or ``compiled``.
     """
 
     batch: int
@@ -46,8 +44,7 @@ def forward(setting: Setting) -> Iterator[dict[str, Any]]:
     ideas = [
         Way(batch),
         Way(batch, layout=last),
-        *(Way(batch, layout=layout, how="phased") for layout in ("planes", last)),
-        *(Way(batch, "bf16 weights", layout) for layout in ("planes", last)),
+        Way(batch, "bf16 weights"),
         *(Way(batch, precision, how="repeatable") for precision in ("bf16", "fp32")),
     ]
     if setting.on_cuda:
@@ -57,9 +54,8 @@ def forward(setting: Setting) -> Iterator[dict[str, Any]]:
 
 
 def compiled(setting: Setting) -> Iterator[dict[str, Any]]:
-    """Time what ``torch.compile`` makes of the network; it takes minutes to make it."""
-    batches = (1,) if setting.tiny else (4, 1)
-    yield from timed(setting, [Way(batch, how="compiled") for batch in batches])
+    """Time what ``torch.compile`` makes of the network; making it takes most of a minute."""
+    yield from timed(setting, [Way(1 if setting.tiny else 4, how="compiled")])
 
 
 def timed(setting: Setting, ways: list[Way]) -> Iterator[dict[str, Any]]:
@@ -151,10 +147,6 @@ def ready(way: Way, setting: Setting) -> tuple[nn.Module, list[Tensor]]:
         torch.randn(way.batch, 1, coarse, coarse),
         torch.randn(way.batch, BENCHMARK_CHANNELS, setting.tile, setting.tile),
     ]
-    if way.how == "phased":
-        for module in network.modules():
-            if type(module) is nn.Conv2d and PhasedConv2d.fits(module):
-                module.__class__ = PhasedConv2d
     kept = torch.bfloat16 if way.precision == "bf16 weights" else torch.float32
     layout = torch.channels_last if way.layout == "channels last" else torch.contiguous_format
     network = network.to(setting.device, kept).to(memory_format=layout)

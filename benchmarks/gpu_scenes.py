@@ -54,9 +54,7 @@ def end_to_end(setting: Setting) -> Iterator[dict[str, Any]]:
         for grid in ("the LST's", "another CRS"):
             if grid == "another CRS":
                 move_guides(request)
-            for batch in (BATCH, "auto"):
-                run = replace(request, batch=batch)
-                yield {"guides on": grid, "batch": batch, **whole_run(run, setting, side, bare)}
+            yield {"guides on": grid, **whole_run(request, setting, side, bare)}
 
 
 def whole_run(request: Request, setting: Setting, side: int, bare: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from groklst_cli import __version__
-from groklst_cli.pipeline.predict.ready import keep_fp32
+from groklst_cli.pipeline.predict.ready import keep_fp32, keep_order
 
 ROOT = Path(__file__).parents[1]
 GIB = 2**30
@@ -41,6 +41,7 @@ class Setting:
         """Return the device, set as groklst sets it."""
         device = torch.device(self.device)
         keep_fp32(device)
+        keep_order(device)
         return device
 
     def wait(self) -> None:
