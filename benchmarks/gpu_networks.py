@@ -19,7 +19,7 @@ KELVIN = 5.0
 PROMISED = {"fp32": (0.001, 0.01), "bf16": (0.03, 0.3)}
 """Kelvin, root mean square and largest; ``docs/precision.md`` states them."""
 
-WIDTHS = tomllib.loads((ROOT / "tests" / "networks" / "networks.toml").read_text(encoding="utf-8"))
+WIDTHS = tomllib.loads((ROOT / "tests" / "models" / "networks.toml").read_text(encoding="utf-8"))
 
 
 def networks(setting: Setting) -> Iterator[dict[str, Any]]:

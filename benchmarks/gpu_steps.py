@@ -37,7 +37,7 @@ def doctor(setting: Setting) -> Iterator[Row]:
 
 def gpu_tests(setting: Setting) -> Iterator[Row]:
     """Run the tests that need a GPU; other packages' plugins have no say in them."""
-    where = [str(ROOT / "tests" / "networks" / "test_mocolsk.py")] if setting.tiny else []
+    where = [str(ROOT / "tests" / "models" / "test_mocolsk.py")] if setting.tiny else []
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", *where],
         cwd=ROOT,

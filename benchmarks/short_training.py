@@ -32,7 +32,7 @@ OPTIONS = (
     "--recipe", "local", "-d", "cpu", "--set", "workers=0", "--set", "trend=false",
     "--set", "crop=64", "--set", "batch=2", "--set", "picture_every=0", "--set", f"bands={BANDS}",
 )  # fmt: skip
-TABLE = Path(__file__).parents[1] / "tests" / "networks" / "networks.toml"
+TABLE = Path(__file__).parents[1] / "tests" / "models" / "networks.toml"
 
 
 def groklst(*arguments: object) -> str:

@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 
 from groklst_cli.pipeline.train.fit import fit
 from tests.data.folders import write_groklst
-from tests.pipeline.test_train import tiny
+from tests.pipeline.train.test_fit import tiny
 
 
 @pytest.mark.filterwarnings("ignore:.*fp16 is not supported on CPU")
