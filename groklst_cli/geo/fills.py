@@ -21,7 +21,8 @@ _IMPOSSIBLE: Final = 1e9
 
 _SHARED: Final = 0.02
 _LEAST_PIXELS: Final = 4
-_LEAST_GAP: Final = 2.0  # kelvin
+_LEAST_GAP: Final = 2.0  # kelvin, of 0
+_WIDE_GAP: Final = 30.0  # kelvin, of any other value: a flat lake is not so far from its shore
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ def isolated(summary: Summary) -> list[Fill]:
 def fill_of_lst(summary: Summary) -> Fill | None:
     """Find the fill value of an LST, if there is one.
 
-    A sentinel counts from one standard deviation on. Any other value must be the least, shared by
-    2 % of the pixels, and two standard deviations and 2 K below the next: fills that were scaled
-    with the values are such, as 149 K of Landsat's 0. For 0 one standard deviation is enough.
+    A sentinel counts from one standard deviation on. Any other value must be the least and shared
+    by 2 % of the pixels. 0 must then lie one standard deviation and 2 K below the next, others two
+    and 30 K: fills that were scaled with the values are such, as 149 K of Landsat's 0.
     """
     for fill in isolated(summary):
         if fill.is_sentinel and fill.apart > 1:
             return fill
         shared = fill.share >= _SHARED and summary.low_count >= _LEAST_PIXELS
-        apart = summary.gap_at("low") > _LEAST_GAP and fill.apart > (1 if fill.value == 0 else 2)
+        spreads, kelvin = (1, _LEAST_GAP) if fill.value == 0 else (2, _WIDE_GAP)
+        apart = summary.gap_at("low") > kelvin and fill.apart > spreads
         if fill.end == "low" and shared and apart and summary.spread:
             return fill
     return None

@@ -33,6 +33,7 @@ _SMALL: Final = 2**18  # pixels that are all looked at
 _WINDOWS: Final = 6  # along each side of a larger file
 _SIDE: Final = 64  # of such a window, pixels
 _SHARED: Final = 0.005  # of the pixels have a value that may be a fill
+_LEAST_PIXELS: Final = 16
 _APART: Final = 0.5  # standard deviations from all others, to warn
 _FAR_APART: Final = 1.0  # to refuse
 _FEW: Final = 16  # different values, and fewer, are a mask or classes
@@ -208,12 +209,15 @@ def _harm(fill: Fill, summary: Summary, sample: Sample) -> Literal["refuse", "wa
     """Tell what a value at the end of a range calls for."""
     if fill.is_sentinel and fill.apart > 1:
         return "refuse"
-    if fill.share < _SHARED or fill.apart < _APART or sample.classes.size < _FEW:
+    few = fill.share < _SHARED or fill.share * summary.count < _LEAST_PIXELS
+    if few or fill.apart < _APART or sample.classes.size < _FEW:
         return "none"
     band = sample.band
     low, high = sorted(v * band.scale + band.offset for v in (summary.low, summary.high))
     may_be_index = _INDEX[0] <= low and high <= _INDEX[1]
-    return "refuse" if fill.apart >= _FAR_APART and not may_be_index else "warn"
+    is_usual = fill.value == 0 or (fill.value < 0 <= summary.next_low)  # else it may be a lake
+    harms = is_usual and fill.apart >= _FAR_APART and not may_be_index
+    return "refuse" if harms else "warn"
 
 
 def refuse_palette(source: BandSource, dataset: DatasetReader, band: int) -> None:

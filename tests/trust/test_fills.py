@@ -183,6 +183,27 @@ def test_an_index_of_0_far_from_all_others_is_worth_a_word(tmp_path):
     assert "are exactly 0 and" in doubt
 
 
+@pytest.mark.parametrize("height", [473, 20])
+def test_a_flat_lake_is_worth_a_word_at_most(height, tmp_path):
+    values = np.where(HOLES, height, gradient(3840, 14143)).astype(np.uint16)
+    path = write(tmp_path / "guide.tif", values, FINE)
+    guide = GuideSource(BandSource(str(path)), Grid(UTM, FINE, 40, 48))
+    assert len(guide.doubts()) == 1
+    guide.close()
+    lake = np.where(OUTSIDE, np.float32(285), np.linspace(295, 305, 120).reshape(10, 12))
+    path = write(tmp_path / "lst.tif", lake.astype(np.float32), COARSE)
+    assert LstSource(BandSource(str(path))).units == "K"
+
+
+def test_a_handful_of_pixels_raises_no_doubt(tmp_path):
+    values = np.linspace(287, 313, 16).reshape(4, 4).astype(np.float32)
+    values[0, 0] = 276
+    path = write(tmp_path / "guide.tif", values, FINE)
+    guide = GuideSource(BandSource(str(path)), Grid(UTM, FINE, 4, 4))
+    assert guide.doubts() == []
+    guide.close()
+
+
 def test_ice_at_0_with_colder_and_warmer_neighbours_is_measured(tmp_path):
     ice = np.clip(np.linspace(-2, 12, 120), 0, None).reshape(10, 12).astype(np.float32)
     path = write(tmp_path / "lst.tif", ice, COARSE)
