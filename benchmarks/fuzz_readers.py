@@ -29,7 +29,7 @@ from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.predict.ready import choose, prepare
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import OPTIONS, collect
-from groklst_cli.pipeline.train.state import STATE, load_state, save_state
+from groklst_cli.pipeline.train.run_folder import STATE, load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 

@@ -13,9 +13,11 @@ import torch
 from gpu_setting import Setting
 from train_wait import write_dataset
 
-from groklst_cli.pipeline.train.fit import LAST, Moment, fit
+from groklst_cli.pipeline.train.fit import fit
+from groklst_cli.pipeline.train.log import TrainProgress
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import assemble
+from groklst_cli.pipeline.train.run_folder import LAST
 from groklst_models.checkpoint import load
 
 SCALE = 8
@@ -125,8 +127,8 @@ def in_two_pieces(data: Path, out: Path, setting: Setting, **told: Any) -> dict[
     }
 
 
-def _stop(moment: Moment) -> None:
-    if moment.step == STOPPED:
+def _stop(progress: TrainProgress) -> None:
+    if progress.step == STOPPED:
         signal.raise_signal(signal.SIGINT)
 
 

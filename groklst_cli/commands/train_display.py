@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from groklst_cli.commands import console
-from groklst_cli.pipeline.train.fit import Moment
+from groklst_cli.pipeline.train.log import TrainProgress
 
-Display = tuple[Callable[[str], None], Callable[[Moment], None]]
+Display = tuple[Callable[[str], None], Callable[[TrainProgress], None]]
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def display(*, quiet: bool) -> Iterator[Display]:
     quiet = quiet or int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0
     note = console.Notes(quiet=quiet)
     if quiet:
-        yield note, lambda moment: None
+        yield note, lambda progress: None
     elif not console.stderr.is_terminal:
         yield note, _lines(note)
     else:
@@ -33,32 +33,32 @@ def display(*, quiet: bool) -> Iterator[Display]:
             task = bar.add_task("", total=None)
             yield (
                 note,
-                lambda moment: bar.update(
+                lambda progress: bar.update(
                     task,
-                    completed=moment.step,
-                    total=moment.steps,
-                    description=_describe(moment),
+                    completed=progress.step,
+                    total=progress.steps,
+                    description=_describe(progress),
                 ),
             )
 
 
-def _lines(note: Callable[[str], None]) -> Callable[[Moment], None]:
+def _lines(note: Callable[[str], None]) -> Callable[[TrainProgress], None]:
     """Write a line for each tenth of the run."""
     told = -1
 
-    def watch(moment: Moment) -> None:
+    def watch(progress: TrainProgress) -> None:
         nonlocal told
-        tenth = moment.step * 10 // moment.steps
+        tenth = progress.step * 10 // progress.steps
         if tenth > told:
             told = tenth
-            left = (moment.steps - moment.step) / max(moment.rate, 1e-9)
-            note(f"step {moment.step}/{moment.steps}: {_describe(moment)}; {left:.0f} s left")
+            left = (progress.steps - progress.step) / max(progress.rate, 1e-9)
+            note(f"step {progress.step}/{progress.steps}: {_describe(progress)}; {left:.0f} s left")
 
     return watch
 
 
-def _describe(moment: Moment) -> str:
-    parts = [f"loss {moment.loss:.4f}", f"{moment.rate:.2f} steps/s"]
-    if "rmse" in moment.scores:
-        parts.append(f"validation RMSE {moment.scores['rmse']:.4f} K")
+def _describe(progress: TrainProgress) -> str:
+    parts = [f"loss {progress.loss:.4f}", f"{progress.rate:.2f} steps/s"]
+    if "rmse" in progress.scores:
+        parts.append(f"validation RMSE {progress.scores['rmse']:.4f} K")
     return ", ".join(parts)

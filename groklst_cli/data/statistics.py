@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Moments:
+class RunningStatistics:
     """Mean and standard deviation by pairwise update (Chan, Golub & LeVeque, 1979).
 
     Attributes:

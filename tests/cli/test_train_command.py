@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from groklst_cli.app import app
-from groklst_cli.pipeline.train.state import STATE, load_state
+from groklst_cli.pipeline.train.run_folder import STATE, load_state
 from groklst_models.checkpoint import read_header
 from tests.data.folders import write_groklst, write_scene
 

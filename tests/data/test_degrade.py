@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from groklst_cli.data.degrade import valid_means
-from groklst_cli.data.statistics import Moments
+from groklst_cli.data.statistics import RunningStatistics
 
 
 def test_means_are_of_valid_pixels_and_need_half_of_them():
@@ -17,7 +17,7 @@ def test_means_are_of_valid_pixels_and_need_half_of_them():
 
 def test_moments_of_pieces_are_those_of_the_whole():
     values = np.random.default_rng(0).normal(300, 5, 1000)
-    pieces = Moments()
+    pieces = RunningStatistics()
     for part in np.split(np.append(values, np.nan), [3, 3, 400]):
         pieces.add(part)
     facts = pieces.to_json()
@@ -25,4 +25,4 @@ def test_moments_of_pieces_are_those_of_the_whole():
     assert facts["mean"] == pytest.approx(values.mean())
     assert facts["std"] == pytest.approx(values.std())
     assert (facts["min"], facts["max"]) == (values.min(), values.max())
-    assert Moments().to_json() == {"count": 0}
+    assert RunningStatistics().to_json() == {"count": 0}

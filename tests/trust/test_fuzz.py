@@ -28,7 +28,7 @@ from groklst_cli.geo.opening import open_raster
 from groklst_cli.pipeline.catalogue.entries import import_checkpoint
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.train.recipes import parse_set, read_config
-from groklst_cli.pipeline.train.state import load_state, save_state
+from groklst_cli.pipeline.train.run_folder import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.errors import CheckpointError
 from groklst_models.normalization import BandStatistics, Normalization

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from groklst_cli.errors import InputError
-from groklst_cli.pipeline.train.state import load_state, save_state
+from groklst_cli.pipeline.train.run_folder import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.errors import CheckpointError
 from groklst_models.normalization import BandStatistics, Normalization, groklst_normalization

@@ -20,7 +20,7 @@ from affine import Affine
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.one_scene import Request, downscale
-from groklst_cli.pipeline.train.state import load_state, save_state
+from groklst_cli.pipeline.train.run_folder import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.normalization import Normalization
 from tests.conftest import read

@@ -16,7 +16,7 @@ from groklst_cli.data.patch_files import write_planes, write_scene
 from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, SceneEntry, Split
 from groklst_cli.data.scenes import FACTS
 from groklst_cli.data.splits import Bounds, cut, starts, too_near
-from groklst_cli.data.statistics import Moments
+from groklst_cli.data.statistics import RunningStatistics
 from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.environment import gdal_environment
@@ -260,7 +260,7 @@ def _write_scenes(
     drops = Drops(request.max_nodata)
     entries: list[PatchEntry] = []
     kept_scenes: list[SceneEntry] = []
-    statistics = {name: Moments() for name in ("lst", *bands)}
+    statistics = {name: RunningStatistics() for name in ("lst", *bands)}
     for scene in scenes:
         chosen = _apart(scene.name, windows, drops)
         made = list(_write_patches(scene, chosen, request, folder, statistics))
@@ -371,7 +371,7 @@ def _write_patches(
     windows: Sequence[_Window],
     request: Preparation,
     folder: Path,
-    statistics: Mapping[str, Moments],
+    statistics: Mapping[str, RunningStatistics],
 ) -> Iterator[PatchEntry | None]:
     """Write a scene's patches; None stands for one with too many gaps."""
     for number, window in enumerate(windows):

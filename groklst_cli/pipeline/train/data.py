@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from groklst_cli.data.patches import PatchSource
 from groklst_cli.data.samples import Sample, Sampling, StepBatches, TrainingSamples
 from groklst_cli.data.sources import open_patches
-from groklst_cli.data.statistics import Moments
+from groklst_cli.data.statistics import RunningStatistics
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_models.bands import derivable, derive_known
@@ -85,7 +86,7 @@ def measure(data: TrainData, options: TrainOptions) -> Normalization:
     Raises:
         InputError: If a band holds one value only, or none.
     """
-    moments = {name: Moments() for name in ("", *data.bands)}  # "" stands for the LST
+    moments = {name: RunningStatistics() for name in ("", *data.bands)}  # "" stands for the LST
     for index in range(len(data.train)):
         patch = data.train.read(index)
         moments[""].add(patch.lst)
@@ -110,9 +111,9 @@ def measure(data: TrainData, options: TrainOptions) -> Normalization:
 
 
 def batches(
-    data: TrainData, options: TrainOptions, steps: range, *, rank: int, processes: int, pin: bool
+    data: TrainData, options: TrainOptions, steps: range, fabric: Fabric
 ) -> Iterator[Sample]:
-    """Make the batches of some steps, read ahead by worker processes."""
+    """Make this process's batches of some steps, read ahead by worker processes; on the device."""
     sampling = Sampling(
         seed=options.seed,
         crop=data.crop,
@@ -125,13 +126,16 @@ def batches(
         ahead = {"multiprocessing_context": "spawn", "prefetch_factor": 4}
     loader = DataLoader(
         TrainingSamples(data.train, sampling, cached=options.cached),
-        batch_sampler=StepBatches(steps, options.batch, rank=rank, processes=processes),
+        batch_sampler=StepBatches(
+            steps, options.batch, rank=fabric.global_rank, processes=fabric.world_size
+        ),
         num_workers=options.workers,
         worker_init_fn=_start_worker,
-        pin_memory=pin,
+        pin_memory=fabric.device.type == "cuda",
         **ahead,
     )
-    yield from loader
+    for batch in loader:
+        yield {k: values.to(fabric.device, non_blocking=True) for k, values in batch.items()}
 
 
 def step_seed(options: TrainOptions, step: int, rank: int) -> int:

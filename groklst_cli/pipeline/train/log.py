@@ -1,18 +1,20 @@
-"""What a training run leaves to read: a CSV, TensorBoard's files, pictures."""
+"""How a training run is followed: its pace, its loss, and the logs that it leaves."""
 
 import csv
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
+from groklst_cli.data.samples import Sample
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.durable import whole_file
-from groklst_cli.shown_text import cell, printable
+from groklst_cli.shown_text import cell
 
 LOG: Final = "log.csv"
 
@@ -25,13 +27,57 @@ share of time that no sample was ready."""
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One validation patch to draw; all in kelvin, NaN where there is no value."""
+class TrainProgress:
+    """How far a run is, for whoever watches it.
 
-    name: str
-    coarse: NDArray[np.float32]
-    prediction: NDArray[np.float32]
-    truth: NDArray[np.float32]
+    Attributes:
+        step: Steps done.
+        steps: Steps in all.
+        loss: Mean since the last report.
+        rate: Steps a second since then.
+        scores: The last validation's means over images, empty before the first.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    scores: dict[str, float]
+
+
+class ProgressMeter:
+    """Measures loss and time since the last report."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self._began, self._waited = time.monotonic(), 0.0
+        self._losses: list[Tensor] = []
+
+    def waiting(self, items: Iterator[Sample]) -> Iterator[Sample]:
+        """Hand items on, and time how long each took to come."""
+        while True:
+            asked = time.monotonic()
+            item = next(items, None)
+            self._waited += time.monotonic() - asked
+            if item is None:
+                return
+            yield item
+
+    def add(self, loss: Tensor) -> None:
+        """Count a step."""
+        self._losses.append(loss)
+
+    def mean_loss(self) -> Tensor:
+        """Average the losses; on a GPU this waits for the steps to be done."""
+        return torch.stack(self._losses).mean()
+
+    def pace(self) -> dict[str, float]:
+        """Return steps a second, and the share of time that was spent waiting for samples."""
+        passed = max(time.monotonic() - self._began, 1e-9)
+        return {"steps_per_second": len(self._losses) / passed, "wait": self._waited / passed}
 
 
 class TrainLog:
@@ -79,32 +125,6 @@ class TrainLog:
         if self._board is not None:
             for key, value in values.items():
                 self._board.add_scalar(key, value, step)
-
-
-def draw(panels: Sequence[Panel], picture: Path) -> None:
-    """Draw patches in rows: coarse, prediction and truth on one scale, and the error."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 3.2 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), 4, squeeze=False)
-    for row, panel in zip(axes, panels, strict=True):
-        low, high = (float(v) for v in np.nanpercentile(panel.truth, [1, 99]))
-        error = panel.prediction - panel.truth
-        reach = max(float(np.nanpercentile(np.abs(error), 99)), 1e-3)
-        planes = [panel.coarse, panel.prediction, panel.truth]
-        for axis, plane, title in zip(row, planes, ("", "fine", "truth"), strict=False):
-            drawn = axis.imshow(plane, cmap="inferno", vmin=low, vmax=high, interpolation="none")
-            axis.set_title(title)
-        row[0].set_title(f"{printable(panel.name)}\ncoarse", loc="left", parse_math=False)
-        figure.colorbar(drawn, ax=list(row[:3]), label="LST (K)", shrink=0.8)
-        drawn = row[3].imshow(error, cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="none")
-        row[3].set_title(f"error, RMSE {np.sqrt(np.nanmean(error**2)):.3f} K")
-        figure.colorbar(drawn, ax=row[3], label="K", shrink=0.8)
-        for axis in row:
-            axis.set_axis_off()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(picture) as made:
-        figure.savefig(made, dpi=80, format="png")
 
 
 def _rows_until(path: Path, step: int) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_cli.data.samples import Sample
-from groklst_cli.pipeline.train.run import Run
+from groklst_cli.pipeline.train.training import Training
 from groklst_models.bands import derive_known
 from groklst_models.guidance import coarse_means
 from groklst_models.inputs import network_inputs
@@ -18,20 +18,20 @@ _HUBER: Final = 0.5
 """Spreads of the LST at which the square turns into a line."""
 
 
-def sample_losses(run: Run, batch: Sample) -> Tensor:
+def sample_losses(training: Training, batch: Sample) -> Tensor:
     """Compute ``(B,)`` losses, each over the valid pixels of its own sample."""
-    scale, normalization = run.options.scale, run.normalization
-    guide = derive_known(batch["guide"], run.data.train.bands, run.data.bands)
+    scale, normalization = training.options.scale, training.normalization
+    guide = derive_known(batch["guide"], training.data.train.bands, training.data.bands)
     inputs = network_inputs(normalization, batch["lst"], guide, scale)
-    fine = inputs.complete(run_padded(run.network, inputs.lst, inputs.guide, scale).float())
+    fine = inputs.complete(run_padded(training.network, inputs.lst, inputs.guide, scale).float())
     known = batch["known"].float()
-    if run.options.conserve:
+    if training.options.conserve:
         lst = inputs.spread.standardize(batch["lst"])
         fine = conserve_means(fine, lst, known, scale)
     truth = inputs.spread.standardize(batch["truth"])
     valid = torch.isfinite(truth) & (functional.interpolate(known, scale_factor=scale) > 0)
     error = torch.where(valid, fine - torch.nan_to_num(truth), 0.0)
-    if run.options.loss == "l1":
+    if training.options.loss == "l1":
         values = error.abs() * inputs.spread.std
     else:
         values = functional.smooth_l1_loss(

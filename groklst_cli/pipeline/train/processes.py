@@ -65,6 +65,13 @@ def mean_of_all(fabric: Fabric, value: Tensor) -> Tensor:
     return mean
 
 
+def any_of_all(fabric: Fabric, holds: bool) -> bool:
+    """Tell whether something holds in any process, so that all do the same."""
+    if fabric.world_size == 1:
+        return holds
+    return float(mean_of_all(fabric, torch.tensor(float(holds), device=fabric.device))) > 0
+
+
 def _laid_out() -> tuple[int, int]:
     """Return processes on this node, and nodes."""
     named = os.environ

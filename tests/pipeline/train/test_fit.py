@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from groklst_cli.errors import GroklstError, InputError, OutputExistsError, UsageError
-from groklst_cli.pipeline.train.fit import BEST, LAST, fit, learning_rate
+from groklst_cli.pipeline.train.fit import fit, learning_rate
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import RECIPES, collect
-from groklst_cli.pipeline.train.state import STATE, load_state
+from groklst_cli.pipeline.train.run_folder import BEST, LAST, STATE, load_state
 from groklst_models.checkpoint import load
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError

@@ -1,8 +1,10 @@
-"""A training run in memory, and how it begins: anew, or from a saved state."""
+"""A training in memory: how it begins, what changes step by step, and the checkpoint it makes."""
 
 import math
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
@@ -10,19 +12,22 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from groklst_cli import __version__
 from groklst_cli.errors import UsageError
+from groklst_cli.geo.metrics import Summary
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
-from groklst_models.checkpoint import Header
+from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import Normalization
 
 _BETAS: Final = (0.9, 0.999)
+_SCORES: Final = ("rmse", "mae", "bias", "cc", "rsd")
 
 
 @dataclass
-class Run:
-    """A run in memory; ``state`` is all of it that changes.
+class Training:
+    """A training in memory; ``state`` is all of it that changes.
 
     Attributes:
         options: Of the run.
@@ -47,6 +52,16 @@ class Run:
     step: int = 0
     scores: dict[str, Any] = field(default_factory=dict)
     best: float = math.inf
+
+    @property
+    def folder(self) -> Path:
+        """Where the run's files stand."""
+        return Path(self.options.out)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this is the first of the processes, which writes and speaks for all."""
+        return self.fabric.is_global_zero
 
     @property
     def bare(self) -> nn.Module:
@@ -88,10 +103,63 @@ class Run:
             for kept, buffer in buffers:
                 kept.copy_(buffer)
 
+    def take_scores(self, summary: Summary) -> bool:
+        """Take the scores of a validation, and tell whether they are the best so far."""
+        means = {name: summary.mean[name] for name in _SCORES}
+        told = {name: value for name, value in means.items() if math.isfinite(value)}
+        self.scores = {**told, "rmse_pooled": summary.rmse_pooled, "images": summary.images}
+        self.scores |= {"split": self.options.val_split, "step": self.step}
+        better = means["rmse"] < self.best
+        self.best = min(self.best, means["rmse"])
+        return better
 
-def start(
+    def mean_scores(self) -> dict[str, float]:
+        """Return the last validation's means over images, those that are numbers."""
+        return {name: self.scores[name] for name in _SCORES if name in self.scores}
+
+    def checkpoint(self) -> Checkpoint:
+        """Put the weights, or their running mean, together with all that is needed to use them."""
+        options = self.options
+        told = {key: v for key, v in options.to_json().items() if key not in ("data", "out")}
+        header = Header(
+            network=options.network,
+            scale=options.scale,
+            normalization=self.normalization,
+            arguments=options.arguments,
+            tile=self.data.crop * options.scale,
+            conserve=options.conserve,
+            training={
+                "version": __version__,
+                "torch": str(torch.__version__),
+                "steps": self.step,
+                "options": told,
+                "data": dict(self.data.train.describe()),
+            },
+            scores=self.scores,
+            licence=options.licence,
+        )
+        return Checkpoint(header, self.averaged.state_dict())
+
+    def describe(self) -> Iterator[str]:
+        """Say, for people, what is trained, on what and where."""
+        options, data = self.options, self.data
+        weights = sum(weight.numel() for weight in self.bare.parameters())
+        yield f"network {options.network}: {weights} weights, recipe {options.recipe}"
+        yield (
+            f"data {len(data.train)} patches to train on, {len(data.val)} to validate on; "
+            f"bands {', '.join(data.bands) or 'none'}; crops {data.crop * options.scale}"
+        )
+        if self.step:
+            yield f"resumed at step {self.step} of {options.steps}"
+        if len(data.val) == 0:
+            yield "there is no validation patch: the last checkpoint is the result"
+        processes = self.fabric.world_size
+        yield f"device {self.fabric.device}, {processes} process(es), {options.precision}"
+
+
+def begin(
     options: TrainOptions, data: TrainData, fabric: Fabric, state: dict[str, Any] | None
-) -> Run:
+) -> Training:
     """Build the network and the optimizer, and put a state back if there is one.
 
     Raises:
@@ -115,10 +183,10 @@ def start(
     )
     averaged = deepcopy(network).to(fabric.device) if options.ema else network
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    run = Run(options, data, normalization, fabric, wrapped, averaged, wrapped_optimizer)
+    training = Training(options, data, normalization, fabric, wrapped, averaged, wrapped_optimizer)
     if state is not None:
-        run.restore(state)
-    return run
+        training.restore(state)
+    return training
 
 
 def _normalization(

@@ -1,0 +1,141 @@
+"""The folder of a run: its files, whether a run may begin or go on there, and the saved state."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Final
+
+import torch
+
+from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.geo.durable import whole_file
+from groklst_cli.geo.targets import check_target
+from groklst_cli.pipeline.train.log import LOG
+from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_cli.pipeline.train.recipes import OPTIONS, assemble
+from groklst_models.torch_archive import TorchArchive
+
+STATE: Final = "state.pt"
+BEST: Final = "best.safetensors"
+LAST: Final = "last.safetensors"
+
+_DAMAGE: Final = (
+    UnpicklingError, struct.error, ArithmeticError, AssertionError, AttributeError, EOFError,
+    LookupError, OSError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run came to.
+
+    Attributes:
+        checkpoint: The file to use: the best by validation RMSE, the last without validation.
+        steps: Steps done.
+        scores: Of that checkpoint.
+        seconds: Wall time of this part of the run.
+        speaks: Whether this is the first of the processes, which speaks for all.
+    """
+
+    checkpoint: Path
+    steps: int
+    scores: dict[str, Any]
+    seconds: float
+    speaks: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "steps": self.steps,
+            "scores": self.scores,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def check(options: TrainOptions, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a folder whose files may not be replaced, whoever wrote them.
+
+    Raises:
+        UsageError: If it is a file.
+        OutputExistsError: If there are some, and the run is not to go on with them.
+    """
+    folder = Path(options.out)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; name a folder")
+    if resume or not folder.is_dir():
+        return
+    if (folder / STATE).exists() and not overwrite:
+        raise OutputExistsError(
+            f"{folder} holds a run; add --resume to go on with it, --overwrite to replace it"
+        )
+    for name in (STATE, BEST, LAST, OPTIONS, LOG):
+        check_target(folder / name, overwrite=overwrite)
+
+
+def lay_out(options: TrainOptions, *, resume: bool) -> None:
+    """Make the folder, take away what an earlier run left unless it goes on, and write options."""
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in () if resume else (STATE, BEST, LAST):
+        (folder / name).unlink(missing_ok=True)
+    with whole_file(folder / OPTIONS) as made:
+        made.write_text(options.to_toml(), encoding="utf-8")
+
+
+def state_to_resume(options: TrainOptions) -> dict[str, Any]:
+    """Read the state of the run to go on with, which must have begun with the same options.
+
+    Raises:
+        InputError: If there is none, or it is none of ours.
+        UsageError: If an option that would change the weights is another.
+    """
+    state = load_state(Path(options.out) / STATE)
+    before = assemble(state["options"], start=TrainOptions())
+    changed = options.changed(before)
+    if changed:
+        first = changed[0]
+        raise UsageError(
+            f"the run in {options.out} has {first} = {before.to_json()[first]!r}, not "
+            f"{options.to_json()[first]!r}; resume with the same options ({', '.join(changed)} "
+            "differ), or start anew in another --out"
+        )
+    return state
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a state beside its place and rename it, so that a file of that name is whole.
+
+    Args:
+        state: Tensors, numbers, texts, and lists and dicts of them.
+        path: Where to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as made, open(made, "wb") as opened:
+        torch.save({"format": _FORMAT, **state}, opened)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a state; only tensors and plain data are taken, nothing in the file runs.
+
+    Raises:
+        InputError: If there is none, or it is none of ours.
+    """
+    if not path.exists():
+        raise InputError(
+            f"there is no {path} to resume from; leave out --resume, or name the run with --out"
+        )
+    try:
+        with TorchArchive(path) as archive:
+            archive.check()
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise InputError(f"{path} is no state of this version; start anew")
+    return state
