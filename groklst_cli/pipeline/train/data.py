@@ -39,8 +39,12 @@ class TrainData:
     crop: int
 
 
-def open_data(options: TrainOptions) -> TrainData:
+def open_data(options: TrainOptions, begun_with: tuple[str, ...] | None = None) -> TrainData:
     """Open the training set and check that it holds what the options ask for.
+
+    Args:
+        options: Of the run.
+        begun_with: The bands of a run that goes on, in order; None for a run that begins.
 
     Raises:
         UsageError: If options and data do not fit each other.
@@ -52,7 +56,10 @@ def open_data(options: TrainOptions) -> TrainData:
     val = open_patches(Path(options.data), options.val_split, options.scale)
     if len(train) == 0:
         raise InputError(f"{options.data} has no patch in split {options.train_split!r}")
-    bands = _bands(options, train) if find(options.network).shelf == "guided" else ()
+    if begun_with is not None:
+        bands = _bands_again(begun_with, options, train)
+    else:
+        bands = _bands(options, train) if find(options.network).shelf == "guided" else ()
     smallest = min(train.sides())
     if options.crop > smallest * options.scale:
         raise UsageError(
@@ -65,7 +72,7 @@ def open_data(options: TrainOptions) -> TrainData:
 
 def _bands(options: TrainOptions, source: PatchSource) -> tuple[str, ...]:
     bands = options.bands or source.bands
-    there = (*source.bands, *derivable(source.bands))
+    there = _there(source)
     missing = [name for name in bands if name not in there]
     if missing or not bands:
         raise UsageError(
@@ -78,6 +85,23 @@ def _bands(options: TrainOptions, source: PatchSource) -> tuple[str, ...]:
             "add --band-dropout 0.1, or --set bands=… and prepare with --bands"
         )
     return bands
+
+
+def _bands_again(
+    begun_with: tuple[str, ...], options: TrainOptions, source: PatchSource
+) -> tuple[str, ...]:
+    """Keep a run's bands, whatever their order in the folder that it goes on with."""
+    there = _there(source)
+    if missing := [name for name in begun_with if name not in there]:
+        raise UsageError(
+            f"the run began with bands {', '.join(begun_with)}, and {options.data} lacks "
+            f"{', '.join(missing)}; name a folder of the same patches with --data"
+        )
+    return begun_with
+
+
+def _there(source: PatchSource) -> tuple[str, ...]:
+    return (*source.bands, *derivable(source.bands))
 
 
 def measure(data: TrainData, options: TrainOptions) -> Normalization:

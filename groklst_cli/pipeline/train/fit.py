@@ -55,8 +55,8 @@ def fit(
     """
     began = time.monotonic()
     run_folder.check(options, resume=resume, overwrite=overwrite)
-    data = open_data(options)
     state = run_folder.state_to_resume(options) if resume else None
+    data = open_data(options, run_folder.bands_of(state))
     fabric = launch(options.device, options.precision)
     training = begin(options, data, fabric, state)
     if training.speaks:

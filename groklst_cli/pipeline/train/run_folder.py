@@ -15,6 +15,7 @@ from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.train.log import LOG
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import OPTIONS, assemble
+from groklst_models.normalization import Normalization
 from groklst_models.torch_archive import TorchArchive
 
 STATE: Final = "state.pt"
@@ -105,6 +106,11 @@ def state_to_resume(options: TrainOptions) -> dict[str, Any]:
             "differ), or start anew in another --out"
         )
     return state
+
+
+def bands_of(state: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+    """Name the bands that a state's network was begun with, in order; None without a state."""
+    return None if state is None else Normalization.from_json(state["normalization"]).band_names
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
