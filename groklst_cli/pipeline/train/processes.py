@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from groklst_cli.pipeline.predict.ready import find_device, keep_fp32
@@ -12,7 +13,18 @@ from groklst_models.network_method import Precision
 
 T = TypeVar("T")
 
-_PRECISIONS: Final = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_MIXED: Final = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+class InputsAsTheyAre(MixedPrecision):
+    """Autocast that leaves a network's inputs in fp32, as they are when a scene is computed.
+
+    Fabric's own rounds them, and with them the coarse LST that many networks add to their answer.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        """Return the inputs."""
+        return data
 
 
 def launch(device: str, precision: Precision) -> Fabric:
@@ -30,13 +42,14 @@ def launch(device: str, precision: Precision) -> Fabric:
     processes: Any = local
     if local == 1 and nodes == 1 and chosen.type == "cuda" and chosen.index is not None:
         processes = [chosen.index]
-    plan: Any = _PRECISIONS[precision]
+    mixed: Any = _MIXED.get(precision)
     fabric = Fabric(
         accelerator=chosen.type,
         devices=processes,
         num_nodes=nodes,
         strategy="ddp" if local * nodes > 1 else "auto",
-        precision=plan,
+        precision=None if mixed else "32-true",
+        plugins=InputsAsTheyAre(mixed, chosen.type) if mixed else None,
     )
     fabric.launch()
     return fabric
