@@ -76,7 +76,10 @@ def named_output(first: Path | None, second: Path | None) -> Path | None:
         UsageError: If two are.
     """
     if first is not None and second is not None:
-        raise UsageError(f"two outputs are named, {first} and {second}; name one")
+        raise UsageError(
+            f"two outputs are named, {first} and {second}; name one; each guide takes a -g of its "
+            f"own, as in -g {first}"
+        )
     return first or second
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.opening import BandSource, open_raster
+from groklst_cli.geo.opening import BandSource, files_of, open_raster
 
 LST: Final = "lst.tif"
 CLEAR: Final = "clear.tif"
@@ -138,7 +138,7 @@ class SceneFolder:
             return f"{FACTS} says so"
         try:
             with open_raster(str(guide)) as raster:
-                tags, files = raster.tags(), [guide, *map(Path, raster.files)]
+                tags, files = raster.tags(), [guide, *map(Path, files_of(raster))]
         except GroklstError:
             return None
         if self.reference is not None and any(_same(self.reference, path) for path in files):

@@ -14,10 +14,11 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
+from pyproj.exceptions import ProjError
 
 from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.scenes import SceneFolder, refuse_reference
-from groklst_cli.errors import UsageError
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
@@ -219,6 +220,7 @@ def native_factor(text: str, grid: Grid) -> int:
 
     Raises:
         UsageError: If it is neither, or lies outside 1 … 64 pixels.
+        InputError: If it is in metres, which the CRS cannot be told in.
     """
     if metres := re.fullmatch(r"(\d+(?:\.\d+)?)\s*m", text):
         factor = max(1, round(float(metres[1]) / _pixel_metres(grid)))
@@ -233,7 +235,13 @@ def native_factor(text: str, grid: Grid) -> int:
 
 def _pixel_metres(grid: Grid) -> float:
     """Measure the middle pixel's column step on the ellipsoid."""
-    to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    try:
+        to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
+    except ProjError as error:
+        raise InputError(
+            f"nothing leads from {grid.crs} to metres on the earth; write the resolution as a "
+            "number of pixels, as in --native-resolution 3"
+        ) from error
     row, column = grid.height / 2, grid.width / 2
     ends = [to_degrees.transform(*(grid.transform * (c, row))) for c in (column, column + 1)]
     _, _, metres = Geod(ellps="WGS84").inv(*ends[0], *ends[1])

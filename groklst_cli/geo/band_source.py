@@ -101,6 +101,16 @@ def typed(source: BandSource) -> str:
     return shlex.quote(str(source))
 
 
+def declaring_the_first(source: BandSource) -> str:
+    """Say how a second value can mean "no value" too: the file declares the one already named."""
+    if not isinstance(source.nodata, float):
+        return ""
+    value = _digits(source.nodata)
+    return (
+        f"declare {value} with: rio edit-info --nodata {value} {shlex.quote(source.path)} ; then "
+    )
+
+
 def read_nodata(what: str, text: str) -> Nodata:
     """Read a number, ``nan`` or ``none``.
 

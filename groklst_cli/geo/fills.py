@@ -57,17 +57,17 @@ def isolated(summary: Summary) -> list[Fill]:
 def fill_of_lst(summary: Summary) -> Fill | None:
     """Find the fill value of an LST, if there is one.
 
-    A sentinel counts from one standard deviation on. Any other value must be the least and shared
-    by 2 % of the pixels. 0 must then lie one standard deviation and 2 K below the next, others two
-    and 30 K: fills that were scaled with the values are such, as 149 K of Landsat's 0.
+    A sentinel counts from one standard deviation on. Any other value must be shared by 2 % of the
+    pixels. 0 must then lie one standard deviation and 2 K from the next, others two and 30 K: fills
+    that were scaled with the values are such, as 149 K of Landsat's 0 or 1310.7 of MODIS's 65535.
     """
     for fill in isolated(summary):
         if fill.is_sentinel and fill.apart > 1:
             return fill
-        shared = fill.share >= _SHARED and summary.low_count >= _LEAST_PIXELS
+        shared = fill.share >= max(_SHARED, _LEAST_PIXELS / summary.count)
         spreads, kelvin = (1, _LEAST_GAP) if fill.value == 0 else (2, _WIDE_GAP)
-        apart = summary.gap_at("low") > kelvin and fill.apart > spreads
-        if fill.end == "low" and shared and apart and summary.spread:
+        apart = summary.gap_at(fill.end) > kelvin and fill.apart > spreads
+        if shared and apart and summary.spread:
             return fill
     return None
 

@@ -11,6 +11,7 @@ import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 
 _LEAST_STEP = 1e-12
@@ -146,7 +147,10 @@ class Grid:
         Measured at the middle of the part of ``other`` that this grid covers best, as the root of
         the area's ratio. NaN when no point of ``other`` can be brought into this grid's CRS.
         """
-        ratios = self._ratios(other, 1.0) or self._ratios(other, _SHORT_STEP)
+        try:
+            ratios = self._ratios(other, 1.0) or self._ratios(other, _SHORT_STEP)
+        except ProjError:
+            return math.nan
         return min(ratios)[2] if ratios else math.nan
 
     def _ratios(self, other: "Grid", step: float) -> list[tuple[bool, float, float]]:
@@ -179,7 +183,11 @@ class Grid:
         return ratios
 
     def overlaps(self, other: "Grid") -> bool:
-        """Tell whether any point of a lattice over one grid falls on the other."""
+        """Tell whether any point of a lattice over one grid falls on the other.
+
+        Raises:
+            ProjError: If nothing leads from one CRS to the other.
+        """
         return self._holds_some_of(other) or other._holds_some_of(self)
 
     def copies_over(self, other: "Grid") -> list["Grid"]:

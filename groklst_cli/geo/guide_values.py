@@ -21,7 +21,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window, from_bounds
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.band_source import BandSource, typed
+from groklst_cli.geo.band_source import BandSource, declaring_the_first, typed
 from groklst_cli.geo.classes import one_band_a_class
 from groklst_cli.geo.fills import Fill, isolated
 from groklst_cli.geo.grid import Grid
@@ -43,7 +43,7 @@ _SPARSE: Final = 2.0  # codes leave so much room between them
 _SKIPPING: Final = 0.3  # share of neighbours
 _VANISHING: Final = 0.1  # scale
 _LARGEST: Final = float(np.finfo(np.float32).max)
-_REFLECTANCE: Final = (-0.2, 1.6)
+_REFLECTANCE: Final = (-1.0, 1.6)  # and indices
 _INDEX: Final = (-1.0, 1.5)
 _CLASS_NAMES: Final = re.compile(
     r"(?:^|[^a-z])(?:land_?cover|land_?use|lulc|lucc|lc_?type\d?|class(?:es|ification)?|"
@@ -166,7 +166,7 @@ def _stored(dataset: DatasetReader, band: StoredBand, window: Window) -> NDArray
 
 
 def _refuse_tags_twice(sample: Sample) -> None:
-    """Refuse floats that are reflectance as they stand and next to nothing after their tags."""
+    """Refuse floats that are reflectance or an index, and next to nothing after their tags."""
     band, values = sample.band, sample.values
     low, high = float(values.min()), float(values.max())
     least, most = _REFLECTANCE
@@ -196,6 +196,7 @@ def _fills(sample: Sample) -> list[str]:
         said = (
             f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and all "
             f"others lie apart from it ({fill.others}); if it stands for pixels without a value, "
+            f"{declaring_the_first(sample.source)}"
             f"write -g {typed(replace(sample.source, nodata=float(stored)))}"
         )
         if harm == "refuse":

@@ -4,6 +4,7 @@ import os
 import stat
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from groklst_cli.errors import InputError
+from groklst_cli.errors import GroklstError, InputError
 from groklst_cli.geo.band_source import BandSource as BandSource
 from groklst_cli.geo.companions import refuse_changed
 from groklst_cli.geo.containers import advice_of, placing, setting_crs
@@ -78,6 +79,23 @@ def open_raster(path: str) -> DatasetReader:
         dataset.close()
         raise InputError(f"{path} {problem}")
     return dataset
+
+
+def files_of(dataset: DatasetReader) -> list[str]:
+    """List all files that a dataset's pixels come from, the sources of its sources too.
+
+    GDAL names only those that a VRT itself names, which may be VRTs in turn.
+    """
+    found = dict.fromkeys(dataset.files)
+    waiting = [path for path in found if path != dataset.name]
+    while waiting:
+        path = waiting.pop()
+        if looks_like_vrt(path):
+            with suppress(GroklstError), open_raster(path) as opened:
+                new = [name for name in opened.files if name not in found]
+                found.update(dict.fromkeys(new))
+                waiting += new
+    return list(found)
 
 
 def _refuse_no_file(path: str) -> None:

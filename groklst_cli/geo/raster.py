@@ -13,7 +13,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.band_source import typed
+from groklst_cli.geo.band_source import declaring_the_first, typed
 from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import (
@@ -32,6 +32,9 @@ from groklst_cli.geo.units import CELSIUS_ZERO, Evidence, Units, settle_units, w
 
 _LEAST_SCALE: Final = 0.5
 """Tags of a smaller scale make nearly constant what varies like a temperature as it stands."""
+
+_LARGEST_STEP: Final = 0.05
+"""Whole numbers of a few hundred may be tenths of °C yet to be scaled, but hardly finer steps."""
 
 _LARGEST_SIDE: Final = 2**20
 _LARGEST_AREA: Final = 2**32
@@ -215,9 +218,9 @@ class LstSource:
         return found
 
     def _refuse_tags_twice(self, scaled: Evidence) -> None:
-        """Refuse floats that are temperatures as they stand and no longer are after their tags."""
+        """Refuse values that are temperatures as they stand and no longer are after their tags."""
         band = self._band
-        if not (band.trusts_tags and band.is_float):
+        if not band.trusts_tags:
             return
         low, high = sorted((v - band.offset) / band.scale for v in (scaled.low, scaled.high))
         mean = (scaled.mean - band.offset) / band.scale
@@ -225,9 +228,12 @@ class LstSource:
         fine_after = scaled.is_temperature and abs(band.scale) >= _LEAST_SCALE
         if fine_after or not stored.is_temperature:
             return
+        if not band.is_float and (abs(band.scale) > _LARGEST_STEP or not stored.is_likely("K")):
+            return
+        kind = "floats" if band.is_float else "whole numbers"
         applied, pending = (typed(replace(self._source, scaling=s)) for s in ("none", "tags"))
         raise InputError(
-            f"{self.path} holds floats from {low:.4g} to {high:.4g}, and its tags scale "
+            f"{self.path} holds {kind} from {low:.4g} to {high:.4g}, and its tags scale "
             f"{band.scale:g} and offset {band.offset:g} would make them {scaled.low:.5g} to "
             f"{scaled.high:.5g}; if they are applied already, write "
             f"{applied}, else {pending}"
@@ -241,7 +247,8 @@ class LstSource:
         raise InputError(
             f"{100 * fill.share:.2g} % of the pixels of {self.path} are exactly "
             f"{self._written(fill.value)} and all others lie far from it ({fill.others}); if it "
-            f"stands for pixels without a value, add --src-nodata {self._written(fill.value)}; "
+            f"stands for pixels without a value, {declaring_the_first(self._source)}"
+            f"add --src-nodata {self._written(fill.value)}; "
             "if it was measured, add --src-nodata none"
         )
 

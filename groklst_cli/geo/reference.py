@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
@@ -83,7 +84,14 @@ def bring_reference(
     Raises:
         InputError: If the two lie apart, or the reference is much coarser.
     """
-    if not here.overlaps(there):
+    try:
+        meet = here.overlaps(there)
+    except ProjError as error:
+        raise InputError(
+            f"nothing leads from {here.crs} of {path} to {there.crs} of the prediction; set the "
+            "right CRS with: rio edit-info --crs EPSG:…"
+        ) from error
+    if not meet:
         raise InputError(
             f"{path} covers {_span(here)} in {here.crs}, the prediction {_span(there)} in "
             f"{there.crs}; they must overlap; name a reference of the same place"

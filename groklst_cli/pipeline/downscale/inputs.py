@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from groklst_cli.errors import ChangedError
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.opening import grid_of, open_raster
+from groklst_cli.geo.opening import files_of, grid_of, open_raster
 from groklst_cli.pipeline.downscale.contents import Contents
 from groklst_cli.pipeline.downscale.request import Request
 
@@ -76,10 +76,10 @@ class Inputs:
         named = _states([request.lst.path, *(g.path for g in request.guides), request.model])
         bands = 0
         with open_raster(request.lst.path) as lst:
-            coarse, files = grid_of(lst), list(lst.files)
+            coarse, files = grid_of(lst), files_of(lst)
         for guide in request.guides:
             with open_raster(guide.path) as opened:
-                files += opened.files
+                files += files_of(opened)
                 bands += 1 if guide.band else opened.count
         beside = {path: state for path, state in _states(files).items() if path not in named}
         return cls(named, beside, coarse, bands)

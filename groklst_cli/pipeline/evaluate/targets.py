@@ -7,7 +7,7 @@ from pathlib import Path
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import looks_like_vrt
-from groklst_cli.geo.opening import open_raster
+from groklst_cli.geo.opening import files_of, open_raster
 from groklst_cli.geo.targets import check_target, same_file
 from groklst_cli.pipeline.downscale.inputs import on_disk
 from groklst_cli.pipeline.evaluate.evaluation import Request
@@ -69,7 +69,7 @@ def _read_by(request: Request) -> Iterator[Path]:
 def _with_sources(path: str) -> list[Path]:
     files = [on_disk(path)]
     with suppress(InputError, UsageError), open_raster(path) as opened:  # said when it is read
-        files += map(on_disk, opened.files)
+        files += map(on_disk, files_of(opened))
     return files
 
 
