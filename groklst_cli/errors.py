@@ -42,6 +42,11 @@ class DeviceError(GroklstError, RuntimeError):
     exit_code = 5
 
 
+def words_of(error: BaseException) -> str:
+    """Put what an error says on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Tell whether an error of Python, numpy, torch or the loader means that memory ran out."""
     return (
@@ -53,7 +58,7 @@ def lacks_memory(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException) -> DeviceError:
     """Say that memory ran out, and what to type then."""
-    words = " ".join(str(error).split())[:200] or type(error).__name__
+    words = words_of(error)[:200]
     return DeviceError(
         f"memory ran out ({words}); take --batch 1, a smaller --tile or fewer --jobs"
     )

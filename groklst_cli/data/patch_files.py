@@ -12,7 +12,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
 from groklst_cli.data.patches import SceneEntry
-from groklst_cli.data.truth import SceneTruth, coarsen, sha256
+from groklst_cli.data.truth import SceneTruth, sha256
 from groklst_cli.geo.grid import Grid
 
 FOLDER: Final = "scenes"
@@ -34,7 +34,7 @@ def write_scene(scene: SceneTruth, scale: int, sigma: float, out: Path) -> Scene
         sigma: Standard deviation of the sensor's point spread, fine pixels.
         out: The prepared folder.
     """
-    coarse = coarsen(scene.grid, scale)
+    coarse = scene.grid.coarsen(scale)
     rows, columns = slice(0, coarse.height * scale), slice(0, coarse.width * scale)
     fine = scene.grid.crop(rows, columns)
     files = {"lst": f"{FOLDER}/{scene.name}_lst.tif"}

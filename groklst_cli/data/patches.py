@@ -15,7 +15,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
-from groklst_cli.errors import InputError
+from groklst_cli.errors import InputError, words_of
 from groklst_cli.geo.names import is_text
 
 FORMAT: Final = 1
@@ -330,8 +330,9 @@ class PreparedFolder:
                     )
                 values: NDArray[np.float32] = raster.read(out_dtype="float32")
         except (RasterioError, UnicodeDecodeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path} cannot be read: {reason}; prepare it again") from error
+            raise InputError(
+                f"{path} cannot be read: {words_of(error)}; prepare it again"
+            ) from error
         return values
 
 

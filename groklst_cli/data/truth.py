@@ -5,13 +5,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
@@ -115,7 +114,7 @@ class SceneTruth:
             opened.callback(self._lst.close)
             raw = self._lst.grid
             self._factor = native_factor(native, raw)
-            self.grid = coarsen(raw, self._factor)
+            self.grid = raw.coarsen(self._factor)
             self._clear: GuideSource | None = None
             if files.clear is not None:
                 self._clear = GuideSource(BandSource(str(files.clear)), raw, "nearest")
@@ -205,14 +204,6 @@ class SceneTruth:
             raise UsageError(f"{self.name} has several bands named {twins[0]}; rename a file")
         self.bands = tuple(name for name in names if not wanted or name in wanted)
         self._chosen = [names.index(name) for name in self.bands]
-
-
-def coarsen(grid: Grid, factor: int) -> Grid:
-    """Join ``factor × factor`` pixels; what is left over at the end is cut off."""
-    transform = grid.transform * Affine.scale(factor)
-    return replace(
-        grid, transform=transform, height=grid.height // factor, width=grid.width // factor
-    )
 
 
 def native_factor(text: str, grid: Grid) -> int:

@@ -105,6 +105,12 @@ class Grid:
         fine = Affine(t.a / scale, t.b / scale, t.c, t.d / scale, t.e / scale, t.f)
         return Grid(self.crs, fine, self.height * scale, self.width * scale)
 
+    def coarsen(self, factor: int) -> "Grid":
+        """Join ``factor × factor`` pixels into one; a rest at the ends of rows and columns goes."""
+        t, n = self.transform, factor
+        coarse = Affine(t.a * n, t.b * n, t.c, t.d * n, t.e * n, t.f)
+        return Grid(self.crs, coarse, self.height // n, self.width // n)
+
     def crop(self, rows: slice, columns: slice) -> "Grid":
         """Cut out whole pixels; an untouched edge keeps the transform as it is."""
         transform = self.transform

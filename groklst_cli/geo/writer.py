@@ -17,20 +17,16 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from groklst_cli.errors import GroklstError, UsageError
 from groklst_cli.geo.companions import STATUS_TAG
 from groklst_cli.geo.creation import check_creation
+from groklst_cli.geo.flaws import layout_flaw
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, keeps_bits
 from groklst_cli.geo.targets import Finished, Naming, check_target
 from groklst_cli.geo.units import CELSIUS_ZERO, Units
-
-_FAILURES: Final = (RasterioError, OSError, CPLE_BaseError)
-"""How a disk refuses; rasterio's copy lets GDAL's own errors through as they are."""
 
 _DEFAULTS: Final = {
     "COMPRESS": "DEFLATE",
@@ -118,11 +114,10 @@ class ResultFile:
         self._folder = Path(folder)
         self._pixels, self._next_row = PixelHash(), 0
         try:
-            self._rows = rasterio.open(self._folder / "rows.tif", "w", **self._row_profile())
-        except BaseException as error:
+            with self._refusals():
+                self._rows = rasterio.open(self._folder / "rows.tif", "w", **self._row_profile())
+        except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
-            if isinstance(error, _FAILURES):
-                raise GroklstError(f"{self.path} could not be written: {error}") from error
             raise
         return self
 
@@ -136,7 +131,7 @@ class ResultFile:
             if kind is None and self._finished is None:
                 self._place()
         finally:
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(GroklstError), self._refusals():
                 self._rows.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -156,10 +151,8 @@ class ResultFile:
         stored = self._with_nodata(values)
         self._pixels.add(stored)
         window = Window(0, row, self.grid.width, len(fine))
-        try:
+        with self._refusals():
             self._rows.write(stored, 1, window=window)
-        except _FAILURES as failure:
-            raise GroklstError(f"{self.path} could not be written: {failure}") from failure
 
     def finish(self) -> Finished:
         """Make the file whole under a name of its own, and check it.
@@ -191,7 +184,9 @@ class ResultFile:
             yield
         except GroklstError:  # some are OSErrors too
             raise
-        except _FAILURES as failure:
+        except Exception as failure:
+            if not _is_of_the_disk(failure):
+                raise
             raise GroklstError(f"{self.path} could not be written: {failure}") from failure
 
     def _with_nodata(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -262,11 +257,16 @@ class ResultFile:
                 raise GroklstError(f"{self.path}: GDAL stored {found}, not {self.grid}")
             if result.tags().get(STATUS_TAG) != "complete":
                 raise GroklstError(f"{self.path}: GDAL did not store the file's tags")
-            size = made.stat().st_size
-            for (row, column), _ in result.block_windows(1):
-                where = f"{column}_{row}"
-                offset = result.get_tag_item(f"BLOCK_OFFSET_{where}", dm="TIFF", bidx=1)
-                length = result.get_tag_item(f"BLOCK_SIZE_{where}", dm="TIFF", bidx=1)
-                sparse = offset is None and self._form.creation
-                if not sparse and (not offset or int(offset) + int(length or 0) > size):
-                    raise GroklstError(f"{self.path}: block {where} was not written; disk full?")
+            sparse = bool(self._form.creation)
+            flaw = layout_flaw(result, made.stat().st_size, sparse=sparse)
+            if flaw is not None:
+                raise GroklstError(f"{self.path} {flaw}; disk full?")
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Tell whether an error is the disk's or GDAL's.
+
+    Rasterio lets some of GDAL's own errors through, of classes that it does not publish.
+    """
+    of_rasterio = any(k.__module__.split(".")[0] == "rasterio" for k in type(error).__mro__)
+    return of_rasterio or isinstance(error, OSError)

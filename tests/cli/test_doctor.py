@@ -10,7 +10,7 @@ import pytest
 
 from groklst_cli.pipeline.doctor import checks as doctor
 from groklst_cli.pipeline.doctor import libraries as doctor_libraries
-from groklst_cli.pipeline.doctor.finding import Finding
+from groklst_cli.pipeline.doctor.libraries import Finding
 
 
 def groklst_doctor(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

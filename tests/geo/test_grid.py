@@ -27,6 +27,19 @@ def test_refining_keeps_origin_bounds_and_area(grid, scale):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("scale", [2, 3, 4, 7])
+def test_coarsening_undoes_refining_and_leaves_out_what_fills_no_pixel(grid, scale):
+    fine = grid.refine(scale)
+    assert fine.coarsen(scale).shape == grid.shape
+    assert fine.coarsen(scale).transform.almost_equals(grid.transform, precision=1e-9)
+    coarse = grid.coarsen(scale)
+    assert coarse.shape == (20 // scale, 30 // scale)
+    assert coarse.transform == grid.transform * Affine.scale(scale)
+    assert coarse.offset_of(coarse) == (0, 0)
+    assert grid.coarsen(1) == grid
+
+
+@pytest.mark.parametrize("grid", GRIDS)
 def test_cropping_moves_the_origin_by_whole_pixels(grid):
     part = grid.crop(slice(3, 9), slice(5, 25))
     assert part.shape == (6, 20)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.geo.drivers import DRIVERS
-from groklst_cli.pipeline.doctor.finding import Finding
-from groklst_cli.pipeline.doctor.libraries import check_libraries, check_program, library
+from groklst_cli.pipeline.doctor.libraries import Finding, check_libraries, check_program, library
 
 _NEEDED: Final = ("GTiff", "COG", "VRT", "MEM")
 _LEAST_SPACE: Final = 2 * 2**30

@@ -1,21 +1,41 @@
-"""The doctor's look at groklst itself and the libraries that it stands on."""
+"""What a check of the doctor's finds, and its look at groklst and the libraries it stands on."""
 
 import re
 import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from groklst_cli import __version__
-from groklst_cli.pipeline.doctor.finding import Finding
+from groklst_cli.errors import words_of
 
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\d.]+)(?:.*extra == .(\w+))?")
 _LACKING: Final = re.compile(r"(\S+\.so[.\d]*): cannot open")
 _MODULES: Final = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric"}
 _OPTIONAL: Final = {"dask": "--workers and --scheduler", "tensorboard": "train's event files"}
+
+State = Literal["ok", "warning", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        about: What was looked at, a word or two.
+        state: ``wrong`` keeps groklst from working, ``warning`` may surprise.
+        found: What is there.
+        mend: What to type or do, where something is to be mended.
+    """
+
+    about: str
+    state: State
+    found: str
+    mend: str = ""
 
 
 def check_program() -> Iterator[Finding]:
@@ -68,7 +88,7 @@ def _problem_of(name: str, least: str, *, optional: bool) -> Finding | None:
         mend = f"pip install --force-reinstall '{name}>={least}'"
         if lacking := _LACKING.search(str(error)):
             mend += f"; if it stays, install the system's package that holds {lacking[1]}"
-        return Finding(name, "wrong", f"{found} cannot be imported: {_line(error)}", mend)
+        return Finding(name, "wrong", f"{found} cannot be imported: {words_of(error)}", mend)
     return None
 
 
@@ -94,7 +114,3 @@ def library(name: str) -> Any:
         return import_module(name)
     except (ImportError, OSError, ValueError):
         return None
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -15,6 +15,8 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
 
+from groklst_cli.errors import words_of
+
 _POINT: Final = (500_000.0, 4_427_757.218739)  # EPSG:32647, metres
 _PLACE: Final = (99.0, 40.0)  # the same, degrees east and north
 _NEAR: Final = 1e-6  # degrees; a tenth of a metre
@@ -33,7 +35,7 @@ def misplaced() -> str:
         ours = (xs[0], ys[0])
         theirs = Transformer.from_crs(32647, 4326, always_xy=True).transform(*_POINT)
     except (RasterioError, CRSError, ProjError, OSError) as error:
-        return " ".join(str(error).split())
+        return words_of(error)
     for library, found in (("rasterio", ours), ("pyproj", theirs)):
         if max(abs(a - b) for a, b in zip(found, _PLACE, strict=True)) > _NEAR:
             return f"{library} puts {_POINT} of EPSG:32647 at {found}, not at {_PLACE}"
@@ -56,7 +58,7 @@ def try_downscale() -> tuple[str, float]:
             with rasterio.open(folder / "fine.tif") as result:
                 fine = result.read(1)
         except (RasterioError, CRSError, OSError) as error:
-            return " ".join(str(error).split()), time.monotonic() - began
+            return words_of(error), time.monotonic() - began
         except subprocess.TimeoutExpired:
             return f"it was not done after {_SECONDS} s", time.monotonic() - began
     means = fine.reshape(_SIDE, _SCALE, _SIDE, _SCALE).mean((1, 3))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from groklst_cli.errors import OutputExistsError
 from groklst_cli.geo.companions import flaw_beside
-from groklst_cli.geo.pixel_hash import find_flaw, is_of
+from groklst_cli.geo.flaws import find_flaw, is_of
 from groklst_cli.pipeline.downscale.job import Job
 from groklst_cli.pipeline.downscale.request import Request
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from groklst_cli.errors import GroklstError, lacks_memory
+from groklst_cli.errors import GroklstError, lacks_memory, words_of
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ def exit_code(error: Exception) -> int:
 
 def in_one_line(error: Exception) -> str:
     """Say what an error says in one line, led by its kind where it is not one of ours."""
-    line = " ".join(str(error).split())
+    line = words_of(error)
     if isinstance(error, GroklstError):
         return line
     if isinstance(error, MemoryError):
-        return line or "out of memory"
-    return f"{type(error).__name__}: {line}"
+        return line if str(error) else "out of memory"
+    return f"{type(error).__name__}: {line}" if str(error) else line

@@ -91,7 +91,7 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol, work: Path) -> Case:
     seen = gaussian_mean(truth, protocol.psf_sigma * scale).astype(np.float32)
     coarse = block_means(seen, scale).astype(np.float32)
     path = work / f"{scene.name}.tif"
-    _write(path, coarse, _coarsened(grid, native * scale))
+    _write(path, coarse, grid.coarsen(native * scale))
     guides = scene.without(protocol.not_guides).guide_sources
     lst = BandSource(str(path))
     return Case(scene.name, lst, guides, scale, coarse, _known(truth, coarse))
@@ -164,12 +164,6 @@ def _read_clear(path: Path, grid: Grid) -> NDArray[np.float32]:
         return values
     finally:
         clear.close()
-
-
-def _coarsened(grid: Grid, factor: int) -> Grid:
-    """Join ``factor × factor`` pixels; a rest at the lower and right edge is cut off."""
-    rows, columns = (size // factor for size in grid.shape)
-    return Grid(grid.crs, grid.transform * Affine.scale(factor), rows, columns)
 
 
 def _write(path: Path, values: NDArray[np.float32], grid: Grid, bands: Sequence[str] = ()) -> None:

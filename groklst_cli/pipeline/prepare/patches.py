@@ -17,7 +17,7 @@ from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, Sce
 from groklst_cli.data.scenes import FACTS
 from groklst_cli.data.splits import Bounds, cut, starts, too_near
 from groklst_cli.data.statistics import RunningStatistics
-from groklst_cli.data.truth import SceneFiles, SceneTruth, coarsen, sha256
+from groklst_cli.data.truth import SceneFiles, SceneTruth, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
@@ -395,7 +395,7 @@ def _write_patches(
                 continue
             files[kind] = f"{window.split}/{name}_{kind}.tif"
             names = scene.bands if kind == "guide" else (kind,)
-            here = coarsen(grid, request.scale) if kind == "lst" else grid
+            here = grid.coarsen(request.scale) if kind == "lst" else grid
             write_planes(folder / files[kind], planes, names, here)
             hashes[kind] = sha256(folder / files[kind])
         place = {

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.errors import InputError, OutputExistsError, UsageError, words_of
 from groklst_cli.geo.durable import whole_file
 from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.train.log import LOG
@@ -27,6 +27,7 @@ _DAMAGE: Final = (
     LookupError, OSError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 """What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
+_NOT_PLAIN: Final = "it is damaged, or holds more than tensors and plain data"
 _FORMAT: Final = 1
 
 
@@ -140,7 +141,7 @@ def load_state(path: Path) -> dict[str, Any]:
             archive.check()
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _NOT_PLAIN if isinstance(error, UnpicklingError) else words_of(error)
         raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
         raise InputError(f"{path} is no state of this version; start anew")

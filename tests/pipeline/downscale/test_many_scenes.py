@@ -10,8 +10,9 @@ import rasterio
 from affine import Affine
 
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.geo.flaws import find_flaw
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, find_flaw
+from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash
 from groklst_cli.pipeline.downscale import many_scenes as many
 from groklst_cli.pipeline.downscale.many_scenes import downscale_many
 from groklst_cli.pipeline.downscale.one_scene import Request, downscale
