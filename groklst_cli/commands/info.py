@@ -9,6 +9,14 @@ from groklst_cli.commands import options
 
 def info(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Rasters or checkpoints.")],
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Say whether files that groklst wrote are still whole: tags, layout, every pixel, "
+            "every weight.",
+        ),
+    ] = False,
     online: options.Online = False,
     json: options.Json = False,
 ) -> None:
@@ -17,6 +25,9 @@ def info(
     from groklst_cli.geo.environment import gdal_environment
     from groklst_cli.pipeline.catalogue.entries import explain
 
+    if check:
+        _check(files, json=json)
+        return
     with gdal_environment(online=online):
         found = [explain(text) for text in files]
     if json:
@@ -24,3 +35,24 @@ def info(
         return
     for facts in found:
         console.print_fields(facts)
+
+
+def _check(files: list[str], *, json: bool) -> None:
+    """Print what is wrong with each file, or that nothing is.
+
+    Raises:
+        InputError: If something is wrong with one.
+    """
+    from groklst_cli.commands import console
+    from groklst_cli.geo.environment import gdal_environment
+    from groklst_cli.pipeline.catalogue.checks import check, refuse_flawed
+
+    with gdal_environment():
+        found = {text: check(text) for text in files}
+    if json:
+        rows = [{"file": text, "whole": not flaw, "flaw": flaw} for text, flaw in found.items()]
+        console.print_json(rows)
+    else:
+        for text, flaw in found.items():
+            console.stdout.print(f"{text}: {flaw or 'whole'}")
+    refuse_flawed(found)

@@ -37,7 +37,7 @@ def is_of(path: Path, job: str) -> bool:
 def find_flaw(path: Path, job: str | None = None) -> str | None:
     """Say what keeps a file from being a whole and unchanged result; None if nothing.
 
-    Its tags, its layout, all its pixels and what stands beside it are looked at, in this order.
+    Its tags, its blocks, all its pixels, its layout and what stands beside it are looked at.
 
     Args:
         path: The file, which exists.
@@ -45,35 +45,33 @@ def find_flaw(path: Path, job: str | None = None) -> str | None:
     """
     try:
         with read_alone(), rasterio.open(path, driver="GTiff") as found:
-            flaw = _flaw_of_tags(found, job) or layout_flaw(found, path.stat().st_size)
+            flaw = _flaw_of_tags(found, job) or block_flaw(found, path.stat().st_size)
             if flaw is not None:
                 return flaw
             pixels, span = _read_through(found)
             if found.tags()[PIXELS_TAG] != pixels:
                 return f"its pixels are not those of {PIXELS_TAG}"
+            if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL takes it away then
+                return "was changed in place, and has lost the layout of a cloud-optimised GeoTIFF"
         return flaw_beside(path, span)
     except (RasterioError, UnicodeDecodeError, OSError) as error:
         return f"cannot be read: {words_of(error)}"
 
 
-def layout_flaw(dataset: DatasetReader, size: int, *, sparse: bool = True) -> str | None:
-    """Say what keeps a GeoTIFF from being cloud-optimised and whole; None if nothing.
-
-    GDAL takes its mark of the layout away when a file is changed in place. A block that is not
-    there at all holds nodata only; one that reaches beyond the file was cut off.
+def block_flaw(dataset: DatasetReader, size: int, *, sparse: bool = True) -> str | None:
+    """Say which block, of the raster or an overview, is not whole; None if all are.
 
     Args:
         dataset: The file.
         size: Its bytes.
-        sparse: Whether a block may be left out.
+        sparse: Whether a block of nodata may be left out.
     """
-    if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
-        return "has lost the layout of a cloud-optimised GeoTIFF, as by a change in place"
-    for name, end in _block_ends(dataset):
-        if not (end or sparse):
-            return f"lacks block {name}"
-        if end > size:
-            return f"is cut off: block {name} ends at byte {end}, the file at {size}"
+    for level in range(1 + len(dataset.overviews(1))):
+        for name, end in _block_ends(dataset, level):
+            if not (end or sparse or level):
+                return f"lacks block {name}"
+            if end > size:
+                return f"is cut off: block {name} ends at byte {end}, the file at {size}"
     return None
 
 
@@ -101,21 +99,22 @@ def _read_through(dataset: DatasetReader) -> tuple[str, tuple[float, float]]:
     return str(pixels), (low, high)
 
 
-def _block_ends(dataset: DatasetReader) -> Iterator[tuple[str, int]]:
-    """Yield the blocks that are stored, of the raster and its overviews, and where each ends."""
-    high, wide = dataset.block_shapes[0]
-    for level, factor in enumerate((1, *dataset.overviews(1))):
-        name = "" if level == 0 else f" of the overview by {factor}"
-        for row in range(-(-dataset.height // (factor * high))):
-            for column in range(-(-dataset.width // (factor * wide))):
-                start, length = (
-                    _block_fact(dataset, f"BLOCK_{fact}_{column}_{row}", level)
-                    for fact in ("OFFSET", "SIZE")
-                )
-                yield f"{column}_{row}{name}", start + length
+def _block_ends(dataset: DatasetReader, level: int) -> Iterator[tuple[str, int]]:
+    """Yield the blocks of a level and the byte after each; 0 where one is not stored.
 
+    Args:
+        dataset: The file.
+        level: 0 for the raster, from 1 for its overviews.
+    """
+    overview = level - 1 if level else None
+    factor = dataset.overviews(1)[level - 1] if level else 1
+    high, wide = (factor * side for side in dataset.block_shapes[0])
 
-def _block_fact(dataset: DatasetReader, key: str, level: int) -> int:
-    """Read where a block of a level is, or how long; 0 if it is not stored."""
-    overview = None if level == 0 else level - 1
-    return int(dataset.get_tag_item(key, dm="TIFF", bidx=1, ovr=overview) or 0)
+    def fact(key: str, block: str) -> int:
+        return int(dataset.get_tag_item(f"BLOCK_{key}_{block}", "TIFF", 1, overview) or 0)
+
+    for row in range(-(-dataset.height // high)):
+        for column in range(-(-dataset.width // wide)):
+            block = f"{column}_{row}"
+            name = f"{block} of the overview by {factor}" if level else block
+            yield name, fact("OFFSET", block) + fact("SIZE", block)

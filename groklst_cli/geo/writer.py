@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from groklst_cli.errors import GroklstError, UsageError
 from groklst_cli.geo.companions import STATUS_TAG
 from groklst_cli.geo.creation import check_creation
-from groklst_cli.geo.flaws import layout_flaw
+from groklst_cli.geo.flaws import block_flaw
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, keeps_bits
 from groklst_cli.geo.targets import Finished, Naming, check_target
@@ -258,9 +258,9 @@ class ResultFile:
             if result.tags().get(STATUS_TAG) != "complete":
                 raise GroklstError(f"{self.path}: GDAL did not store the file's tags")
             sparse = bool(self._form.creation)
-            flaw = layout_flaw(result, made.stat().st_size, sparse=sparse)
+            flaw = block_flaw(result, made.stat().st_size, sparse=sparse)
             if flaw is not None:
-                raise GroklstError(f"{self.path} {flaw}; disk full?")
+                raise GroklstError(f"{self.path} was not written whole: it {flaw}; disk full?")
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalizati
 from groklst_models.registry import REGISTRY, find
 from groklst_models.toolkit import import_toolkit
 
-_SUFFIX: Final = ".safetensors"
+SUFFIX: Final = ".safetensors"
 
 
 def list_methods() -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def explain(text: str) -> dict[str, Any]:
     Raises:
         InputError: If it is neither.
     """
-    if text.endswith(_SUFFIX):
+    if text.endswith(SUFFIX):
         return _checkpoint(Path(text))
     with gdal_environment():
         return _raster(BandSource.parse(text))
@@ -68,8 +68,8 @@ def import_checkpoint(
     """
     spare([output], [toolkit])
     check_target(output, overwrite=overwrite)
-    if output.suffix != _SUFFIX:
-        raise UsageError(f"{output} is to be a checkpoint; let its name end in {_SUFFIX}")
+    if output.suffix != SUFFIX:
+        raise UsageError(f"{output} is to be a checkpoint; let its name end in {SUFFIX}")
     trained = [name for name in REGISTRY if find(name).needs_weights]
     if network not in trained:
         raise UsageError(f"--model {network} is none of {', '.join(trained)}")
@@ -95,7 +95,7 @@ def _method(name: str) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
-    header = _checked(path)
+    header = read_checked(path)
     bands = header.normalization.band_names
     given = [name for name in bands if name not in derivable([b for b in bands if b != name])]
     guides = " ".join(f"--guide {name}=FILE" for name in given)
@@ -107,7 +107,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
-def _checked(path: Path) -> Header:
+def read_checked(path: Path) -> Header:
     """Read a checkpoint and all that a run would meet in it; return what it says.
 
     Raises:

@@ -1,0 +1,44 @@
+"""Whether files that groklst wrote are still whole: ``groklst info --check``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from groklst_cli.errors import GroklstError, InputError, words_of
+from groklst_cli.geo.flaws import find_flaw
+from groklst_cli.pipeline.catalogue.entries import SUFFIX, read_checked
+
+
+def check(text: str) -> str | None:
+    """Say what is wrong with a result or a checkpoint; None if nothing is.
+
+    Args:
+        text: The file's name.
+    """
+    path = Path(text)
+    if not os.path.isfile(path):
+        return "is no file here; name a GeoTIFF or a checkpoint that groklst wrote"
+    if path.suffix != SUFFIX:
+        return find_flaw(path)
+    try:
+        read_checked(path)
+    except GroklstError as error:
+        return words_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+    return None
+
+
+def refuse_flawed(found: Mapping[str, str | None]) -> None:
+    """Say of how many files something is wrong, and of the first what.
+
+    Args:
+        found: What `check` says, by file.
+
+    Raises:
+        InputError: If something is wrong with one.
+    """
+    flaws = [f"{text} {flaw}" for text, flaw in found.items() if flaw]
+    if flaws:
+        raise InputError(
+            f"{len(flaws)} of {len(found)} files are not whole: {flaws[0]}; make it again, as by "
+            "the command that made it with --overwrite"
+        )
