@@ -143,10 +143,19 @@ class TrainOptions:
         lines += ["", "[arguments]", *(f"{key} = {_toml(v)}" for key, v in arguments.items())]
         return "\n".join(lines) + "\n"
 
-    def changed(self, other: "TrainOptions") -> list[str]:
-        """Name what differs from another run and would change the weights."""
-        mine, theirs = self.to_json(), other.to_json()
-        return [key for key in mine if key not in _FREE and mine[key] != theirs[key]]
+    def changed(self, before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Name what differs from another run and would change the weights.
+
+        Args:
+            before: Options of that run as plain data; one that is not there had its default.
+
+        Returns:
+            By option, the value before and now; None where there is no such option now.
+        """
+        now = self.to_json()
+        then = {**TrainOptions().to_json(), **before}
+        pairs = {key: (then[key], now.get(key)) for key in then if key not in _FREE}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
     def _demand(self, name: str, holds: bool, what: str) -> None:
         if not holds:

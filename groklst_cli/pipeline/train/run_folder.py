@@ -14,7 +14,7 @@ from groklst_cli.geo.durable import whole_file
 from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.train.log import LOG
 from groklst_cli.pipeline.train.options import TrainOptions
-from groklst_cli.pipeline.train.recipes import OPTIONS, assemble
+from groklst_cli.pipeline.train.recipes import OPTIONS
 from groklst_models.normalization import Normalization
 from groklst_models.torch_archive import TorchArchive
 
@@ -97,14 +97,12 @@ def state_to_resume(options: TrainOptions) -> dict[str, Any]:
         UsageError: If an option that would change the weights is another.
     """
     state = load_state(Path(options.out) / STATE)
-    before = assemble(state["options"], start=TrainOptions())
-    changed = options.changed(before)
+    changed = options.changed(state["options"])
     if changed:
-        first = changed[0]
+        first, (before, now) = next(iter(changed.items()))
         raise UsageError(
-            f"the run in {options.out} has {first} = {before.to_json()[first]!r}, not "
-            f"{options.to_json()[first]!r}; resume with the same options ({', '.join(changed)} "
-            "differ), or start anew in another --out"
+            f"the run in {options.out} has {first} = {before!r}, not {now!r}; resume with the same "
+            f"options ({', '.join(changed)} differ), or start anew in another --out"
         )
     return state
 

@@ -187,6 +187,18 @@ def test_other_options_are_refused_when_resuming(dataset, tmp_path):
         fit(replace(options, out=str(tmp_path / "none")), resume=True)
 
 
+@pytest.mark.parametrize(
+    ("before", "changed"),
+    [
+        ({}, {"batch": (4, 8)}),
+        ({"batch": 8, "device": "cuda", "out": "there"}, {}),
+        ({"batch": 8, "gone": 1}, {"gone": (1, None)}),
+    ],
+)
+def test_options_of_an_older_or_newer_version_are_compared_too(before, changed):
+    assert TrainOptions(batch=8).changed(before) == changed
+
+
 def test_a_state_that_would_run_something_is_refused(tmp_path):
     torch.save({"format": 1, "step": os.system}, tmp_path / STATE)
     with pytest.raises(InputError, match="cannot be read as a state"):
