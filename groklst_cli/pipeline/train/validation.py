@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from groklst_cli.data.samples import WholePatches
+from groklst_cli.data.samples import Sample, WholePatches
 from groklst_cli.geo.conserve import block_means, smooth_field
 from groklst_cli.geo.durable import whole_file
 from groklst_cli.geo.metrics import Scores, Summary
@@ -64,9 +64,7 @@ def spread_factor(training: Training) -> float | None:
     errors = spreads = 0.0
     for index in range(0, len(patches), max(1, len(patches) // _PANELS)):
         sample = patches[index]
-        guide = sample["guide"][None] if method.uses_guide else None
-        tiles = Tiles(sample["lst"][None], guide, (0,), (0,))
-        answers = torch.stack(list(turned_answers(method, tiles)))[:, 0]
+        answers = torch.stack(list(turned_answers(method, _tile(sample, method))))[:, 0]
         error = _predict(method, patches, index, conserve=training.options.conserve)
         off = torch.from_numpy(error.prediction - error.truth)
         known = torch.isfinite(off)
@@ -123,15 +121,15 @@ def _method(training: Training) -> NetworkMethod:
 
 def _predict(method: NetworkMethod, patches: WholePatches, index: int, *, conserve: bool) -> Panel:
     sample = patches[index]
-    guide = sample["guide"][None] if method.uses_guide else None
-    fine = method.predict(Tiles(sample["lst"][None], guide, (0,), (0,)))[0, 0].numpy()
+    fine = method.predict(_tile(sample, method))[0, 0].numpy()
     coarse = torch.where(sample["known"], sample["lst"], torch.nan)[0].numpy()
     if conserve:
         fine = fine + smooth_field(coarse - block_means(fine, method.scale), method.scale)
-    gaps = _repeat(np.isnan(coarse), method.scale)
+    gaps = np.isnan(coarse).repeat(method.scale, axis=0).repeat(method.scale, axis=1)
     prediction = np.where(gaps, np.float32(np.nan), fine)
     return Panel(patches.name(index), coarse, prediction, sample["truth"][0].numpy())
 
 
-def _repeat(mask: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
-    return mask.repeat(scale, axis=0).repeat(scale, axis=1)
+def _tile(sample: Sample, method: NetworkMethod) -> Tiles:
+    guide = sample["guide"][None] if method.uses_guide else None
+    return Tiles(sample["lst"][None], guide, (0,), (0,))
