@@ -12,8 +12,18 @@ from rasterio.crs import CRS
 
 torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
 UTM = CRS.from_epsg(32647)
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+"""Real scenes and specifications that lie beside the checkout, where they do: ``scenes`` marks
+tests that read them."""
 WriteRaster = Callable[..., str]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose folders beside the checkout are not there."""
+    for marker in item.iter_markers("scenes"):
+        for folder in marker.args or ("data/scenes",):
+            if not (SHARED / folder).is_dir():
+                pytest.skip(f"{folder} is not in {SHARED}, beside the checkout")
 
 
 @pytest.fixture
@@ -77,14 +87,6 @@ def write_raster(tmp_path: Path) -> WriteRaster:
         return str(path)
 
     return write
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The folder of real scenes, where there is one."""
-    if not (SHARED / "data" / "scenes").is_dir():
-        pytest.skip("the real scenes (../shared/data) are not here")
-    return SHARED
 
 
 def plane(transform: Affine, height: int, width: int, a: float, b: float) -> np.ndarray:

@@ -1,7 +1,6 @@
 import json
 import math
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from groklst_models.guided.mocolsk import MoCoLSKNet, convolve_each, from_toolkit_key
+from tests.conftest import SHARED
 
-SPEC = Path(__file__).resolve().parents[2].parent / "shared" / "spec"
+SPEC = SHARED / "spec"
 PARAMETERS = {2: 20_011_833, 4: 25_430_841, 8: 40_913_721}
 MEAN, DEVIATION = 282.51, 14.59  # kelvin, of the reference's LST
 
-needs_spec = pytest.mark.skipif(not SPEC.is_dir(), reason=f"the specification is not at {SPEC}")
+needs_spec = pytest.mark.scenes("spec")
 
 
 def published(scale: int) -> MoCoLSKNet:

@@ -1,7 +1,5 @@
 """Every network can learn one real patch by heart; ``-s`` prints the table."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import rasterio
@@ -14,16 +12,14 @@ from groklst_cli.data.degrade import valid_means
 from groklst_models.blocks.upsample import bicubic
 from groklst_models.padding import run_padded
 from groklst_models.registry import build
+from tests.conftest import SHARED
 from tests.models.toy_networks import NETWORKS, TABLE, is_guided
 
-SCENE = Path(__file__).resolve().parents[2].parent / "shared/data/scenes/talca_l7_20130215"
+SCENE = SHARED / "data/scenes/talca_l7_20130215"
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
 SCALE, SIDE, STEPS, RATE = 4, 64, 200, 1e-3
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not SCENE.is_dir(), reason=f"the real scenes are not at {SCENE}"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.scenes]
 
 
 @pytest.fixture(scope="module")

@@ -131,9 +131,17 @@ _WORDS: Final[dict[type[Any], str]] = {
 _KINDS: Final = {kind.kind: kind for kind in (WaldProtocol, CrossSensorProtocol)}
 
 
-def packaged() -> dict[str, str]:
-    """Return the text of the protocols that come with the project, by name."""
-    folder = files("groklst_cli").joinpath("protocols")
+_FACTS: Final = {"native": "aggregate_first_by", "left_out": "left_out"}
+"""What a protocol states by scene, and what a table of scenes and ``scene.json`` call it."""
+
+
+def packaged(*below: str) -> dict[str, str]:
+    """Return the text of what comes with the project, by name.
+
+    Args:
+        below: Folders below that of the protocols: ``scenes`` holds the tables of scenes.
+    """
+    folder = files("groklst_cli").joinpath("protocols", *below)
     found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
     return {
         entry.name.removesuffix(".toml"): entry.read_text("utf-8")
@@ -177,6 +185,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
         raise InputError(f"{name}: kind is {kind!r}, not {' or '.join(_KINDS)}; write kind = …")
     known = fields(_KINDS[kind])
     names = [f.name for f in known]
+    facts = _with_scenes(facts, names, name)
     unknown = [key for key in facts if key not in names]
     needed = [f.name for f in known if f.default is MISSING and f.default_factory is MISSING]
     missing = [key for key in needed if key not in facts]
@@ -184,12 +193,41 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
         raise InputError(
             f"{name}: {' and '.join(unknown) or 'nothing'} is unknown, "
             f"{' and '.join(missing) or 'nothing'} is missing; "
-            f"a {kind} protocol takes {', '.join(names)}"
+            f"a {kind} protocol takes {', '.join(names)}, scenes"
         )
     try:
         return _KINDS[kind](**{key: _frozen(value) for key, value in facts.items()})
     except ValueError as error:
         raise InputError(f"{name}: {error}; mend that value") from error
+
+
+def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str, Any]:
+    """Add what the table of scenes that a protocol names knows; the protocol's own word counts.
+
+    Args:
+        facts: What the protocol states.
+        names: What one of its kind can state.
+        name: The protocol's.
+
+    Raises:
+        InputError: If it names no such table.
+    """
+    own = {key: value for key, value in facts.items() if key != "scenes"}
+    if own == facts:
+        return facts
+    tables, named = packaged("scenes"), facts["scenes"]
+    if not isinstance(named, str) or named not in tables:
+        raise InputError(
+            f"{name}: scenes is {named!r:.80}, not {' or '.join(tables)}; facts of your own scenes "
+            "belong into their scene.json"
+        )
+    table = tomllib.loads(tables[named])
+    for key, word in _FACTS.items():
+        told = {scene: known[word] for scene, known in table.items() if word in known}
+        stated = own.get(key, {})
+        if key in names and isinstance(stated, dict):
+            own[key] = told | stated
+    return own
 
 
 def _frozen(value: Any) -> Any:

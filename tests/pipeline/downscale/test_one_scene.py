@@ -25,7 +25,7 @@ from groklst_models.contract import Method
 from groklst_models.fitted.ridge import Ridge
 from groklst_models.network_method import NetworkMethod
 from groklst_models.normalization import BandStatistics, Normalization
-from tests.conftest import UTM, plane, read
+from tests.conftest import SHARED, UTM, plane, read
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4390000)
 SOUTH = Affine(240, 0, 500000, 0, 240, 4390000)
@@ -279,10 +279,11 @@ def average(values: np.ndarray, factor: int) -> np.ndarray:
     return cut.reshape(height // factor, factor, width // factor, factor).mean((1, 3))
 
 
+@pytest.mark.scenes
 @pytest.mark.parametrize("scale", [4, 8])
 @pytest.mark.parametrize("name", SCENES)
-def test_the_sharpener_beats_bicubic_on_real_scenes(shared, write_raster, tmp_path, name, scale):
-    folder, native = shared / "data" / "scenes" / name, SCENES[name]
+def test_the_sharpener_beats_bicubic_on_real_scenes(write_raster, tmp_path, name, scale):
+    folder, native = SHARED / "data" / "scenes" / name, SCENES[name]
 
     def fine(path: Path) -> tuple[np.ndarray, Affine, CRS]:
         with rasterio.open(path) as raster:

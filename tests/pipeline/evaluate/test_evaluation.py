@@ -25,6 +25,7 @@ from groklst_cli.pipeline.evaluate.protocol import (
 from groklst_cli.pipeline.evaluate.scoreboard import FIGURE_NAMES
 from groklst_cli.pipeline.evaluate.threshold import Threshold, ThresholdError, check_thresholds
 from groklst_cli.pipeline.evaluate.trials import run_protocol
+from tests.conftest import SHARED
 
 PLACE = Affine(30, 0, 500_000, 0, -30, 4_400_000)
 METHODS = [Contender.parse(text) for text in ("bicubic", "ridge")]
@@ -95,11 +96,36 @@ def test_every_packaged_protocol_reads():
         ("kind = 'wald'\ntitle = 't'\nscale = 8\nnative = 2", "2, which is no table"),
         ("kind = 'wald'\ntitle = 't'\nscale = 8\n[native]\na = true", "True, which is no whole"),
         ("kind =", "is no TOML"),
+        *(
+            (
+                f"kind = 'wald'\ntitle = 't'\nscale = 8\nscenes = {value}",
+                "not landsat; facts of your",
+            )
+            for value in ("'modis'", "[]", "{}", "true")
+        ),
     ],
 )
 def test_a_protocol_that_makes_no_sense_is_refused(text, complaint):
     with pytest.raises(InputError, match=f"(?s)mine.*{complaint}"):
         parse_protocol(text, "mine")
+
+
+def test_a_table_of_scenes_stands_once_and_a_protocol_s_own_word_counts():
+    tables = [find_protocol(f"wald_x{scale}").to_json() for scale in ("2", "4", "8", "8_psf")]
+    assert len({(str(table["native"]), str(table["left_out"])) for table in tables}) == 1
+    assert tables[0]["native"]["talca_l7_20130215"] == 2
+    assert list(tables[0]["left_out"]) == ["gulfcoast_l8_cloudy"]
+    own = "\n[native]\ntalca_l7_20130215 = 5\n[left_out]\nmine = 'why'"
+    protocol = parse_protocol(packaged()["wald_x8"] + own, "mine").to_json()
+    assert protocol["native"] == tables[0]["native"] | {"talca_l7_20130215": 5}
+    assert protocol["left_out"] == tables[0]["left_out"] | {"mine": "why"}
+
+
+def test_a_kind_that_joins_no_pixels_takes_only_what_it_knows_of_a_table():
+    text = packaged()["cross_sensor_modis_aster"] + "scenes = 'landsat'\n"
+    protocol = parse_protocol(text, "mine").to_json()
+    assert "native" not in protocol
+    assert list(protocol["left_out"]) == ["gulfcoast_l8_cloudy"]
 
 
 def test_wald_s_truth_is_at_native_resolution_and_the_input_its_means(scenes, tmp_path):
@@ -345,10 +371,11 @@ def test_results_are_plain_json_and_csv(scenes, tmp_path):
 
 
 @pytest.mark.slow
-def test_ridge_beats_bicubic_on_a_real_scene(shared):
+@pytest.mark.scenes
+def test_ridge_beats_bicubic_on_a_real_scene():
     found = run_protocol(
         find_protocol("wald_x8"),
-        shared / "data" / "scenes",
+        SHARED / "data" / "scenes",
         METHODS,
         scenes=["talca_l7_20130215"],
     )
@@ -358,8 +385,9 @@ def test_ridge_beats_bicubic_on_a_real_scene(shared):
 
 
 @pytest.mark.slow
-def test_a_real_pair_of_sensors_agrees_as_its_makers_say(shared):
-    folder = shared / "data" / "modis_aster"
+@pytest.mark.scenes("data/modis_aster")
+def test_a_real_pair_of_sensors_agrees_as_its_makers_say():
+    folder = SHARED / "data" / "modis_aster"
     shown: list[Shown] = []
     run_protocol(
         find_protocol("cross_sensor_modis_aster"),
