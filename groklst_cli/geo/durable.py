@@ -1,10 +1,12 @@
 """Files that outlast a power cut: what is written, and under which name, is on the disk."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from groklst_cli.geo.private import open_private
 
 
 @contextmanager
@@ -20,12 +22,10 @@ def whole_file(target: Path) -> Iterator[Path]:
     Yields:
         Where to write it.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-    os.close(handle)
-    made = Path(name)
+    made = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}")
+    open_private(made).close()
     try:
         yield made
-        os.chmod(made, 0o666 & ~_umask())
         put_in_place(made, target)
     except BaseException:
         made.unlink(missing_ok=True)
@@ -79,9 +79,3 @@ def _set_aside(files: Sequence[Path], folder: Path) -> Iterator[None]:
         raise
     for place in aside.values():
         place.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

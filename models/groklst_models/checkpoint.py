@@ -7,7 +7,7 @@ rest are tensors (format of https://github.com/huggingface/safetensors).
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,17 +195,15 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         raise CheckpointError(f"the header is not plain data: {error}") from error
     weights = _apart(checkpoint.weights)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+    made = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
+    made.touch(exist_ok=False)
+    mode = made.stat().st_mode
     try:
-        save_file(weights, temporary, metadata={_KEY: header})
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        save_file(weights, made, metadata={_KEY: header})
+        made.chmod(mode)  # safetensors makes a file anew that only its owner may read
+        _put_in_place(made, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
         raise
 
 
@@ -309,18 +307,18 @@ def _difference(
     return "; ".join(parts)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, so that they outlast a power cut."""
+def _put_in_place(made: Path, path: Path) -> None:
+    """Give a finished file its name so that both outlast a power cut.
+
+    Networks stand without the command line, whose ``geo/durable.py`` does this for its files.
+    """
+    with open(made, "rb+") as written:
+        os.fsync(written.fileno())
+    os.replace(made, path)
     if os.name == "nt":
         return  # Windows cannot open a folder
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
