@@ -30,8 +30,8 @@ from groklst_cli.geo.stored_band import StoredBand, written
 from groklst_cli.geo.summary import Summary
 
 _SMALL: Final = 2**18  # pixels that are all looked at
-_WINDOWS: Final = 6  # along each side of a larger file
-_SIDE: Final = 64  # of such a window, pixels
+_WINDOWS: Final = 4  # along each side of a larger file
+_SIDE: Final = 96  # of such a window, pixels
 _SHARED: Final = 0.005  # of the pixels have a value that may be a fill
 _LEAST_PIXELS: Final = 16
 _APART: Final = 0.5  # standard deviations from all others, to warn
@@ -128,15 +128,25 @@ def _windows(dataset: DatasetReader, over: Grid) -> list[Window]:
     top, left, height, width = part
     if height * width <= _SMALL:
         return [Window(left, top, width, height)]
+    blocks = dataset.block_shapes[0]
     rows, columns = (
-        sorted({round(step * max(0, size - _SIDE) / (_WINDOWS - 1)) for step in range(_WINDOWS)})
-        for size in (height, width)
+        _starts(first, size, block)
+        for first, size, block in zip((top, left), (height, width), blocks, strict=True)
     )
     return [
-        Window(left + column, top + row, min(_SIDE, width), min(_SIDE, height))
+        Window(column, row, min(_SIDE, width), min(_SIDE, height))
         for row in rows
         for column in columns
     ]
+
+
+def _starts(first: int, size: int, block: int) -> list[int]:
+    """Spread windows from edge to edge, each moved back into one block, which costs one reading."""
+    last = max(0, size - _SIDE)
+    starts = {first + round(step * last / (_WINDOWS - 1)) for step in range(_WINDOWS)}
+    if block >= _SIDE:
+        starts = {max(first, start - max(0, start % block + _SIDE - block)) for start in starts}
+    return sorted(starts)
 
 
 def _part(dataset: DatasetReader, over: Grid) -> tuple[int, int, int, int]:
