@@ -253,9 +253,9 @@ def _refuse_classes(sample: Sample, described: str) -> None:
     called = any(_CLASS_NAMES.search(name.lower()) for name in (stem, described))
     if classes.size < 3 or not (called or _jumps(sample)):
         return
-    some = ", ".join(f"{value:g}" for value in classes[:5])
+    some = ", ".join(f"{value:g}" for value in classes[:5]) + (", …" if classes.size > 5 else "")
     raise InputError(
-        f"{sample.name} holds {classes.size} whole numbers ({some}, …) that look like codes of "
+        f"{sample.name} holds {classes.size} whole numbers ({some}) that look like codes of "
         f"classes, and a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
         f"they are a quantity, write -g {typed(replace(sample.source, scaling='none'))}"
     )

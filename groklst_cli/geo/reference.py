@@ -1,5 +1,6 @@
 """Bringing a reference that lies on any other grid onto a prediction's grid, by area mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,27 +86,27 @@ def bring_reference(
         InputError: If the two lie apart, or the reference is much coarser.
     """
     try:
-        meet = here.overlaps(there)
+        copies = here.copies_over(there)
     except ProjError as error:
         raise InputError(
             f"nothing leads from {here.crs} of {path} to {there.crs} of the prediction; set the "
             "right CRS with: rio edit-info --crs EPSG:…"
         ) from error
-    if not meet:
+    if not copies:
         raise InputError(
             f"{path} covers {_span(here)} in {here.crs}, the prediction {_span(there)} in "
             f"{there.crs}; they must overlap; name a reference of the same place"
         )
-    offset = there.offset_of(here)
-    if offset is not None:
+    offset = there.offset_of(copies[0])
+    if offset is not None and len(copies) == 1:
         return _same_lattice(values, offset, there.shape)
-    ratio = here.pixels_per_pixel_of(there)
+    ratio = copies[0].pixels_per_pixel_of(there)
     if ratio < 1 / _COARSEST:
         raise InputError(
             f"{path} has pixels {1 / ratio:.3g} times as long as the prediction's; a reference "
             "must be about as fine or finer; downscale with a smaller --scale"
         )
-    return _area_mean(values, here, there, least_covered)
+    return _area_mean(values, copies, there, least_covered)
 
 
 def best_shift(
@@ -155,10 +156,18 @@ def _overlap(offset: int, length: int, other: int) -> tuple[slice, slice]:
 
 
 def _area_mean(
-    values: NDArray[np.float32], here: Grid, there: Grid, least_covered: float
+    values: NDArray[np.float32], copies: Sequence[Grid], there: Grid, least_covered: float
 ) -> NDArray[np.float32]:
-    """Average values and validity over parts of pixels, a few rows at a time."""
+    """Average values and validity over parts of pixels, a few rows at a time.
+
+    Args:
+        values: The reference.
+        copies: Its grid, wherever it overlaps the other.
+        there: The other grid.
+        least_covered: Share of a pixel that valid reference must cover.
+    """
     # Surroundings without values: beyond its edges GDAL would average what is left, not cover.
+    here = copies[0]
     margin = 2 + int(np.ceil(here.pixels_per_pixel_of(there)))
     valid = np.isfinite(values)
     planes = np.pad(
@@ -166,20 +175,30 @@ def _area_mean(
         ((0, 0), (margin, margin), (margin, margin)),
     )
     rows, columns = (slice(-margin, size + margin) for size in here.shape)
-    source = here.crop(rows, columns)
+    sources = [copy.crop(rows, columns) for copy in copies]
+    grain = margin if here.is_torn_under(there) else 1
     mean = np.full(there.shape, np.nan, np.float32)
     for start in range(0, there.height, _ROWS):
         part = slice(start, min(there.height, start + _ROWS))
-        total, share = _warp(planes, source, there.crop(part, slice(0, there.width)))
+        target = there.crop(part, slice(0, there.width))
+        total, share = np.sum([_warp(planes, source, target, grain) for source in sources], axis=0)
         covered = share >= least_covered - 1e-6
         mean[part][covered] = total[covered] / share[covered]
     return mean
 
 
 def _warp(
-    planes: NDArray[np.float64], source: Grid, target: Grid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    parts = target.refine(_PARTS)
+    planes: NDArray[np.float64], source: Grid, target: Grid, grain: int
+) -> NDArray[np.float64]:
+    """Average planes over parts of pixels, or over single values where ``grain`` is above 1.
+
+    GDAL's mean is of the box between a part's corners, which at a wrap or a pole is the whole
+    world; the value in the middle of a part that is finer than the source's pixels needs no corner.
+    """
+    along = _PARTS * grain
+    # At a seam GDAL, which looks at few points to find what to read, would miss what lies between.
+    careful = {"SAMPLE_GRID": "YES", "SAMPLE_STEPS": "ALL"} if grain > 1 else {}
+    parts = target.refine(along)
     warped = np.zeros((len(planes), *parts.shape))
     reproject(
         planes,
@@ -188,12 +207,13 @@ def _warp(
         src_crs=source.crs,
         dst_transform=parts.transform,
         dst_crs=parts.crs,
-        resampling=Resampling.average,
-        tolerance=_TOLERANCE,
+        resampling=Resampling.nearest if grain > 1 else Resampling.average,
+        tolerance=0 if grain > 1 else _TOLERANCE,
+        **careful,
     )
-    blocks = warped.reshape(2, target.height, _PARTS, target.width, _PARTS)
-    total, share = blocks.mean(axis=(2, 4))
-    return total, share
+    blocks = warped.reshape(len(planes), target.height, along, target.width, along)
+    means: NDArray[np.float64] = blocks.mean(axis=(2, 4))
+    return means
 
 
 def _span(grid: Grid) -> str:
