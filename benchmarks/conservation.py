@@ -15,7 +15,8 @@ import rasterio
 from real_scenes import wald_cases
 
 from groklst_cli.geo.conserve import block_means
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 
 
 def border_ratios(fine: np.ndarray, scale: int) -> tuple[float, float]:
@@ -43,7 +44,14 @@ def main() -> None:
         output = Path(name) / "fine.tif"
         for case in wald_cases(options.scenes, options.scales, Path(name)):
             downscale(
-                Request(case.lst, output, case.guides, case.scale, options.method, overwrite=True)
+                Request(
+                    case.lst,
+                    output,
+                    case.guides,
+                    scale=case.scale,
+                    model=options.method,
+                    overwrite=True,
+                )
             )
             with rasterio.open(output) as result:
                 fine = result.read(1)

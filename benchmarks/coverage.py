@@ -13,7 +13,8 @@ import numpy as np
 import rasterio
 from real_scenes import wald_cases
 
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.evaluate.cases import Case
 
 
@@ -21,7 +22,15 @@ def shares(case: Case, method: str, work: Path) -> tuple[float, float]:
     """Downscale one case and count what lies inside, per cent."""
     fine, sigma = work / "fine.tif", work / "sigma.tif"
     downscale(
-        Request(case.lst, fine, case.guides, case.scale, method, uncertainty=sigma, overwrite=True)
+        Request(
+            case.lst,
+            fine,
+            case.guides,
+            scale=case.scale,
+            model=method,
+            uncertainty=sigma,
+            overwrite=True,
+        )
     )
     with rasterio.open(fine) as result, rasterio.open(sigma) as spread:
         ratio = np.abs(result.read(1) - case.truth) / spread.read(1)

@@ -17,7 +17,8 @@ import torch
 from made_scenes import BANDS, SCALE, make_checkpoint, make_scene
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.acceleration import accelerate
 from groklst_models.checkpoint import load
 

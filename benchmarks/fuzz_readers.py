@@ -26,7 +26,9 @@ from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.catalogue.entries import explain, import_checkpoint
 from groklst_cli.pipeline.downscale.scene_list import read_scene_list
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
-from groklst_cli.pipeline.predict.ready import choose, prepare
+from groklst_cli.pipeline.predict.choice import choose
+from groklst_cli.pipeline.predict.method import fit_or_load
+from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import OPTIONS, collect
 from groklst_cli.pipeline.train.run_folder import STATE, load_state, save_state
@@ -197,7 +199,8 @@ def checkpoints(folder: Path) -> Iterator[Target]:
     scene = Scene(BandSource(str(lst)), guides, SCALE)
 
     def read(path: Path) -> None:
-        prepare(choose(str(path), scene.bands, SCALE), scene, device="cpu", precision="fp32")
+        settings = Settings(model=str(path), device="cpu", precision="fp32")
+        fit_or_load(choose(str(path), scene.bands, SCALE), scene, settings)
 
     for path in _networks(folder):
         yield Target(path, changes.safetensors, lambda path=path: read(path))

@@ -19,7 +19,8 @@ from rasterio.warp import transform_bounds
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.pixel_hash import PIXELS_TAG
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale, plan_downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.checkpoint import load
 
 BATCH = 4

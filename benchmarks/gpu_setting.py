@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from groklst_cli import __version__
-from groklst_cli.pipeline.predict.ready import keep_fp32, keep_order
+from groklst_cli.pipeline.predict.devices import keep_fp32, keep_order
 
 ROOT = Path(__file__).parents[1]
 GIB = 2**30

@@ -114,7 +114,7 @@ def main() -> None:
                 continue
             for what, trial in trials(plain_trial(case), rng):
                 ratios.append(
-                    trial.rmse("best", conserve=True) / trial.rmse("bicubic", conserve=False)
+                    trial.rmse("best", conserve="kelvin") / trial.rmse("bicubic", conserve="none")
                 )
                 print(f"x{case.scale} {case.name:26s} {what:20s} {ratios[-1]:.3f}", flush=True)
     print(f"worst {max(ratios):.3f} of {len(ratios)}")

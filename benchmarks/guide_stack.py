@@ -17,7 +17,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 
 NAMES = tuple(f"b{number}" for number in range(10))
 

@@ -86,7 +86,7 @@ def main() -> None:
         request = pipeline.Request(
             BandSource(str(folder / "lst.tif")), folder / "out.tif",
             [BandSource(str(folder / f"{b}.tif")) for b in BANDS],
-            model="ridge", conserve=False, tile=512, overlap=64, overwrite=True,
+            model="ridge", conserve="none", tile=512, overlap=64, overwrite=True,
         )  # fmt: skip
         pipeline.downscale(request)
         method.seconds = 0.0

@@ -58,7 +58,7 @@ def make_inputs(folder: Path) -> None:
     truth = 300 - 9 * nir + 4 * red + 3 * np.sin(rows / 40)
     lst = truth.reshape(HEIGHT, SCALE, WIDTH, SCALE).mean((1, 3))
     lst[5:8, 30:33] = np.nan
-    nir[100:120, 20:60] = np.nan
+    nir[100:108, 20:40] = np.nan
     fine = COARSE * Affine.scale(1 / SCALE)
     write(folder / "lst.tif", lst.astype(np.float32), COARSE)
     write(folder / "celsius.tif", (lst - 273.15).astype(np.float32), COARSE)

@@ -26,7 +26,8 @@ from affine import Affine
 from made_scenes import FINE, make_checkpoint, write
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 
 SCALE, SIDE = 4, 24
 BANDS = ("red", "nir")

@@ -1,22 +1,28 @@
 """Downscaling arrays of xarray: the command line's ``downscale`` for Python."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Mapping
 from os import PathLike, fspath
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, get_type_hints
 
 import numpy as np
 import xarray as xr
 from rioxarray.rioxarray import affine_to_coords
 
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.align import ResamplingName
-from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays.eager import downscale_arrays
 from groklst_cli.pipeline.arrays.from_xarray import Guides, guide_rasters, one_layer, raster
-from groklst_cli.pipeline.downscale.request import Coregistration, Plan, PointSpread, Request
-from groklst_cli.pipeline.predict.ready import PrecisionChoice
+from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.predict.option import defaults_of, options_of
+from groklst_cli.pipeline.predict.plan import Plan
+from groklst_cli.pipeline.predict.settings import Settings
+
+_OPTIONS: Final = {
+    name: option
+    for name, option in options_of(Settings).items()
+    if option.in_python and name != "scale"
+}
+"""What is set by name; ``scale`` and ``method`` are arguments of their own."""
 
 _DESCRIBED: Final = {
     "standard_name": "surface_temperature",
@@ -31,19 +37,8 @@ def downscale(
     scale: int | None = None,
     method: str | PathLike[str] = "auto",
     *,
-    lst_units: Units | None = None,
-    conserve: bool | None = None,
-    radiance: bool = False,
-    sensor_psf: float = 0.0,
-    resampling: ResamplingName = "auto",
-    coregister: Coregistration = "none",
-    psf: PointSpread = "auto",
-    tile: int | None = None,
-    overlap: int | None = None,
-    batch: int | Literal["auto"] = "auto",
-    device: str = "auto",
-    precision: PrecisionChoice = "auto",
-    note: Callable[[str], None] = lambda text: None,
+    note: Note = silent,
+    **settings: Any,
 ) -> xr.DataArray:
     """Turn a coarse land surface temperature into a fine one.
 
@@ -67,21 +62,9 @@ def downscale(
         scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
             finest guide's pixel, else 8.
         method: ``auto``, a method's key, or a checkpoint's path.
-        lst_units: K or C, against what ``lst`` says.
-        conserve: Whether coarse values are kept; None means the method's default.
-        radiance: Keep the mean of ``T⁴`` instead of that of ``T``.
-        sensor_psf: Keep the mean weighed by a Gaussian of so many coarse pixels; 0: the plain one.
-        resampling: How guidance comes to the fine grid.
-        coregister: What to do about guides that lie beside the LST: ``none``, ``auto``, or columns
-            and rows in coarse pixels.
-        psf: The point spread of the fine product, fine pixels, for fitted methods.
-        tile: Side of a tile, fine pixels; None for the method's own.
-        overlap: What neighbouring tiles share, fine pixels; None for the method's own.
-        batch: Tiles a network gets at once; ``auto`` for as many as pay on its device.
-        device: Where a network runs: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; fitted
-            methods compute on the CPU, and ``note`` says so where another is named.
-        precision: Of a network's arithmetic.
         note: Told, for people, what was chosen and found out.
+        **settings: Options of the command line by their names there, as ``lst_units="K"`` or
+            ``conserve="none"``; they are listed below.
 
     Returns:
         The fine LST, float32, in the unit, CRS and dimensions of the coarse one, with its scalar
@@ -94,33 +77,17 @@ def downscale(
         InputError: If an array cannot be used: no CRS, no place, unknown unit, no overlap.
         DeviceError: If the device is not there.
     """
-    if "," in device:
-        raise UsageError(f"device {device!r} names several; name one, or use a Dask cluster")
-    request = Request(
-        BandSource("lst"),
-        Path(),
-        scale=scale,
-        model=fspath(method),
-        units=lst_units,
-        resampling=resampling,
-        coregister=coregister,
-        psf=psf,
-        conserve=conserve,
-        radiance=radiance,
-        sensor_psf=sensor_psf,
-        tile=tile,
-        overlap=overlap,
-        batch=batch,
-        device=device,
-        precision=precision,
-    )
+    _refuse_unknown(settings)
+    asked = Settings(scale=scale, model=fspath(method), **settings)
+    if len(asked.devices) > 1:
+        raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
     lst = one_layer("lst", lst)
     coarse, guidance = raster("lst", lst), guide_rasters(guides)
     if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance)):
         from groklst_cli.pipeline.arrays.lazy import downscale_lazily
 
-        return _result(lst, *downscale_lazily(request, coarse, guidance, note))
-    return _result(lst, *downscale_arrays(request, coarse, guidance, note))
+        return _result(lst, *downscale_lazily(asked, coarse, guidance, note))
+    return _result(lst, *downscale_arrays(asked, coarse, guidance, note))
 
 
 def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:
@@ -157,3 +124,37 @@ def _word(lst: xr.DataArray, key: str) -> str | None:
     """Return what the LST calls itself."""
     word = lst.attrs.get(key)
     return word if isinstance(word, str) and word else None
+
+
+def _refuse_unknown(settings: Mapping[str, Any]) -> None:
+    """Refuse arguments that are no options, as Python does.
+
+    Raises:
+        TypeError: If there is one.
+    """
+    for name in settings:
+        if name not in _OPTIONS:
+            raise TypeError(
+                f"downscale() got an unexpected keyword argument {name!r}; options are "
+                f"{', '.join(_OPTIONS)}"
+            )
+
+
+def _signed() -> inspect.Signature:
+    """Write the options out as keyword arguments with their types and defaults."""
+    given = inspect.signature(downscale).parameters.values()
+    own = [parameter for parameter in given if parameter.kind is not parameter.VAR_KEYWORD]
+    hints, defaults = get_type_hints(Settings), defaults_of(Settings)
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=hints[name]
+        )
+        for name in _OPTIONS
+    ]
+    return inspect.Signature([*own, *options], return_annotation=xr.DataArray)
+
+
+downscale.__signature__ = _signed()  # type: ignore[attr-defined]
+downscale.__doc__ = f"{downscale.__doc__}\n    Options:\n" + "\n".join(
+    f"        {name}: {option.help}" for name, option in _OPTIONS.items()
+)

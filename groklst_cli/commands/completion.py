@@ -3,19 +3,19 @@
 Where nothing fits what was typed so far, the shell goes on to files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Offer = list[tuple[str, str]]
 """Words, each with what a shell that shows help says beside it."""
 
 
-def words(*choices: str) -> Callable[[str], list[str]]:
-    """Return a callback that offers these words."""
+def words(choices: Sequence[str]) -> Callable[[str], Offer]:
+    """Return a callback that offers words; ``methods`` stands for those of the registry."""
 
-    def offer(incomplete: str) -> list[str]:
-        return [word for word in choices if word.startswith(incomplete)]
+    def offer(incomplete: str) -> Offer:
+        return [(word, "") for word in choices if word.startswith(incomplete)]
 
-    return offer
+    return methods_and_auto if "methods" in choices else offer
 
 
 def methods(incomplete: str) -> Offer:
@@ -34,13 +34,6 @@ def networks(incomplete: str) -> Offer:
     return _methods(incomplete, networks_only=True)
 
 
-def resamplings(incomplete: str) -> list[str]:
-    """Offer GDAL's resamplings."""
-    from groklst_cli.geo.align import RESAMPLINGS
-
-    return words(*RESAMPLINGS)(incomplete)
-
-
 def _methods(incomplete: str, *, networks_only: bool) -> Offer:
     from groklst_models.registry import REGISTRY
 
@@ -49,9 +42,3 @@ def _methods(incomplete: str, *, networks_only: bool) -> Offer:
         for name, entry in REGISTRY.items()
         if name.startswith(incomplete) and (entry.needs_weights or not networks_only)
     ]
-
-
-units = words("auto", "K", "C")
-devices = words("auto", "cpu", "cuda", "mps")
-precisions = words("auto", "fp32", "bf16", "fp16")
-conservations = words("kelvin", "radiance", "none")

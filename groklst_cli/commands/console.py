@@ -14,7 +14,7 @@ from rich.text import Text
 from groklst_cli.shown_text import printable
 
 if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
-    from groklst_cli.pipeline.downscale.one_scene import Progress as Report
+    from groklst_cli.pipeline.predict.listeners import Progress as Report
 
 
 _GETTING_READY = "getting ready"

@@ -1,14 +1,17 @@
 """``groklst downscale``."""
 
-import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from groklst_cli.commands import completion, options
+from groklst_cli.commands import options
+from groklst_cli.commands.flags import takes_options
+from groklst_cli.pipeline.downscale.running import Running
+from groklst_cli.pipeline.predict.settings import Settings
 
 
+@takes_options(Settings, Running)
 def downscale(
     context: typer.Context,
     files: Annotated[
@@ -33,101 +36,15 @@ def downscale(
         typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
     ] = None,
     guide: options.Guide = None,
-    scale: options.ScaleOrFound = None,
-    model: options.Model = "auto",
     src_nodata: options.SrcNodata = None,
-    lst_units: options.LstUnits = "auto",
-    resampling: options.ResamplingOption = "auto",
-    coregister: Annotated[
-        str,
-        typer.Option(
-            metavar="none|auto|DX,DY",
-            help="Move guides that lie beside the LST: as found, or by coarse pixels.",
-        ),
-    ] = "none",
-    psf: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|none|SIGMA",
-            help="Point spread of the fine product, fine pixels; fitted methods blur by it.",
-        ),
-    ] = "auto",
-    conserve: Annotated[
-        str | None,
-        typer.Option(
-            metavar="kelvin|radiance|none",
-            autocompletion=completion.conservations,
-            help="Keep every coarse pixel's mean, of T or of T⁴; by default fitted methods do.",
-        ),
-    ] = None,
+    *,
+    chosen: dict[str, Any],
     no_conserve: Annotated[
         bool, typer.Option("--no-conserve", help="The same as --conserve none.")
     ] = False,
-    sensor_psf: Annotated[
-        float,
-        typer.Option(help="Conserve the mean under a Gaussian of so many coarse pixels."),
-    ] = 0.0,
-    uncertainty: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write each pixel's standard deviation, kelvin."),
-    ] = None,
-    tile: Annotated[int | None, typer.Option(min=1, help="Side of a tile, fine pixels.")] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=0, help="What neighbouring tiles share, fine pixels.")
-    ] = None,
-    batch: Annotated[
-        str,
-        typer.Option(
-            "--batch",
-            "-B",
-            metavar="auto|N",
-            help="Tiles that a network gets at once; 'auto': as many as pay on its device.",
-        ),
-    ] = "auto",
-    device: options.Device = "auto",
-    precision: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|fp32|bf16|fp16",
-            autocompletion=completion.precisions,
-            help="Of a network's arithmetic.",
-        ),
-    ] = "auto",
-    bounds: Annotated[
-        tuple[float, float, float, float] | None,
-        typer.Option(metavar="L B R T", help="Only this part, in the LST's CRS."),
-    ] = None,
-    co: Annotated[
-        list[str] | None,
-        typer.Option("--co", metavar="KEY=VAL", help="A creation option of GDAL's COG driver."),
-    ] = None,
-    dst_nodata: Annotated[float, typer.Option(help="The output's nodata value.")] = math.nan,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Also draw before and after.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=1, help="Threads to use; all processors by default."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Spread the work over N local processes.")
-    ] = 0,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Let the workers of a Dask scheduler do it."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from what an interrupted run has finished.")
-    ] = False,
-    skip_existing: Annotated[
-        bool,
-        typer.Option("--skip-existing", help="Leave outputs that are whole and still right."),
-    ] = False,
-    overwrite: options.Overwrite = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
     ] = False,
-    online: options.Online = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -143,37 +60,9 @@ def downscale(
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     lsts, guides = parse.scene(lsts, parse.guides(guide or [], lsts))
-    ask = partial(
-        parse.request,
-        src_nodata=parse.src_nodata(src_nodata),
-        guides=guides,
-        scale=scale,
-        model=model,
-        units=parse.units(lst_units),
-        resampling=parse.resampling(resampling),
-        coregister=parse.coregistration(coregister),
-        psf=parse.point_spread(psf),
-        conserve=parse.conserves(conserve, no_conserve=no_conserve),
-        radiance=conserve == "radiance",
-        sensor_psf=sensor_psf,
-        uncertainty=uncertainty,
-        tile=tile,
-        overlap=overlap,
-        batch=parse.batch(batch),
-        device=device,
-        precision=parse.precision(precision),
-        bounds=bounds,
-        nodata=dst_nodata,
-        creation=parse.creation_options(co or []),
-        picture=picture,
-        overwrite=overwrite,
-        resume=resume,
-        skip_existing=skip_existing,
-        jobs=jobs,
-        workers=workers,
-        scheduler=scheduler,
-        online=online,
-    )
+    if no_conserve:
+        chosen["conserve"] = parse.no_conserve(chosen["conserve"])
+    ask = partial(parse.request, src_nodata=parse.src_nodata(src_nodata), guides=guides, **chosen)
     if out_dir is not None or batch_file is not None:
         if batch_file is not None:
             note = console.Notes(quiet=quiet)

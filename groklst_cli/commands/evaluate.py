@@ -87,6 +87,7 @@ def evaluate(
     from groklst_cli.pipeline.evaluate.report import PAGE, Report
     from groklst_cli.pipeline.evaluate.targets import check_evaluation_targets
     from groklst_cli.pipeline.evaluate.threshold import Threshold, check_thresholds
+    from groklst_cli.pipeline.predict.reading import lst_units as read_lst_units
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]
     request = pipeline.Request(
@@ -98,7 +99,7 @@ def evaluate(
         prediction=None if pred is None else parse.band_source(pred),
         reference=None if ref is None else parse.band_source(ref),
         lst=None if lst is None else parse.band_source(lst),
-        units=parse.units(lst_units),
+        units=read_lst_units(lst_units),
         judgement=Judgement(remove_bias, shift),
         contenders=[Contender.parse(text) for text in model or []],
         device=device,

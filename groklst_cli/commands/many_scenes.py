@@ -11,11 +11,12 @@ from typing import Any, Final
 from groklst_cli.commands import console, parse
 from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
-from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.downscale.many_scenes import Outcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.downscale.scene_list import SceneRow
-from groklst_cli.pipeline.predict.default_scale import SCALES, scale_of
+from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
+from groklst_cli.pipeline.predict.default_scale import scale_of_files
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -91,7 +92,9 @@ def ask_for(
     if output is not None:
         return ask(output=output, **changes)
     request = ask(output=_untold_output(changes["lst"], folder_of), **changes)
-    name = f"{Path(request.lst.path).stem}_x{scale_of(request)}.tif"
+    with gdal_environment(online=request.online):
+        found = scale_of_files(request, request.lst, request.guides)
+    name = f"{Path(request.lst.path).stem}_x{found.value}.tif"
     return replace(request, output=request.output.with_name(name))
 
 
@@ -156,13 +159,11 @@ def _show(outcome: Outcome, *, json: bool, debug: bool) -> None:
 
 def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Request:
     try:
-        changes, results = _changes(row), out_dir or folder
+        results = out_dir or folder
+        changes = _changes(row, results)
         changes["lst"] = _source(row.cells["lst"][0], folder)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
-        for key in ("uncertainty", "picture"):
-            if (text := row.get(key)) is not None:
-                changes[key] = results / text
         named = row.get("output")
         output = None if named is None else results / named
         changes["named"] = parse.naming(None, output)
@@ -176,27 +177,13 @@ def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Re
         raise UsageError(f"{row.where}: {error}") from error
 
 
-def _changes(row: SceneRow) -> dict[str, Any]:
-    """Read what a line says about options, as the command line would."""
-    read: dict[str, tuple[str, Callable[[str], Any]]] = {
-        "scale": ("scale", _scale),
-        "model": ("model", str),
-        "lst_units": ("units", parse.units),
-        "resampling": ("resampling", parse.resampling),
-        "coregister": ("coregister", parse.coregistration),
-        "psf": ("psf", parse.point_spread),
-        "sensor_psf": ("sensor_psf", lambda text: _number("sensor_psf", text)),
-        "bounds": ("bounds", _bounds),
-        "dst_nodata": ("nodata", lambda text: _number("dst_nodata", text)),
-    }
-    changes = {
-        field: meaning(text)
-        for key, (field, meaning) in read.items()
-        if (text := row.get(key)) is not None
-    }
-    if (kept := row.get("conserve")) is not None:
-        changes["conserve"] = parse.conserves(kept, no_conserve=False)
-        changes["radiance"] = kept == "radiance"
+def _changes(row: SceneRow, results: Path) -> dict[str, Any]:
+    """Read what a line says about options, as the command line would; files lie in a folder."""
+    changes: dict[str, Any] = {}
+    for name, option in LISTED.items():
+        if (text := row.get(name)) is not None:
+            is_file = option.kind is Path
+            changes[name] = results / text if is_file else option.of_text(name, text)
     return changes
 
 
@@ -215,24 +202,3 @@ def _refuse_outside(key: str, path: Path, folder: Path) -> None:
         raise UsageError(
             f"{key} {path} lies outside {folder}; name a file in there, or another --out-dir"
         )
-
-
-def _scale(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 3 and int(text) in SCALES):
-        raise UsageError(f"scale {text} is no whole number from {SCALES[0]} to {SCALES[-1]}")
-    return int(text)
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{key} {text} is not a number") from None
-
-
-def _bounds(text: str) -> tuple[float, float, float, float]:
-    numbers = [_number("bounds", part) for part in text.split()]
-    if len(numbers) != 4:
-        raise UsageError(f"bounds {text!r} are not four numbers, LEFT BOTTOM RIGHT TOP")
-    left, bottom, right, top = numbers
-    return left, bottom, right, top

@@ -1,10 +1,15 @@
-"""Flags that several commands share."""
+"""Flags that several commands share; those of ``downscale`` are made from its options."""
 
 from typing import Annotated
 
 import typer
 
-from groklst_cli.commands import completion
+from groklst_cli.commands.flags import flag_of
+from groklst_cli.pipeline.downscale.running import Running
+from groklst_cli.pipeline.predict.option import options_of
+from groklst_cli.pipeline.predict.settings import Settings
+
+_SETTINGS, _RUNNING = options_of(Settings), options_of(Running)
 
 Guide = Annotated[
     list[str] | None,
@@ -27,60 +32,9 @@ SrcNodata = Annotated[
 Scale = Annotated[
     int, typer.Option("--scale", "-s", min=2, max=64, help="Fine pixels along a coarse one.")
 ]
-ScaleOrFound = Annotated[
-    int | None,
-    typer.Option(
-        "--scale",
-        "-s",
-        min=2,
-        max=64,
-        help="Fine pixels along a coarse one; by default the checkpoint's, else down to the "
-        "finest guide's pixel, else 8.",
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME|FILE",
-        autocompletion=completion.methods_and_auto,
-        help="A method, a checkpoint file, or 'auto'.",
-    ),
-]
-LstUnits = Annotated[
-    str,
-    typer.Option(
-        "--lst-units",
-        metavar="auto|K|C",
-        autocompletion=completion.units,
-        help="Unit of the LST's values.",
-    ),
-]
-ResamplingOption = Annotated[
-    str,
-    typer.Option(
-        "--resampling",
-        "-r",
-        metavar="METHOD",
-        autocompletion=completion.resamplings,
-        help="How guidance comes to the fine grid; 'auto': mean when finer, else bilinear.",
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+LstUnits = Annotated[str, flag_of(_SETTINGS["lst_units"])]
+Overwrite = Annotated[bool, flag_of(_RUNNING["overwrite"])]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Device = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        "-d",
-        metavar="auto|cpu|cuda[:N]|mps",
-        autocompletion=completion.devices,
-        help="Where to compute.",
-    ),
-]
-Online = Annotated[
-    bool,
-    typer.Option("--online/--offline", help="Whether inputs may be fetched from the network."),
-]
+Device = Annotated[str, flag_of(_SETTINGS["device"])]
+Online = Annotated[bool, flag_of(_RUNNING["online"])]

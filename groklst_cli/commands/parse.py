@@ -1,22 +1,16 @@
 """Turning what a person typed into values, or saying what to type instead."""
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any
 
 from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.targets import Naming
-from groklst_cli.geo.units import Units
-from groklst_cli.pipeline.downscale.request import Coregistration, PointSpread, Request
-from groklst_cli.pipeline.predict.ready import PrecisionChoice
-
-_CONSERVE: Final = ("kelvin", "radiance", "none")
-_LARGEST_SIGMA: Final = 32.0
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.settings import Conserving
 
 
 def band_source(text: str) -> BandSource:
@@ -104,86 +98,12 @@ def naming(argument: Path | None, option: Path | None) -> Naming:
     return "lst" if argument is None else "argument"
 
 
-def units(text: str) -> Units | None:
-    """Read ``auto``, ``K`` or ``C``."""
-    if text.lower() == "auto":
-        return None
-    return cast("Units", one_of("--lst-units", text.upper(), get_args(Units)))
-
-
-def resampling(text: str) -> ResamplingName:
-    """Read the name of a resampling."""
-    return cast("ResamplingName", one_of("--resampling", text, RESAMPLINGS))
-
-
-def precision(text: str) -> PrecisionChoice:
-    """Read the name of a precision."""
-    return cast("PrecisionChoice", one_of("--precision", text, get_args(PrecisionChoice)))
-
-
-def batch(text: str) -> int | Literal["auto"]:
-    """Read ``auto`` or a number of tiles."""
-    if text == "auto":
-        return "auto"
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch {text} is neither 'auto' nor a number from 1 on")
-    return int(text)
-
-
-def conserves(text: str | None, *, no_conserve: bool) -> bool | None:
-    """Read ``kelvin``, ``radiance`` or ``none``; None leaves it to the method."""
-    if no_conserve and text not in (None, "none"):
-        raise UsageError(f"--conserve {text} and --no-conserve contradict each other; drop one")
-    if no_conserve:
-        return False
-    return None if text is None else one_of("--conserve", text, _CONSERVE) != "none"
-
-
-def coregistration(text: str) -> Coregistration:
-    """Read ``none``, ``auto`` or ``DX,DY`` in coarse pixels."""
-    if text in ("none", "auto"):
-        return cast("Literal['none', 'auto']", text)
-    try:
-        columns, rows = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--coregister {text} is none of none, auto, DX,DY") from None
-    return _finite("--coregister", columns), _finite("--coregister", rows)
-
-
-def point_spread(text: str) -> PointSpread:
-    """Read ``auto``, ``none`` or a number of fine pixels."""
-    if text in ("none", "auto"):
-        return cast("Literal['none', 'auto']", text)
-    try:
-        sigma = float(text)
-    except ValueError:
-        raise UsageError(f"--psf {text} is none of auto, none, SIGMA") from None
-    if not 0 <= sigma <= _LARGEST_SIGMA:
-        raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
-    return sigma
-
-
-def creation_options(texts: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VAL`` pairs."""
-    pairs = [text.partition("=") for text in texts]
-    for key, equals, value in pairs:
-        if not (key and equals and value):
-            raise UsageError(f"--co {key}{equals}{value} is not KEY=VAL")
-    return {key: value for key, _, value in pairs}
-
-
-def _finite(option: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise UsageError(f"{option} {value} is not a finite number")
-    return value
-
-
-def one_of(option: str, text: str, choices: Sequence[str]) -> str:
-    """Take a text only if it is one of some.
+def no_conserve(conserve: Conserving) -> Conserving:
+    """Read ``--no-conserve`` beside ``--conserve``.
 
     Raises:
-        UsageError: If it is not.
+        UsageError: If they contradict each other.
     """
-    if text not in choices:
-        raise UsageError(f"{option} {text} is none of {', '.join(choices)}")
-    return text
+    if conserve not in ("auto", "none"):
+        raise UsageError(f"--conserve {conserve} and --no-conserve contradict each other; drop one")
+    return "none"

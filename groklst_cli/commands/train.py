@@ -48,7 +48,7 @@ def train(
             "--device",
             "-d",
             metavar="auto|cpu|cuda[:N]|mps",
-            autocompletion=completion.devices,
+            autocompletion=completion.words(("auto", "cpu", "cuda", "mps")),
             help="Where to compute.",
         ),
     ] = None,

@@ -8,7 +8,7 @@ does not depend on the window that asked for it.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import numpy as np
 from affine import Affine
@@ -34,13 +34,8 @@ from groklst_cli.geo.opening import (
     open_raster,
 )
 from groklst_cli.geo.raster import read_physical
+from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.stored_band import StoredBand
-
-ResamplingName = Literal[
-    "auto", "nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "max",
-    "min", "med", "q1", "q3", "rms", "sum",
-]  # fmt: skip
-RESAMPLINGS: Final = get_args(ResamplingName)
 
 FINER: Final = 1.5
 """From so many guide pixels along a fine pixel on, ``auto`` takes their mean."""

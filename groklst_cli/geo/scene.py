@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import GuideSource, ResamplingName, tell_apart
+from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.fill import REACH, fill_gaps
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
+from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.summary import Summary
 from groklst_cli.geo.units import Units
 

@@ -57,6 +57,8 @@ def test_what_fits_is_offered(line, expected):
 
 
 def test_the_names_cost_no_torch():
-    told = "import sys, groklst_cli.commands.completion as c; c.methods(''); c.resamplings('');"
+    told = (
+        "import sys, groklst_cli.commands.completion as c; c.methods(''); c.words(('cubic',))('');"
+    )
     told += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0

@@ -211,8 +211,8 @@ def test_usage_errors_come_before_anything_is_done(scenes, capsys, arguments, sa
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"scale": 1}, "scale 1 is no whole number from 2 to 64"),
-        ({"scale": 10**20}, "is no whole number"),
+        ({"scale": 1}, "scale 1 must lie between 2 and 64"),
+        ({"scale": 10**20}, "must lie between 2 and 64"),
         ({"resampling": "best"}, "--resampling best"),
         ({"lst_units": "F"}, "--lst-units F"),
         ({"psf": -1}, "--psf -1"),

@@ -45,13 +45,13 @@ def guides(sources):
     return {os.path.basename(source.path).split(".")[0].lower() for source in sources}
 
 
-def every_reader(folder, work):
+def every_reader(folder):
     """The guides that each command takes from a scene folder."""
     scene = SceneFolder.read(folder)
     return {
         "prepare": SceneFiles.find(folder).guides,
-        "evaluate wald": wald_case(scene, WALD, work).guides,
-        "evaluate cross-sensor": cross_sensor_case(scene, CROSS, work).guides,
+        "evaluate wald": wald_case(scene, WALD).guides,
+        "evaluate cross-sensor": cross_sensor_case(scene, CROSS).guides,
     }
 
 
@@ -59,7 +59,7 @@ def every_reader(folder, work):
 def test_the_truth_is_never_a_guide_in_any_command(town, tmp_path, name):
     if name != "reference_lst.tif":
         shutil.copy(town / "lst.tif", town / name)
-    for command, found in every_reader(town, tmp_path).items():
+    for command, found in every_reader(town).items():
         assert guides(found) == set(TOWN), command
 
 
@@ -100,7 +100,7 @@ def test_what_groklst_wrote_is_no_guide_and_said(town, tmp_path):
     with rasterio.open(town / "lst_x2.tif", "r+") as raster:
         raster.update_tags(GROKLST_METHOD="ridge")
     assert SceneFolder.read(town).passed_over == {"lst_x2.tif": "groklst wrote it"}
-    for command, found in every_reader(town, tmp_path).items():
+    for command, found in every_reader(town).items():
         assert guides(found) == set(TOWN), command
     notes: list[str] = []
     request = Preparation([SceneFiles.find(town)], tmp_path / "set", 2, 8, whole={"town": "train"})
@@ -111,7 +111,7 @@ def test_what_groklst_wrote_is_no_guide_and_said(town, tmp_path):
 def test_a_scene_states_its_own_facts(town, tmp_path):
     state(town, aggregate_first_by=2, not_guides=["nir"], sensor="of any kind")
     assert SceneFacts.read(town / "scene.json") == SceneFacts(2, None, ("nir",))
-    case = wald_case(SceneFolder.read(town), WALD, tmp_path)
+    case = wald_case(SceneFolder.read(town), WALD)
     assert case.truth.shape == (16, 16)
     assert guides(case.guides) == {"green", "red"}
     request = Preparation([SceneFiles.find(town)], tmp_path / "set", 2, 8, whole={"town": "train"})
@@ -125,8 +125,8 @@ def test_what_is_said_on_the_command_line_or_in_a_protocol_holds_before_scene_js
     named = WaldProtocol(title="t", scale=2, native={"town": 2})
     default = WaldProtocol(title="t", scale=2, native={"default": 2})
     scene = SceneFolder.read(town)
-    assert wald_case(scene, named, tmp_path).truth.shape == (16, 16)
-    assert wald_case(scene, default, tmp_path).truth.shape == (8, 8)
+    assert wald_case(scene, named).truth.shape == (16, 16)
+    assert wald_case(scene, default).truth.shape == (8, 8)
     request = Preparation(
         [SceneFiles.find(town)], tmp_path / "set", 2, 8, native={"": "1"}, whole={"town": "train"}
     )
@@ -154,21 +154,20 @@ def test_a_scene_that_says_so_is_left_out_of_many_unless_it_is_named(town, tmp_p
     assert prepare(whole).patches["train"] > 0
 
 
-def test_a_mask_hides_the_lst_from_every_command(town, tmp_path):
+def test_a_mask_hides_the_lst_from_every_command(town):
     scene = SceneFolder.read(town)
     for make, protocol in ((wald_case, WALD), (cross_sensor_case, CROSS)):
-        case = make(scene, protocol, tmp_path)
+        case = make(scene, protocol)
         quarter = case.coarse.shape[1] // 4
         assert np.isnan(case.coarse[:, :quarter]).all()
-        with rasterio.open(case.lst.path) as raster:
-            np.testing.assert_array_equal(raster.read(1), case.coarse)
+        np.testing.assert_array_equal(case.lst.values[0], case.coarse)
 
 
-def test_a_mask_may_lie_on_another_grid(town, tmp_path):
+def test_a_mask_may_lie_on_another_grid(town):
     mask = np.ones((16, 16))
     mask[:8] = 0
     write_tif(town / "clear.tif", mask, pixel=60.0)
-    case = wald_case(SceneFolder.read(town), WALD, tmp_path)
+    case = wald_case(SceneFolder.read(town), WALD)
     assert np.isnan(case.truth[:16]).all()
     assert np.isfinite(case.truth[16:]).all()
 
@@ -184,7 +183,7 @@ def test_scenes_are_listed_by_name(tmp_path, town):
 def test_the_truth_of_wald_s_protocol_is_the_lst_and_not_the_reference(town, tmp_path):
     write_tif(town / "reference_lst.tif", np.full((32, 32), 400.0))
     (town / "clear.tif").unlink()
-    case = wald_case(SceneFolder.read(town), WALD, tmp_path)
+    case = wald_case(SceneFolder.read(town), WALD)
     with rasterio.open(town / "lst.tif") as raster:
         np.testing.assert_allclose(case.coarse, block_means(raster.read(1), 2), rtol=1e-6)
 

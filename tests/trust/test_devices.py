@@ -7,7 +7,7 @@ import torch
 
 import groklst_cli
 from groklst_cli.errors import DeviceError
-from groklst_cli.pipeline.predict import ready as methods
+from groklst_cli.pipeline.predict import devices as methods
 from tests.conftest import read
 from tests.trust.refusal import Case, case, groklst, refuse
 

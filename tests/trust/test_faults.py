@@ -168,7 +168,7 @@ class TestChangedInput:
             "groklst_cli.geo.writer:ResultFile.write",
             *rarely(
                 "groklst_cli.pipeline.downscale.one_scene:open_scene",
-                "groklst_cli.pipeline.downscale.one_scene:prepare",
+                "groklst_cli.pipeline.predict.ready:fit_or_load",
             ),
         ],
     )

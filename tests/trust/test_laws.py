@@ -20,8 +20,9 @@ from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.strips import finished_rows, surroundings
-from groklst_cli.pipeline.predict.tile_rows import Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.predict.tile_rows import predict_tile_rows
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM, read
 
@@ -144,7 +145,7 @@ def test_any_part_in_any_batches_on_any_threads_is_that_of_the_whole(
     def made(scene: Scene, strip: Strip, at_once: int) -> np.ndarray:
         needed = surroundings(strip, scene, kept)
         rows = predict_tile_rows(
-            scene, method, layout, needed, layout.groups_of(needed), reads_guide=False,
+            scene, method, layout, needed, layout.groups_of(needed),
             at_once=at_once,
         )  # fmt: skip
         parts = finished_rows(scene, layout, strip, rows, conservation=kept)
@@ -217,7 +218,16 @@ def test_kelvin_and_celsius_give_one_result_with_the_gaps_of_the_coarse(
         out = tmp_path / f"{units}.out.tif"
         guides = [BandSource(str(guide))]
         downscale(
-            Request(BandSource(str(path)), out, guides, 4, model, units, overwrite=True, psf="none")
+            Request(
+                BandSource(str(path)),
+                out,
+                guides,
+                scale=4,
+                model=model,
+                lst_units=units,
+                overwrite=True,
+                psf="none",
+            )
         )
         made.append(read(out))
     np.testing.assert_allclose(made[1] + 273.15, made[0], atol=4e-4)

@@ -16,7 +16,8 @@ from affine import Affine
 from groklst_cli.errors import ChangedError, DeviceError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import cluster
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from tests.conftest import read
 
 pytest.importorskip("distributed", reason="Dask is not installed")

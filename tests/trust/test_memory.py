@@ -13,9 +13,10 @@ from affine import Affine
 from groklst_cli.errors import DeviceError, GroklstError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import memory
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
-from groklst_cli.pipeline.predict.estimate import largest_fitting
-from groklst_cli.pipeline.predict.ready import memory_errors
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.batch import largest_fitting
+from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM
 
@@ -79,7 +80,7 @@ def assert_names_a_way_out(ended, *words: str) -> None:
     "function",
     [
         PREDICT,
-        "groklst_cli.pipeline.downscale.one_scene:prepare",
+        "groklst_cli.pipeline.predict.ready:fit_or_load",
         "groklst_cli.geo.mosaic:Mosaic.add",
     ],
 )

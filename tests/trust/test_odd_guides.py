@@ -13,8 +13,8 @@ from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.arrays.eager import ArrayRaster, Frame
 from groklst_cli.pipeline.arrays.guide_window import guide_window
+from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Frame
 from tests.trust.rasters import COARSE, FINE, WGS84, guide, vrt, vrt_band, write
 from tests.trust.refusal import groklst
 

@@ -19,7 +19,8 @@ from affine import Affine
 
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.train.run_folder import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.normalization import Normalization

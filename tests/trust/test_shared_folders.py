@@ -13,7 +13,8 @@ from groklst_cli.errors import OutputExistsError
 from groklst_cli.geo import private
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.workplace import Workplace
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from tests.conftest import read
 from tests.trust.refusal import Case, groklst, refuse, state
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.pipeline.arrays.coordinates import call, typed
-from groklst_cli.pipeline.arrays.eager import ArrayRaster, Frame
 from groklst_cli.pipeline.arrays.places import grid_of_array, with_dimensions, with_place
+from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Frame
 
 Guides = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | Sequence[xr.DataArray]
 """Guidance: variables, or arrays by name, or arrays that have names, or one of these."""

@@ -5,9 +5,9 @@ other finishes a strip of fine rows from the groups around it. Each row of tiles
 predicted once, and no task sees more than its part.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from typing import Any, Final
@@ -20,61 +20,33 @@ from dask.delayed import Delayed, delayed
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError
-from groklst_cli.geo.align import GuideSource, ResamplingName
+from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.opening import BandSource, open_raster
+from groklst_cli.geo.opening import open_raster
 from groklst_cli.geo.raster import read_physical, summary_rows
+from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.stored_band import StoredBand
 from groklst_cli.geo.summary import Summary
 from groklst_cli.geo.units import Units
-from groklst_cli.pipeline.arrays.eager import (
-    ArrayRaster,
-    Shift,
-    explain,
-    in_units,
-    in_words_of_python,
-    processor,
-    scene_of,
-    settled,
-    settled_layout,
-)
+from groklst_cli.pipeline.arrays.eager import in_units, settled
 from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
-from groklst_cli.pipeline.downscale.request import Plan, Request
-from groklst_cli.pipeline.predict.coregister import coregister
-from groklst_cli.pipeline.predict.default_scale import FoundScale
-from groklst_cli.pipeline.predict.plan import conservation_of, plan_of
-from groklst_cli.pipeline.predict.ready import memory_errors, prepare, reads_guide, share_processor
+from groklst_cli.pipeline.arrays.processor import processor
+from groklst_cli.pipeline.arrays.rasters import ArrayRaster, scene_of
+from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
+from groklst_cli.pipeline.predict.devices import memory_errors
+from groklst_cli.pipeline.predict.layout import Strip
+from groklst_cli.pipeline.predict.listeners import Note
+from groklst_cli.pipeline.predict.plan import Plan
+from groklst_cli.pipeline.predict.ready import Planned, Shift, Work
+from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import finished_rows, surroundings
-from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.contract import Method
 from groklst_models.threads import threads
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """All that a task needs to know besides its pixels.
-
-    Attributes:
-        request: What was asked for.
-        plan: What it came to.
-        layout: The tile lattice of the whole scene.
-        fitted: The method, if it was fitted; a network is loaded by each process.
-        shifts: By how much each guide was found to be off.
-        threads: That a process would compute with alone.
-        reads_guide: Whether the method looks at guidance.
-    """
-
-    request: Request
-    plan: Plan
-    layout: Layout
-    fitted: Method | None
-    shifts: tuple[Shift | None, ...]
-    threads: int
-    reads_guide: bool
-
 
 _ARRAYS: Final[Any] = dask.array  # has no types
 _COMPUTE: Final[Any] = dask.base.compute
@@ -82,10 +54,7 @@ _NETWORKS: Final[WeakKeyDictionary[Work, Method]] = WeakKeyDictionary()
 
 
 def downscale_lazily(
-    request: Request,
-    lst: ArrayRaster,
-    guides: Sequence[ArrayRaster],
-    note: Callable[[str], None],
+    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], note: Note
 ) -> tuple[Plan, Any]:
     """Lay out how to downscale arrays of Dask.
 
@@ -99,41 +68,25 @@ def downscale_lazily(
     Raises:
         GroklstError: If the arrays cannot be used, as far as is known before they are computed.
     """
+    note = noting_in_python(note)
     with in_words_of_python():
-        request, scale = settled(request, lst, guides)
+        settings, found = settled(settings, lst, guides)
         summary = _summary(lst)
         known = None
-        if request.units is None and lst.frame.units is None:
+        if settings.lst_units is None and lst.frame.units is None:
             (known,) = _COMPUTE(summary)
-        with _streamed(request, lst, guides, known or Summary()) as scene:
-            work = _plan(request, scene, scale, note)
-            read = guides if work.reads_guide else ()
+        with (
+            _streamed(settings, lst, guides, known or Summary()) as scene,
+            threads(None) as machine,
+        ):
+            planned = Planned.of(settings, scene, found)
+            for line in planned.explain():
+                note(line)
+            planned = planned.aligned(note)
+            scene.shifts = tuple(planned.shifts.get(guide.path) for guide in scene.guides)
+            work = planned.ready(machine, note=note).work
+            read = guides if work.uses_guide else ()
             return work.plan, _strips(work, scene, known or summary, lst, read)
-
-
-def _plan(
-    request: Request, scene: "_StreamedScene", scale: FoundScale, note: Callable[[str], None]
-) -> Work:
-    """Choose and fit, and cut into tiles."""
-    with threads(None) as machine:
-        plan = plan_of(request, scene, scale.source)
-        for line in explain(plan, scene, scale):
-            note(line)
-        found = coregister(scene, request.coregister, note)
-        scene.shifts = tuple(found.get(guide.path) for guide in scene.guides)
-        method = prepare(
-            plan.choice,
-            scene,
-            psf=request.psf,
-            device=request.device,
-            precision=request.precision,
-            note=note,
-        )
-        layout = settled_layout(request, plan, scene, method, note)
-    fitted = method if plan.choice.is_fitted else None
-    reads = reads_guide(method)
-    shifts = scene.shifts if reads else ()
-    return Work(request, plan, layout, fitted, shifts, machine, reads)
 
 
 def _strips(
@@ -148,7 +101,7 @@ def _strips(
     One height but for the last, because odc-geo's COG writer takes chunks for such.
     """
     layout, whole = work.layout, work.plan.strip
-    kept = conservation_of(work.request) if work.plan.conserve else None
+    kept = work.plan.conservation
     held = delayed(work, traverse=False)
     groups = layout.groups_of(whole)
     predicted = {
@@ -185,20 +138,20 @@ def _inputs(
     filled = outer.widened(REACH, scene.coarse.shape)
     return (
         lst.cut(filled.rows, filled.columns),
-        _guide_parts(scene, work.request, guides, work.shifts, outer),
+        _guide_parts(scene, work.settings, guides, work.shifts, outer),
     )
 
 
 def _guide_parts(
     scene: Scene,
-    request: Request,
+    settings: Settings,
     guides: Sequence[ArrayRaster],
     shifts: Sequence[Shift | None],
     part: Strip,
 ) -> list[ArrayRaster]:
     """Cut out of each guide what a part of the scene depends on."""
     rows, columns = scene.to_fine(part.rows), scene.to_fine(part.columns)
-    aligned = request.resampling == "auto"
+    aligned = settings.resampling == "auto"
     windows: dict[tuple[Grid, Shift | None], tuple[slice, slice]] = {}
     parts = []
     for guide, shift in zip(guides, shifts, strict=True):
@@ -222,16 +175,16 @@ class _StreamedScene(Scene):
         units: Units | None,
         resampling: ResamplingName,
         summary: Summary,
-        arrays: tuple[Request, ArrayRaster, Sequence[ArrayRaster]],
+        arrays: tuple[Settings, ArrayRaster, Sequence[ArrayRaster]],
     ) -> None:
         super().__init__(lst, guides, scale, units=units, resampling=resampling, summary=summary)
-        self._request, self._lst, self._guides = arrays
+        self._settings, self._lst, self._guides = arrays
         self._summary = summary
         self.shifts: tuple[Shift | None, ...] = (None,) * len(self.guides)
 
     def read_lst(self, rows: slice, columns: slice) -> Fine:
         (part,) = _computed([self._lst.cut(rows, slice(0, self.coarse.width))])
-        with scene_of(self._request, part, (), summary=self._summary) as scene:
+        with scene_of(self._settings, part, (), summary=self._summary) as scene:
             return scene.read_lst(rows, columns)
 
     def read_guide(
@@ -239,21 +192,21 @@ class _StreamedScene(Scene):
     ) -> Fine:
         chosen = [self.guides.index(g) for g in (self.guides if guides is None else guides)]
         arrays, shifts = [self._guides[i] for i in chosen], [self.shifts[i] for i in chosen]
-        parts = _guide_parts(self, self._request, arrays, shifts, Strip(rows, columns))
+        parts = _guide_parts(self, self._settings, arrays, shifts, Strip(rows, columns))
         loaded = _computed(parts)
         lst = self._lst.empty()
-        with scene_of(self._request, lst, loaded, shifts=shifts, summary=self._summary) as scene:
+        with scene_of(self._settings, lst, loaded, shifts=shifts, summary=self._summary) as scene:
             return scene.read_guide(rows, columns)
 
 
 @contextmanager
 def _streamed(
-    request: Request, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: Summary
+    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: Summary
 ) -> Iterator[_StreamedScene]:
     """Open a scene whose rasters in memory are frames without pixels."""
     frames = [guide.empty() for guide in guides]
-    kind = partial(_StreamedScene, arrays=(request, lst, guides))
-    with scene_of(request, lst.empty(), frames, summary=summary, kind=kind) as scene:
+    kind = partial(_StreamedScene, arrays=(settings, lst, guides))
+    with scene_of(settings, lst.empty(), frames, summary=summary, kind=kind) as scene:
         assert isinstance(scene, _StreamedScene)
         yield scene
 
@@ -294,22 +247,12 @@ def _predict(
         in_words_of_python(),
         memory_errors(),
         processor() as own,
-        scene_of(work.request, lst, guides, shifts=work.shifts, summary=summary) as scene,
+        scene_of(work.settings, lst, guides, shifts=work.shifts, summary=summary) as scene,
     ):
-        method = _method(work, scene)
-        at_once = share_processor(
-            method, work.layout.count, own=_threads_of_worker() or own, machine=work.threads
-        )
-        rows = predict_tile_rows(
-            scene,
-            method,
-            work.layout,
-            work.plan.strip,
-            [group],
-            reads_guide=work.reads_guide,
-            at_once=at_once,
-        )
-        return [fine for _, fine in rows]
+        ready = work.ready(scene, own=_threads_of_worker() or own, method=_NETWORKS.get(work))
+        if work.fitted is None:
+            _NETWORKS[work] = ready.method
+        return [fine for _, fine in ready.tile_rows(work.plan.strip, [group])]
 
 
 def _finish(
@@ -321,29 +264,16 @@ def _finish(
     predicted: Sequence[Sequence[Fine]],
 ) -> Fine:
     """Blend, conserve and mask a strip."""
-    kept = conservation_of(work.request) if work.plan.conserve else None
     tile_rows = (
         numbered
         for group, rows in zip(groups, predicted, strict=True)
         for numbered in zip(group, rows, strict=True)
     )
-    with in_words_of_python(), scene_of(work.request, lst, (), summary=summary) as scene:
-        rows = finished_rows(scene, work.layout, strip, tile_rows, conservation=kept)
-        return np.concatenate([in_units(fine, work.plan.units) for _, fine in rows])
-
-
-def _method(work: Work, scene: Scene) -> Method:
-    """Return the method that was fitted, or the network, which each process loads once."""
-    if work.fitted is not None:
-        return work.fitted
-    if work not in _NETWORKS:
-        _NETWORKS[work] = prepare(
-            work.plan.choice,
-            scene,
-            device=work.request.device,
-            precision=work.request.precision,
+    with in_words_of_python(), scene_of(work.settings, lst, (), summary=summary) as scene:
+        rows = finished_rows(
+            scene, work.layout, strip, tile_rows, conservation=work.plan.conservation
         )
-    return _NETWORKS[work]
+        return np.concatenate([in_units(fine, work.plan.units) for _, fine in rows])
 
 
 def _threads_of_worker() -> int | None:

@@ -19,16 +19,15 @@ from typing import Any, Final
 
 from groklst_cli.errors import DeviceError, GroklstError, OtherFileError, UsageError
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.downscale.contents import Contents
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Parts
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.predict.plan import layout_of, open_scene, plan_of
-from groklst_cli.pipeline.predict.ready import prepare, reads_guide, share_processor
-from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.predict.layout import Strip
+from groklst_cli.pipeline.predict.opening import open_scene
+from groklst_cli.pipeline.predict.ready import Ready, Work, move_guides
+from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import keep_freed_memory
-from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
 
 _PATIENCE: Final = 60.0
@@ -42,22 +41,18 @@ _LOOK: Final = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class Task:
     """All that a worker needs to know.
 
     Attributes:
         request: What was asked for; its files are opened by the worker.
-        shifts: By how much each guide was found to be off.
+        work: What is to be predicted of them.
         contents: What the files hold where the run was started.
-        fitted: The method, if it was fitted; a network is loaded by the worker.
-        threads: That a process would compute with alone.
     """
 
     request: Request
-    shifts: Mapping[str, tuple[float, float]]
+    work: Work
     contents: Mapping[Path, Contents]
-    fitted: Method | None
-    threads: int
 
 
 class Cluster:
@@ -69,7 +64,7 @@ class Cluster:
 
     def predict(
         self,
-        work: Work,
+        task: Task,
         name: str,
         folder: Path,
         strip: Strip,
@@ -79,7 +74,7 @@ class Cluster:
         """Have rows of tiles predicted.
 
         Args:
-            work: What to predict.
+            task: What to predict.
             name: Of the rows: ``lst``, or ``deviation`` for the spread of flips and turns.
             folder: The job's; every worker has to see it under this path.
             strip: What the rows are for.
@@ -95,7 +90,7 @@ class Cluster:
         from distributed import KilledWorker
 
         # A task of its own, so that the scheduler can make it again when its worker is lost.
-        shared = self._client.submit(_hold, work, key=f"groklst-work-{id(work)}", pure=False)
+        shared = self._client.submit(_hold, task, key=f"groklst-task-{id(task)}", pure=False)
         futures = [
             self._client.submit(
                 predict_group, shared, name, str(folder), strip, group, pure=False, priority=-first
@@ -184,80 +179,50 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
         yield Cluster(client)
 
 
-def predict_group(work: Work, name: str, folder: str, strip: Strip, group: range) -> int:
+def predict_group(task: Task, name: str, folder: str, strip: Strip, group: range) -> int:
     """Predict a group of rows of tiles into the job's folder; return how many tiles they had."""
-    with gdal_environment(online=work.request.online):
-        opened = _opened(work)
+    with gdal_environment(online=task.request.online):
+        inputs, ready = _opened(task)
         parts = Parts(Path(folder), name)
-        shapes = {row: opened.layout.row_shape(row, strip, opened.scene.scale) for row in group}
+        shapes = {row: ready.layout.row_shape(row, strip, ready.plan.scale) for row in group}
         if all(parts.done(row, shape) for row, shape in shapes.items()):
             # by a worker that was lost before it could say so
-            return len(group) * len(opened.layout.columns_of(strip))
-        method = opened.method
+            return len(group) * len(ready.layout.columns_of(strip))
+        method = ready.method
         if name == "deviation":
-            assert opened.spread_factor is not None
-            method = TurnSpread(method, opened.spread_factor)
+            factor = ready.plan.choice.spread_factor
+            assert factor is not None
+            method = TurnSpread(method, factor)
         tiles = 0
 
         def count(done: int) -> None:
             nonlocal tiles
             tiles += done
 
-        for row, fine in predict_tile_rows(
-            opened.scene,
-            method,
-            opened.layout,
-            strip,
-            [group],
-            reads_guide=reads_guide(method),
-            at_once=opened.at_once,
-            on_tiles=count,
-        ):
-            opened.inputs.check()
+        for row, fine in ready.tile_rows(strip, [group], method=method, on_tiles=count):
+            inputs.check()
             parts.save(row, fine)
     return tiles
 
 
-@dataclass(frozen=True)
-class _Opened:
-    inputs: Inputs
-    scene: Scene
-    method: Method
-    layout: Layout
-    at_once: int
-    spread_factor: float | None
-
-
 @lru_cache(maxsize=1)
-def _opened(work: Work) -> _Opened:
+def _opened(task: Task) -> tuple[Inputs, Ready]:
     """Open the files once in each worker process."""
-    request = work.request
+    request, work = task.request, task.work
     place, threads = _place_of_worker()
-    refuse_other_files(work)
+    refuse_other_files(task)
     inputs = Inputs.of(request)
-    refuse_more_files(work, inputs)
-    scene = open_scene(request)
-    for guide in scene.guides:
-        if guide.path in work.shifts:
-            columns, rows = work.shifts[guide.path]
-            guide.move(columns * scene.scale, rows * scene.scale)
-    plan = plan_of(request, scene)
-    method = work.fitted
-    if method is None:
+    refuse_more_files(task, inputs)
+    scene = open_scene(request, request.lst, request.guides)
+    move_guides(scene, work.shifts)
+    if work.fitted is None:
         keep_freed_memory()
-        method = prepare(
-            plan.choice,
-            scene,
-            device=request.devices[place % len(request.devices)],
-            precision=request.precision,
-        )
-    layout = layout_of(plan, request, scene, method)
     own = max(1, work.threads // request.processes) if request.processes else threads
-    at_once = share_processor(method, layout.count, own=own, machine=work.threads)
-    return _Opened(inputs, scene, method, layout, at_once, plan.choice.spread_factor)
+    device = request.devices[place % len(request.devices)]
+    return inputs, work.ready(scene, own=own, device=device)
 
 
-def refuse_other_files(work: Work) -> None:
+def refuse_other_files(task: Task) -> None:
     """Make sure that the files that this process sees are those that the run was started on.
 
     Times do not count, for copies have their own.
@@ -265,21 +230,21 @@ def refuse_other_files(work: Work) -> None:
     Raises:
         OtherFileError: If one is missing here or holds something else.
     """
-    for path, contents in work.contents.items():
+    for path, contents in task.contents.items():
         if not path.is_file():
             raise _other_file(path, "it is not there")
         if (difference := Contents.of(path).differs_from(contents)) is not None:
             raise _other_file(path, difference)
 
 
-def refuse_more_files(work: Work, inputs: Inputs) -> None:
+def refuse_more_files(task: Task, inputs: Inputs) -> None:
     """Make sure that nothing lies beside the inputs here that GDAL would read with them.
 
     Raises:
         OtherFileError: If something does.
     """
     for path in inputs.paths:
-        if path not in work.contents:
+        if path not in task.contents:
             raise _other_file(path, "where the run was started it is not there")
 
 
@@ -303,5 +268,5 @@ def _words(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _hold(work: Work) -> Work:
-    return work
+def _hold(task: Task) -> Task:
+    return task

@@ -1,7 +1,7 @@
 """All that the pixels of a result depend on, by name, so that a later run can tell a change.
 
-Each field of a request and of its sources is a fact, a field that is added tomorrow too, unless it
-stands in a table here with the reason why pixels do not depend on it.
+Each field of a request and of its sources is a fact, a field that is added tomorrow too, unless the
+option's description, or a table here, gives the reason why pixels do not depend on it.
 """
 
 import platform
@@ -14,27 +14,21 @@ import torch
 from groklst_cli import __version__
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.inputs import Inputs
-from groklst_cli.pipeline.downscale.request import Plan, Request
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.option import options_of
+from groklst_cli.pipeline.predict.plan import Plan
 
-NOT_IN_PIXELS: Final[Mapping[str, str]] = {
+_OPTIONS: Final = options_of(Request)
+
+BESIDE_PIXELS: Final[Mapping[str, str]] = {
     "output": "the place of the pixels",
     "named": "who named that place",
-    "uncertainty": "the place of another result, which has the same facts",
-    "picture": "the place of a drawing of the result",
-    "overwrite": "what may be replaced",
-    "resume": "what may be gone on with",
-    "skip_existing": "what may be left as it is",
-    "jobs": "threads share tiles; a network's scene of fewer than four may differ in last bits",
-    "workers": "any number of processes makes the same bits",
-    "scheduler": "any number of machines makes the same bits",
-    "online": "what may be fetched; which file is read does not change",
+    **{name: option.beside_pixels for name, option in _OPTIONS.items() if option.beside_pixels},
 }
 """Fields of a request that pixels do not depend on, and what they say instead."""
 
-_TOLD_BY_OTHERS: Final = ("lst", "guides", "model", "radiance")
-"""Fields whose facts are the files' states, the method's tag, and ``--conserve``."""
-
-_OPTIONS: Final = {"units": "lst-units", "nodata": "dst-nodata", "creation": "co"}
+_TOLD_BY_OTHERS: Final = ("lst", "guides", "model")
+"""Fields whose facts are the files' states and the method's tag."""
 
 
 def facts_of(
@@ -60,19 +54,25 @@ def _options(request: Request, plan: Plan) -> dict[str, str]:
         "scale": plan.scale,
         "tile": plan.tile,
         "overlap": plan.overlap,
-        "units": plan.units,
+        "lst_units": plan.units,
         "resampling": dict(plan.resampling),
-        "conserve": plan.conserve and ("radiance" if request.radiance else "kelvin"),
+        "conserve": _kept(plan),
         "device": ", ".join(sorted({name.partition(":")[0] for name in request.devices})),
         "creation": dict(request.creation),
     }
-    names = {field.name for field in fields(request)} - NOT_IN_PIXELS.keys() - {*_TOLD_BY_OTHERS}
+    names = {field.name for field in fields(request)} - BESIDE_PIXELS.keys() - {*_TOLD_BY_OTHERS}
     return {
-        f"--{_OPTIONS.get(name, name).replace('_', '-')}": str(
+        _OPTIONS[name].flag if name in _OPTIONS else name: str(
             settled.get(name, getattr(request, name))
         )
         for name in sorted(names)
     }
+
+
+def _kept(plan: Plan) -> str:
+    if plan.conservation is None:
+        return "none"
+    return "radiance" if plan.conservation.radiance else "kelvin"
 
 
 def _source(source: BandSource, inputs: Inputs) -> str:

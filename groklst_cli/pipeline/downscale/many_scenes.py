@@ -13,7 +13,8 @@ import numpy as np
 from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
-from groklst_cli.pipeline.downscale.request import Progress, Request
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.listeners import Progress
 from groklst_models.acceleration import return_freed_memory
 
 Status = Literal["done", "planned", "skipped", "failed"]

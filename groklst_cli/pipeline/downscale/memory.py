@@ -8,7 +8,7 @@ from typing import Final
 from groklst_cli.errors import DeviceError
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.predict.ready import choose
+from groklst_cli.pipeline.predict.choice import choose
 
 _ROW: Final = 40
 """Bytes a fine pixel of a row of tiles, the least; 49 were measured for bicubic."""

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,34 +9,26 @@ from pathlib import Path
 from groklst_cli import __version__
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.pixel_hash import JOB_TAG
-from groklst_cli.geo.scene import COVERED, Scene
 from groklst_cli.geo.units import CELSIUS_ZERO
-from groklst_cli.pipeline.downscale.cluster import Work, open_cluster
+from groklst_cli.pipeline.downscale.cluster import Task, open_cluster
 from groklst_cli.pipeline.downscale.existing import is_finished
 from groklst_cli.pipeline.downscale.facts import facts_of
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job
 from groklst_cli.pipeline.downscale.memory import check_memory
 from groklst_cli.pipeline.downscale.outputs import check_targets, spare_inputs
-from groklst_cli.pipeline.downscale.request import Plan, Progress, Request, Result
+from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
-from groklst_cli.pipeline.predict.coregister import coregister
-from groklst_cli.pipeline.predict.default_scale import FoundScale, finer_than_guides, settle_scale
-from groklst_cli.pipeline.predict.estimate import Estimate, estimate, fitting_batch
-from groklst_cli.pipeline.predict.plan import layout_of, open_scene, plan_of
-from groklst_cli.pipeline.predict.ready import (
-    check_model,
-    find_device,
-    memory_errors,
-    prepare,
-    reads_guide,
-    share_processor,
-)
+from groklst_cli.pipeline.predict.choice import check_model
+from groklst_cli.pipeline.predict.default_scale import FoundScale, scale_of_files
+from groklst_cli.pipeline.predict.devices import find_device, memory_errors
+from groklst_cli.pipeline.predict.estimate import Estimate, estimate
+from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
+from groklst_cli.pipeline.predict.opening import open_scene
+from groklst_cli.pipeline.predict.plan import Plan
+from groklst_cli.pipeline.predict.ready import Planned
 from groklst_models.acceleration import keep_freed_memory
-from groklst_models.contract import Method
 from groklst_models.threads import threads
-
-__all__ = ["Plan", "Progress", "Request", "Result", "downscale", "plan_downscale"]
 
 
 def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
@@ -48,19 +39,14 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
     """
     _check(request)
     with memory_errors(), gdal_environment(online=request.online), threads(request.jobs) as machine:
-        request, scale = settle_scale(request)
+        request, found = _settled(request)
         check_memory(request, Inputs.of(request))
-        with open_scene(request) as scene:
-            plan = replace(plan_of(request, scene, scale.source), coverage=scene.coverage)
-            return plan, estimate(request, plan, scene, machine)
+        with open_scene(request, request.lst, request.guides) as scene:
+            planned = Planned.of(request, scene, found).with_coverage()
+            return planned.plan, estimate(planned, machine, request.processes)
 
 
-def downscale(
-    request: Request,
-    *,
-    note: Callable[[str], None] = lambda text: None,
-    progress: Progress = lambda done, total: None,
-) -> Result:
+def downscale(request: Request, *, note: Note = silent, progress: Progress = unwatched) -> Result:
     """Carry out a request.
 
     Args:
@@ -78,20 +64,20 @@ def downscale(
         held.enter_context(memory_errors())
         held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
-        request, scale = settle_scale(request)
+        request, found = _settled(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
         check_memory(request, inputs)
         held.enter_context(inputs.watched())
-        scene = held.enter_context(open_scene(request))
-        plan = replace(plan_of(request, scene, scale.source), coverage=scene.coverage)
-        for line in (*_explain(plan, scene, scale), *scene.doubts):
+        scene = held.enter_context(open_scene(request, request.lst, request.guides))
+        planned = Planned.of(request, scene, found).with_coverage()
+        for line in (*planned.explain(), *_output_lines(planned.plan)):
             note(line)
-        shifts = coregister(scene, request.coregister, note)
-        facts = facts_of(request, plan, shifts, inputs)
+        planned = planned.aligned(note)
+        plan, shifts = planned.plan, planned.shifts
         job = Job(
             request.output,
-            facts,
+            facts_of(request, plan, shifts, inputs),
             resume=request.resume,
             overwrite=request.overwrite,
             others=request.targets[1:],
@@ -102,38 +88,16 @@ def downscale(
             return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
         with job, inputs.watched():
             check_targets(request)  # again: what another run has just finished is there now
-            method = prepare(
-                plan.choice,
-                scene,
-                psf=request.psf,
-                device=request.devices[0],
-                precision=request.precision,
-                note=note,
+            ready = planned.ready(
+                machine, note=note, recall=lambda choose: job.recall("batch", choose)
             )
             if not plan.choice.is_fitted:
                 keep_freed_memory()
-            request = _with_batch(request, plan, scene, method, job, note)
-            fitted = method if plan.choice.is_fitted else None
             contents = inputs.contents() if request.shares_work else {}
-            work = Work(request, shifts, contents, fitted, machine)
             with open_cluster(request, note) as cluster:
-                layout = layout_of(plan, request, scene, method)
-                at_once = share_processor(method, layout.count, own=machine, machine=machine)
-                run = Run(
-                    request,
-                    plan,
-                    scene,
-                    method,
-                    layout,
-                    job,
-                    at_once,
-                    cluster,
-                    work,
-                    inputs,
-                    progress,
-                    note,
-                )
-                mean = run.write(_tags(plan, scene, shifts) | {JOB_TAG: job.digest})
+                task = Task(request, ready.work, contents)
+                run = Run(request, ready, job, inputs, cluster, task, progress, note)
+                mean = run.write(_tags(planned) | {JOB_TAG: job.digest})
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
 
@@ -146,25 +110,15 @@ def _check(request: Request) -> None:
         find_device(device)
 
 
-def _with_batch(
-    request: Request,
-    plan: Plan,
-    scene: Scene,
-    method: Method,
-    job: Job,
-    note: Callable[[str], None],
-) -> Request:
-    """Settle how many tiles a batch has; a run that is gone on with keeps what it had."""
-    if request.batch != "auto":
-        return request
-    layout = layout_of(plan, request, scene, method, batch=1)
-    channels = len(scene.bands) if reads_guide(method) else 0
-    batch = job.recall("batch", lambda: fitting_batch(method, layout, channels, note))
-    return replace(request, batch=batch)
+def _settled(request: Request) -> tuple[Request, FoundScale]:
+    """Put the scale in that is found for the request's files."""
+    found = scale_of_files(request, request.lst, request.guides)
+    return replace(request, scale=found.value), found
 
 
-def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -> dict[str, str]:
-    moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in shifts.items()]
+def _tags(planned: Planned) -> dict[str, str]:
+    scene, plan = planned.scene, planned.plan
+    moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in planned.shifts.items()]
     return {
         "GROKLST_VERSION": __version__,
         "GROKLST_METHOD": plan.choice.tag,
@@ -178,20 +132,14 @@ def _tags(plan: Plan, scene: Scene, shifts: Mapping[str, tuple[float, float]]) -
     }
 
 
-def _explain(plan: Plan, scene: Scene, scale: FoundScale) -> list[str]:
-    lines = [f"method {plan.choice.name}: {plan.choice.reason}"]
-    if scale.reason:
-        lines.append(f"scale {scale.value}: {scale.reason}")
+def _output_lines(plan: Plan) -> list[str]:
+    """Say, for people, how files are read and what is written."""
+    lines = []
     if plan.units_from == "values":
         lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
-    lines += [
-        f"guide {path} covers {share:.1%} of the LST; where it does not, less detail is known"
-        for path, share in plan.coverage.items()
-        if share < COVERED
-    ]
     lines.append(
         f"output {plan.grid.height} × {plan.grid.width} pixels, "
         f"{plan.grid.pixel_size[0]:g} × {plan.grid.pixel_size[1]:g} CRS units"
     )
-    return lines + finer_than_guides(scene)
+    return lines

@@ -1,7 +1,7 @@
 """A run of ``downscale`` under way: rows of tiles in, finished files out."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.geo.pixel_hash import JOB_TAG
-from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.targets import Finished
 from groklst_cli.geo.units import Units
 from groklst_cli.geo.writer import OutputFormat, ResultFile
-from groklst_cli.pipeline.downscale.cluster import Cluster, Work
+from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
 from groklst_cli.pipeline.downscale.picture import before_and_after
-from groklst_cli.pipeline.downscale.request import Plan, Progress, Request
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import Evidence, uncertainty_rows
-from groklst_cli.pipeline.predict.plan import conservation_of
+from groklst_cli.pipeline.predict.layout import Strip
+from groklst_cli.pipeline.predict.listeners import Note, Progress
+from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.prefetch import ahead
-from groklst_cli.pipeline.predict.ready import reads_guide
-from groklst_cli.pipeline.predict.strips import finished_rows, nobody, surroundings
-from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
+from groklst_cli.pipeline.predict.ready import Ready
+from groklst_cli.pipeline.predict.strips import nobody
+from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
 from groklst_models.turns import TurnSpread
@@ -38,48 +39,34 @@ class Run:
     """A run that is under way.
 
     Attributes:
-        request: What was asked for, with its batch settled.
-        plan: What it comes to.
-        scene: Its files, open.
-        method: Ready to predict.
-        layout: The scene's tiles.
+        request: What was asked for.
+        ready: The scene and the method, ready to predict.
         job: Where finished rows are kept.
-        at_once: Batches that this process predicts at the same time.
-        cluster: Who predicts instead of this process, or None.
-        work: What they need to know.
         inputs: Its files as they were before they were opened.
+        cluster: Who predicts instead of this process, or None.
+        task: What they need to know.
         progress: Told how far it is.
         note: Told what is worth knowing.
         tiles: Predicted so far, without those of an earlier run.
     """
 
     request: Request
-    plan: Plan
-    scene: Scene
-    method: Method
-    layout: Layout
+    ready: Ready
     job: Job
-    at_once: int
-    cluster: Cluster | None
-    work: Work
     inputs: Inputs
+    cluster: Cluster | None
+    task: Task
     progress: Progress
-    note: Callable[[str], None]
+    note: Note
     tiles: int = 0
 
     def write(self, tags: Mapping[str, str]) -> float:
         """Write all outputs; return the mean of the result, kelvin."""
-        request, plan = self.request, self.plan
-        kept = conservation_of(request) if plan.conserve else None
-        needed = surroundings(plan.strip, self.scene, kept)
+        request, plan = self.request, self.ready.plan
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
         with ExitStack() as files:
-            rows = finished_rows(
-                self.scene,
-                self.layout,
-                plan.strip,
-                self._tile_rows("lst", self.method, needed),
-                conservation=kept,
+            rows = self.ready.finished(
+                self._tile_rows("lst", self.ready.method, self.ready.needed()),
                 on_residual=evidence.add_residual if evidence else nobody,
             )
             form = self._form(plan.units, tags)
@@ -103,7 +90,7 @@ class Run:
         return mean
 
     def _deviation_file(self, path: Path) -> ResultFile:
-        turns = self.plan.choice.spread_factor is not None
+        turns = self.ready.plan.choice.spread_factor is not None
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
@@ -112,12 +99,13 @@ class Run:
         return self._file(path, self._form("K", tags))
 
     def _write_uncertainty(self, file: ResultFile, fine: Path, evidence: Evidence) -> None:
-        plan, factor = self.plan, self.plan.choice.spread_factor
+        ready, plan = self.ready, self.ready.plan
+        factor = plan.choice.spread_factor
         if factor is None:
-            rows = uncertainty_rows(fine, plan, self.scene, evidence)
+            rows = uncertainty_rows(fine, plan, ready.scene, evidence)
         else:
-            turned = self._tile_rows("deviation", TurnSpread(self.method, factor), plan.strip)
-            rows = finished_rows(self.scene, self.layout, plan.strip, turned, conservation=None)
+            turned = self._tile_rows("deviation", TurnSpread(ready.method, factor), plan.strip)
+            rows = ready.finished(turned, conserving=False)
         with ahead(rows) as finished:
             _write(file, plan, finished)
             self.inputs.check()
@@ -130,12 +118,12 @@ class Run:
     def _form(self, units: Units, tags: Mapping[str, str]) -> OutputFormat:
         threads = {"NUM_THREADS": str(self.request.jobs)} if self.request.jobs else {}
         creation = {**threads, **self.request.creation}
-        return OutputFormat(units, self.request.nodata, creation, tags)
+        return OutputFormat(units, self.request.dst_nodata, creation, tags)
 
     def _file(self, path: Path, form: OutputFormat) -> ResultFile:
         return ResultFile(
             path,
-            self.plan.grid,
+            self.ready.plan.grid,
             form,
             overwrite=self._may_replace,
             folder=self.job.workplace(path),
@@ -148,26 +136,24 @@ class Run:
 
     def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
         """Bring all rows of tiles in order: those that are kept from the disk, others made now."""
-        parts, groups = self.job.parts(name), self.layout.groups_of(needed)
+        layout, scale = self.ready.layout, self.ready.plan.scale
+        parts, groups = self.job.parts(name), layout.groups_of(needed)
         missing = [
             group
             for group in groups
-            if not all(
-                parts.done(row, self.layout.row_shape(row, needed, self.scene.scale))
-                for row in group
-            )
+            if not all(parts.done(row, layout.row_shape(row, needed, scale)) for row in group)
         ]
-        across = len(self.layout.columns_of(needed))
+        across = len(layout.columns_of(needed))
         total = across * sum(map(len, groups))
         done = total - across * sum(map(len, missing))
 
         began, made_here = time.monotonic(), 0
-        self.note(_amount(total, done, self.plan))
+        self.note(_amount(total, done, self.ready.plan))
 
         def count(tiles: int) -> None:
             nonlocal done, made_here
             if tiles and not made_here:
-                lanes = self.at_once * max(1, self.request.processes)
+                lanes = self.ready.at_once * max(1, self.request.processes)
                 left = (time.monotonic() - began) * (total - done - tiles) / (tiles * lanes)
                 if left > _WORTH_SAYING:
                     self.note(f"about {_duration(left)} left")
@@ -177,22 +163,10 @@ class Run:
 
         count(0)
         if self.cluster is not None:
-            made = self.cluster.predict(self.work, name, self.job.folder, needed, missing, count)
+            made = self.cluster.predict(self.task, name, self.job.folder, needed, missing, count)
         else:
-            made = _saved(
-                predict_tile_rows(
-                    self.scene,
-                    method,
-                    self.layout,
-                    needed,
-                    missing,
-                    reads_guide=reads_guide(method),
-                    at_once=self.at_once,
-                    on_tiles=count,
-                ),
-                parts,
-                self.inputs,
-            )
+            rows = self.ready.tile_rows(needed, missing, method=method, on_tiles=count)
+            made = _saved(rows, parts, self.inputs)
         wanted = {row for group in missing for row in group}
         for row in (row for group in groups for row in group):
             yield next(made) if row in wanted else (row, parts.load(row))

@@ -18,26 +18,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.pipeline.downscale.running import Running
+from groklst_cli.pipeline.predict.option import options_of
+from groklst_cli.pipeline.predict.settings import Settings
 
 if TYPE_CHECKING:
     import _csv
+
+LISTED: Final = {
+    name: option for name, option in options_of(Settings, Running).items() if option.listed
+}
+"""Options in which the scenes of a list may differ."""
+
+_JSON: Final[Mapping[Any, tuple[type, ...]]] = {
+    int: (int,),
+    float: (str, int, float),
+    str: (str, int, float),
+    Path: (str,),
+}
+"""The JSON types that an option's value may be of; others are text, or lists of numbers."""
 
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "lst": (str,),
     "output": (str,),
     "guide": (str, list),
-    "scale": (int,),
-    "model": (str,),
-    "lst_units": (str,),
-    "resampling": (str,),
-    "coregister": (str,),
-    "psf": (str, int, float),
-    "conserve": (str,),
-    "sensor_psf": (int, float),
-    "bounds": (str, list),
-    "dst_nodata": (str, int, float),
-    "uncertainty": (str,),
-    "picture": (str,),
+    **{name: _JSON.get(option.kind, (str, list)) for name, option in LISTED.items()},
 }
 """What a scene may say, and the JSON types it may say it in."""
 

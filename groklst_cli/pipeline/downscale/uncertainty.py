@@ -24,8 +24,8 @@ from groklst_cli.geo.conserve import Conservation, block_means
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.units import CELSIUS_ZERO
-from groklst_cli.pipeline.downscale.request import Plan
-from groklst_cli.pipeline.predict.tile_rows import Strip
+from groklst_cli.pipeline.predict.layout import Strip
+from groklst_cli.pipeline.predict.plan import Plan
 
 Coarse = NDArray[np.float64]
 

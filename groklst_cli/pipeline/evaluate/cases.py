@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -15,12 +14,13 @@ from groklst_cli.data.patches import Origin, PatchSource
 from groklst_cli.data.scenes import REFERENCE, SceneFolder
 from groklst_cli.errors import InputError
 from groklst_cli.geo.align import GuideSource
+from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import bring_reference, read_lst
 from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.structure import correlation
+from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Raster
 from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import FittedTo
 
@@ -33,8 +33,8 @@ class Case:
 
     Attributes:
         name: The scene's.
-        lst: The coarse raster to downscale.
-        guides: Its guidance.
+        lst: The coarse raster to downscale, in memory or a file.
+        guides: Its guidance, likewise.
         scale: Fine pixels along a coarse one.
         coarse: Values of that raster, kelvin.
         truth: ``(rows · scale, columns · scale)``, kelvin, NaN where there is none.
@@ -44,8 +44,8 @@ class Case:
     """
 
     name: str
-    lst: BandSource
-    guides: Sequence[BandSource]
+    lst: Raster
+    guides: Sequence[Raster]
     scale: int
     coarse: NDArray[np.float32]
     truth: NDArray[np.float32]
@@ -63,15 +63,14 @@ class Case:
         )
 
 
-def wald_case(scene: SceneFolder, protocol: WaldProtocol, work: Path) -> Case:
-    """Make the truth at the sensor's own resolution and write its means as the coarse LST.
+def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
+    """Make the truth at the sensor's own resolution, and its means the coarse LST.
 
     Guides are handed on as they are: ``downscale`` brings them to the truth's grid by area mean.
 
     Args:
         scene: The scene.
         protocol: How.
-        work: Where to write the coarse raster.
 
     Raises:
         InputError: If the scene cannot be used.
@@ -90,20 +89,17 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol, work: Path) -> Case:
     truth = block_means(whole, native).astype(np.float32)
     seen = gaussian_mean(truth, protocol.psf_sigma * scale).astype(np.float32)
     coarse = block_means(seen, scale).astype(np.float32)
-    path = work / f"{scene.name}.tif"
-    _write(path, coarse, grid.coarsen(native * scale))
+    lst = ArrayRaster.of(scene.name, coarse, grid.coarsen(native * scale))
     guides = scene.without(protocol.not_guides).guide_sources
-    lst = BandSource(str(path))
     return Case(scene.name, lst, guides, scale, coarse, _known(truth, coarse))
 
 
-def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol, work: Path) -> Case:
+def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case:
     """Bring the other sensor's LST onto the fine grid.
 
     Args:
         scene: The scene.
         protocol: How.
-        work: Where to write the LST if some of it is not clear.
 
     Raises:
         InputError: If the scene cannot be used.
@@ -113,12 +109,12 @@ def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol, work: P
             f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol compares with; "
             "add it, or use a protocol of the other kind, such as wald_x8"
         )
-    lst, path = BandSource(str(scene.lst)), str(scene.reference)
-    grid, coarse = read_lst(lst)
+    lst: Raster = BandSource(str(scene.lst))
+    path = str(scene.reference)
+    grid, coarse = read_lst(BandSource(str(scene.lst)))
     if scene.clear is not None:
         coarse[_read_clear(scene.clear, grid) != 1] = np.nan
-        lst = BandSource(str(work / f"{scene.name}.tif"))
-        _write(Path(lst.path), coarse, grid)
+        lst = ArrayRaster.of(scene.name, coarse, grid)
     here, values = read_lst(BandSource(path))
     truth, coarse_truth = (
         bring_reference(values, here, there, least_covered=protocol.least_covered, path=path)
@@ -130,23 +126,19 @@ def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol, work: P
     return Case(scene.name, lst, guides, protocol.scale, coarse, _known(truth, coarse), agreement)
 
 
-def patch_case(patches: PatchSource, index: int, work: Path) -> Case:
-    """Write a patch, which need not have a place on Earth, as rasters at a placeholder place.
+def patch_case(patches: PatchSource, index: int) -> Case:
+    """Take a patch, which need not have a place on Earth, for rasters at a placeholder place.
 
     Args:
         patches: Where it is from.
         index: Its number there.
-        work: Where to write.
     """
     patch, scale, bands = patches.read(index), patches.scale, patches.bands
     coarse = Grid(*_PLACEHOLDER, *patch.lst.shape)
-    lst, guide = work / "lst.tif", work / "guide.tif"
-    _write(lst, patch.lst, coarse)
-    _write(guide, patch.guide, coarse.refine(scale), bands)
-    sources = [BandSource(str(guide))] if bands else []
+    lst = ArrayRaster.of("lst", patch.lst, coarse)
+    guides = [ArrayRaster.of("guide", patch.guide, coarse.refine(scale), bands)] if bands else []
     truth, origin = _known(patch.truth, patch.lst), patches.origin(index)
-    lst_source = BandSource(str(lst))
-    case = Case(patch.name, lst_source, sources, scale, patch.lst, truth, origin=origin)
+    case = Case(patch.name, lst, guides, scale, patch.lst, truth, origin=origin)
     return case if origin else replace(case, fitted_to="patch")
 
 
@@ -164,15 +156,3 @@ def _read_clear(path: Path, grid: Grid) -> NDArray[np.float32]:
         return values
     finally:
         clear.close()
-
-
-def _write(path: Path, values: NDArray[np.float32], grid: Grid, bands: Sequence[str] = ()) -> None:
-    """Write kelvin ``(rows, columns)``, or named bands ``(bands, rows, columns)``."""
-    profile = {"driver": "GTiff", "dtype": "float32", "count": len(bands) or 1, "nodata": np.nan}
-    place = {"crs": grid.crs, "transform": grid.transform}
-    height, width = grid.shape
-    with rasterio.open(path, "w", height=height, width=width, **place, **profile) as dataset:
-        dataset.write(values if bands else values[None])
-        dataset.descriptions = tuple(bands) or ("LST",)
-        if not bands:
-            dataset.update_tags(units="kelvin")

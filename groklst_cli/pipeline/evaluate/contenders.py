@@ -1,28 +1,24 @@
 """Running a method on an image, and judging what it made."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.data.patches import Origin
-from groklst_cli.errors import GroklstError, InputError
+from groklst_cli.errors import GroklstError
 from groklst_cli.geo.metrics import Scores
-from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.raster import LstSource
-from groklst_cli.geo.reference import best_shift, read_lst
-from groklst_cli.pipeline.downscale.one_scene import Progress, Request, downscale
-from groklst_cli.pipeline.evaluate.cases import Case
+from groklst_cli.geo.reference import best_shift
 from groklst_cli.pipeline.evaluate.scoreboard import Outcome
-from groklst_cli.pipeline.predict.ready import choose, find_device
+from groklst_cli.pipeline.predict.choice import choose
+from groklst_cli.pipeline.predict.listeners import Progress
+from groklst_cli.pipeline.predict.settings import Conserving
 from groklst_models.registry import REGISTRY
 
-_ENDINGS: Final = {":raw": False, ":conserved": True}
+_ENDINGS: Final[dict[str, Conserving]] = {":raw": "none", ":conserved": "kelvin"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +28,12 @@ class Contender:
     Attributes:
         label: As it was asked for.
         model: The method or checkpoint.
-        conserve: Whether coarse means are kept; None for the method's own default.
+        conserve: Which coarse means are kept.
     """
 
     label: str
     model: str
-    conserve: bool | None = None
+    conserve: Conserving = "auto"
 
     @property
     def is_fitted(self) -> bool:
@@ -120,107 +116,6 @@ class Follow:
     note: Callable[[str], None] = lambda text: None
     progress: Progress = lambda done, total: None
     watch: Watch = lambda shown: None
-
-
-class Run:
-    """Runs every method on a case and judges what it made.
-
-    Fitted methods see the scene that a patch was cut from, where it is kept, as they do in use:
-    they are fitted once to the scene, and the patch is cut from what they made of it.
-    """
-
-    def __init__(
-        self, contenders: Sequence[Contender], judgement: Judgement, work: Path, device: str
-    ) -> None:
-        self._contenders = list(dict.fromkeys(contenders))
-        self._judgement, self._device = judgement, device
-        self._target, self._work = work / "prediction.tif", work
-        self._scene, self._made = "", dict[str, LstSource]()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._forget()
-
-    def check(self, scale: int) -> None:
-        """Refuse methods and a device that can serve no image.
-
-        Raises:
-            GroklstError: If there is one.
-        """
-        find_device(self._device)
-        for contender in self._contenders:
-            contender.check(scale)
-
-    def __call__(self, case: Case, watch: Watch) -> list[Outcome]:
-        """Return an outcome for each method, after showing them."""
-        predictions, outcomes = {}, {}
-        for contender in self._contenders:
-            fine, seconds = self._predict(case, contender)
-            memory = peak_memory()
-            outcome = judge(
-                case.name, contender.label, fine, case.truth, case.coarse, self._judgement
-            )
-            predictions[contender.label] = fine
-            outcomes[contender.label] = replace(
-                outcome,
-                seconds=seconds,
-                peak_memory=memory,
-                fitted_to=case.fitted_to if contender.is_fitted else None,
-            )
-        watch(Shown(case.name, case.coarse, case.truth, predictions, outcomes))
-        return list(outcomes.values())
-
-    def _predict(
-        self, case: Case, contender: Contender
-    ) -> tuple[NDArray[np.float32], float | None]:
-        """Return the prediction, kelvin, and the wall time if anything had to be run for it."""
-        if case.origin is not None and contender.is_fitted:
-            return self._cut(case, case.origin, contender)
-        seconds = self._downscale(case, contender, self._target)
-        return read_lst(BandSource(str(self._target)))[1], seconds
-
-    def _cut(
-        self, case: Case, origin: Origin, contender: Contender
-    ) -> tuple[NDArray[np.float32], float | None]:
-        """Cut a patch from what a method made of its scene."""
-        if origin.scene != self._scene:
-            self._forget()
-            self._scene = origin.scene
-        seconds = None
-        if contender.label not in self._made:
-            target = self._work / f"scene-{self._contenders.index(contender)}.tif"
-            seconds = self._downscale(case.whole_scene(), contender, target)
-            self._made[contender.label] = LstSource(BandSource(str(target)))
-        made = self._made[contender.label]
-        if made.grid.shape != origin.shape:
-            raise InputError(
-                f"{origin.lst} times the scale is {made.grid.shape}, the manifest says "
-                f"{origin.shape} (rows, columns); prepare the folder again"
-            )
-        return made.read(origin.rows)[:, origin.columns], seconds
-
-    def _forget(self) -> None:
-        """Close what was made of a scene."""
-        for made in self._made.values():
-            made.close()
-        self._made.clear()
-
-    def _downscale(self, case: Case, contender: Contender, target: Path) -> float:
-        """Write the prediction; return the wall time."""
-        request = Request(
-            lst=case.lst,
-            output=target,
-            guides=case.guides,
-            scale=case.scale,
-            model=contender.model,
-            conserve=contender.conserve,
-            device=self._device,
-            overwrite=True,
-        )
-        with contender.named(case.name):
-            return downscale(request).seconds
 
 
 def judge(

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, TypeVar
 
 import numpy as np
@@ -17,12 +16,14 @@ from groklst_cli.data.patches import PatchSource
 from groklst_cli.data.scenes import SceneFolder, scene_folders
 from groklst_cli.errors import InputError
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.arrays.rasters import scene_of
 from groklst_cli.pipeline.downscale.failure import Failure
 from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case, patch_case, wald_case
-from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Run
+from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement
+from groklst_cli.pipeline.evaluate.match import Match
 from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, Outcome
+from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.acceleration import return_freed_memory
 
 _NO_TRUTH: Final = "no whole coarse pixel of it has a valid truth"
@@ -56,7 +57,7 @@ class _Trial:
         self.left_out[name] = reason
         self.follow.note(f"{name} is left out: {reason}")
 
-    def score(self, run: Run, case: Case) -> None:
+    def score(self, run: Match, case: Case) -> None:
         """Run all methods on an image."""
         self.outcomes += self.attempt(case.name, lambda: run(case, self.follow.watch)) or []
         return_freed_memory()
@@ -94,21 +95,16 @@ def run_protocol(
     folders = scene_folders(folder, scenes)
     follow = follow or Follow()
     trial = _Trial(follow, len(folders))
-    with TemporaryDirectory(prefix="groklst-") as temporary, gdal_environment():
-        work = Path(temporary)
-        everyone = [Contender.parse(protocol.baseline), *asked]
-        with Run(everyone, judgement, work, device) as run:
-            run.check(protocol.scale)
-            fit = [
-                scene
-                for path in folders
-                if (scene := _look(path, protocol, work, trial, by_name=bool(scenes))) is not None
-            ]
-            for done, scene in enumerate(fit):
-                follow.progress(done, len(fit))
-                case = trial.attempt(scene.name, partial(_case, scene, protocol, work))
-                if case is not None:
-                    trial.score(run, case)
+    match = Match([Contender.parse(protocol.baseline), *asked], judgement, device)
+    match.check(protocol.scale)
+    with gdal_environment():
+        looked = [_look(path, protocol, trial, by_name=bool(scenes)) for path in folders]
+        fit = [scene for scene in looked if scene is not None]
+        for done, scene in enumerate(fit):
+            follow.progress(done, len(fit))
+            case = trial.attempt(scene.name, partial(_case, scene, protocol))
+            if case is not None:
+                trial.score(match, case)
     if not trial.outcomes and not trial.failures:
         raise InputError(
             f"{folder}: all {len(folders)} scenes are left out; name one to run with --scene"
@@ -144,21 +140,20 @@ def run_patches(
         raise InputError("the split holds no patch; choose another --split, or prepare more scenes")
     follow = follow or Follow()
     trial = _Trial(follow, len(patches))
-    with TemporaryDirectory(prefix="groklst-") as temporary, gdal_environment():
-        work = Path(temporary)
-        with Run([Contender.parse(BASELINE), *contenders], Judgement(), work, device) as run:
-            run.check(patches.scale)
-            _refuse_lost_scenes(patches)
-            for index in range(len(patches)):
-                follow.progress(index, len(patches))
-                name = patches.name(index)
-                case = trial.attempt(name, partial(patch_case, patches, index, work))
-                if case is None:
-                    continue
-                if np.isfinite(case.truth).any():
-                    trial.score(run, case)
-                else:
-                    trial.leave_out(name, _NO_TRUTH)
+    match = Match([Contender.parse(BASELINE), *contenders], Judgement(), device)
+    match.check(patches.scale)
+    with gdal_environment():
+        _refuse_lost_scenes(patches)
+        for index in range(len(patches)):
+            follow.progress(index, len(patches))
+            name = patches.name(index)
+            case = trial.attempt(name, partial(patch_case, patches, index))
+            if case is None:
+                continue
+            if np.isfinite(case.truth).any():
+                trial.score(match, case)
+            else:
+                trial.leave_out(name, _NO_TRUTH)
     if not trial.outcomes and not trial.failures:
         raise InputError("the split holds no patch with a valid truth; choose another --split")
     facts = {**patches.describe(), "scale": patches.scale}
@@ -166,9 +161,7 @@ def run_patches(
     return Evaluation(title, trial.outcomes, BASELINE, trial.left_out, facts, trial.failures)
 
 
-def _look(
-    path: Path, protocol: AnyProtocol, work: Path, trial: _Trial, *, by_name: bool
-) -> SceneFolder | None:
+def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) -> SceneFolder | None:
     """Open all that a scene's run will open; None if it is not to be run."""
     listed = None if by_name else protocol.left_out.get(path.name)
     if listed is not None:
@@ -182,24 +175,23 @@ def _look(
         return None
     for name, why in scene.passed_over.items():
         trial.follow.note(f"{path.name}: {name} is not taken for a guide, {why}")
-    return trial.attempt(path.name, lambda: _if_fit(scene, protocol, work, trial))
+    return trial.attempt(path.name, lambda: _if_fit(scene, protocol, trial))
 
 
-def _if_fit(
-    scene: SceneFolder, protocol: AnyProtocol, work: Path, trial: _Trial
-) -> SceneFolder | None:
-    case = _case(scene, protocol, work)
+def _if_fit(scene: SceneFolder, protocol: AnyProtocol, trial: _Trial) -> SceneFolder | None:
+    case = _case(scene, protocol)
     if (reason := _unfit(case, protocol)) is not None:
         trial.leave_out(scene.name, reason)
         return None
-    Scene(case.lst, case.guides, case.scale).close()
+    with scene_of(Settings(scale=case.scale), case.lst, case.guides):
+        pass  # what cannot be opened is found now
     return scene
 
 
-def _case(scene: SceneFolder, protocol: AnyProtocol, work: Path) -> Case:
+def _case(scene: SceneFolder, protocol: AnyProtocol) -> Case:
     if isinstance(protocol, WaldProtocol):
-        return wald_case(scene, protocol, work)
-    return cross_sensor_case(scene, protocol, work)
+        return wald_case(scene, protocol)
+    return cross_sensor_case(scene, protocol)
 
 
 def _unfit(case: Case, protocol: AnyProtocol) -> str | None:

@@ -7,7 +7,7 @@ from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.downscale.request import Coregistration
+from groklst_cli.pipeline.predict.reading import Coregistration
 from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.coregistration import BOUND, estimate_shift
 

@@ -1,19 +1,21 @@
 """By how much to refine: as asked, as the checkpoint does, or down to the finest guide's pixel."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import grid_of, open_raster
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.downscale.request import Request, ScaleSource
-from groklst_cli.pipeline.predict.ready import header_of
+from groklst_cli.pipeline.predict.choice import header_of
+from groklst_cli.pipeline.predict.settings import SCALES, Settings
 
-SCALES: Final = range(2, 65)
+ScaleSource = Literal["option", "checkpoint", "guides", "default"]
+"""Who says by how much to refine."""
+
 _WITHOUT_GUIDES: Final = 8
 _NEAR: Final = 0.02
 """How far a ratio of pixels may be from a whole number, as a share of it."""
@@ -34,36 +36,33 @@ class FoundScale:
     reason: str = ""
 
 
-def settle_scale(request: Request) -> tuple[Request, FoundScale]:
-    """Find the scale of a request on files, and put it in.
+def scale_of_files(settings: Settings, lst: BandSource, guides: Sequence[BandSource]) -> FoundScale:
+    """Find the scale for files, which are opened for it where nothing else tells.
 
     Raises:
         GroklstError: If it cannot be told, or a file cannot be opened.
     """
-    found = _without_files(request) or _of_files(request)
-    return replace(request, scale=found.value), found
+    found = _stated(settings)
+    if found is not None:
+        return found
+    if not guides:
+        return _of_grids(lst.path, None, {})
+    with open_raster(lst.path) as opened:
+        coarse = grid_of(opened)
+    grids = {}
+    for source in guides:
+        with open_raster(source.path) as guide:
+            grids[source.path] = grid_of(guide)
+    return _of_grids(lst.path, coarse, grids)
 
 
-def scale_of(request: Request) -> int:
-    """Find the scale of a request on files that are not open yet.
-
-    Raises:
-        GroklstError: If it cannot be told, or a file cannot be opened.
-    """
-    with gdal_environment(online=request.online):
-        return settle_scale(request)[0].factor
-
-
-def settle_scale_of_arrays(
-    request: Request, coarse: Grid, guides: Mapping[str, Grid]
-) -> tuple[Request, FoundScale]:
-    """Find the scale of a request on arrays, whose grids are known, and put it in.
+def scale_of_grids(settings: Settings, coarse: Grid, guides: Mapping[str, Grid]) -> FoundScale:
+    """Find the scale for rasters whose grids are known.
 
     Raises:
         GroklstError: If it cannot be told.
     """
-    found = _without_files(request) or _of_grids("lst", coarse, guides)
-    return replace(request, scale=found.value), found
+    return _stated(settings) or _of_grids("lst", coarse, guides)
 
 
 def finer_than_guides(scene: Scene) -> list[str]:
@@ -77,25 +76,13 @@ def finer_than_guides(scene: Scene) -> list[str]:
     ]
 
 
-def _without_files(request: Request) -> FoundScale | None:
-    """Find a scale that was typed, that the checkpoint has, or that nothing can tell."""
-    if request.scale is not None:
-        return FoundScale(request.scale, "option")
-    if (header := header_of(request.model)) is not None:
-        return FoundScale(header.scale, "checkpoint", f"{request.model} was trained for it")
+def _stated(settings: Settings) -> FoundScale | None:
+    """Take a scale that was typed or that the checkpoint has."""
+    if settings.scale is not None:
+        return FoundScale(settings.scale, "option")
+    if (header := header_of(settings.model)) is not None:
+        return FoundScale(header.scale, "checkpoint", f"{settings.model} was trained for it")
     return None
-
-
-def _of_files(request: Request) -> FoundScale:
-    if not request.guides:
-        return _of_grids(request.lst.path, None, {})
-    with open_raster(request.lst.path) as lst:
-        coarse = grid_of(lst)
-    guides = {}
-    for source in request.guides:
-        with open_raster(source.path) as guide:
-            guides[source.path] = grid_of(guide)
-    return _of_grids(request.lst.path, coarse, guides)
 
 
 def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> FoundScale:

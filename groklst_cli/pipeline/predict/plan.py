@@ -1,39 +1,117 @@
-"""From a request to a plan: open the inputs, check all that can be checked, lay the lattice."""
+"""From settings to a plan: check all that can be checked on a scene, lay the lattice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
+from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.downscale.request import Plan, Request, ScaleSource
-from groklst_cli.pipeline.predict.ready import NETWORK_OVERLAP, choose
-from groklst_cli.pipeline.predict.tile_rows import Layout, Strip
+from groklst_cli.geo.units import Units
+from groklst_cli.pipeline.predict.choice import Choice, choose
+from groklst_cli.pipeline.predict.default_scale import FoundScale, ScaleSource
+from groklst_cli.pipeline.predict.layout import Layout, Strip
+from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.contract import Method
 
-
-def open_scene(request: Request) -> Scene:
-    """Open the files of a request."""
-    return Scene(
-        request.lst,
-        request.guides,
-        request.factor,
-        units=request.units,
-        resampling=request.resampling,
-    )
+NETWORK_OVERLAP: Final = 64
+"""Fine pixels; leaves 0.021 K at tile lines, where 16 leave 0.046 K and 128 leave 0.020 K."""
 
 
-def plan_of(request: Request, scene: Scene, scale_from: ScaleSource = "option") -> Plan:
-    """Say what a request comes to on its scene.
+@dataclass(frozen=True)
+class Plan:
+    """What settings come to on a scene.
+
+    Attributes:
+        choice: The method and why it was chosen.
+        grid: The output's grid.
+        scale: Fine pixels along a coarse one.
+        strip: The coarse pixels that are computed.
+        tile: Side of a tile, fine pixels.
+        overlap: What neighbours share, fine pixels.
+        conservation: Which coarse values are kept; None for none.
+        bands: Names of the guidance bands.
+        resampling: How each guide comes to the fine grid, by file.
+        units: Of LST and output.
+        units_from: How the unit became known.
+        valid: Coarse pixels of the whole LST that hold a value.
+        scale_from: How the scale became known.
+        coverage: Share of them that each guide covers, by file, where it was looked at.
+    """
+
+    choice: Choice
+    grid: Grid
+    scale: int
+    strip: Strip
+    tile: int
+    overlap: int
+    conservation: Conservation | None
+    bands: tuple[str, ...]
+    resampling: Mapping[str, str]
+    units: Units
+    units_from: str
+    valid: int
+    scale_from: ScaleSource = "option"
+    coverage: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def conserve(self) -> bool:
+        """Whether coarse values are kept."""
+        return self.conservation is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "method": self.choice.name,
+            "checkpoint": str(self.choice.checkpoint) if self.choice.checkpoint else None,
+            "reason": self.choice.reason,
+            "scale": self.scale,
+            "scale_from": self.scale_from,
+            "height": self.grid.height,
+            "width": self.grid.width,
+            "crs": self.grid.crs.to_string(),
+            "transform": list(self.grid.transform)[:6],
+            "tile": self.tile,
+            "overlap": self.overlap,
+            "conserve": self.conserve,
+            "bands": list(self.bands),
+            "resampling": dict(self.resampling),
+            "units": self.units,
+            "units_from": self.units_from,
+            "valid_coarse_pixels": self.valid,
+            "coverage": {path: round(share, 4) for path, share in self.coverage.items()},
+        }
+
+    def layout(self, scene: Scene, method: Method, batch: int) -> Layout:
+        """Cut the whole scene into tiles; a batch has so many."""
+        return Layout.of(
+            scene.coarse.shape,
+            tile=self.tile // self.scale,
+            overlap=self.overlap // self.scale,
+            halo=method.halo,
+            batch=batch,
+        )
+
+
+def plan_of(settings: Settings, scene: Scene, found: FoundScale | None = None) -> Plan:
+    """Say what settings come to on a scene.
+
+    Args:
+        settings: Their scale is settled.
+        scene: Open.
+        found: Where the scale comes from; None where it was stated.
 
     Raises:
-        GroklstError: If it cannot be carried out.
+        GroklstError: If they cannot be carried out.
     """
-    choice = choose(request.model, scene.bands, scene.scale)
-    strip = _strip(request, scene)
-    tile = choice.tile - choice.tile % scene.scale if request.tile is None else request.tile
-    overlap = request.overlap
+    choice = choose(settings.model, scene.bands, scene.scale)
+    strip = _strip(settings, scene)
+    tile = choice.tile - choice.tile % scene.scale if settings.tile is None else settings.tile
+    overlap = settings.overlap
     if overlap is None:
         overlap = 0 if choice.is_fitted else min(NETWORK_OVERLAP, tile // 2)
     _check_tiling(tile, overlap, scene.scale)
-    conservation_of(request)
     return Plan(
         choice=choice,
         grid=scene.fine.crop(scene.to_fine(strip.rows), scene.to_fine(strip.columns)),
@@ -41,56 +119,35 @@ def plan_of(request: Request, scene: Scene, scale_from: ScaleSource = "option") 
         strip=strip,
         tile=tile,
         overlap=overlap - overlap % scene.scale,
-        conserve=choice.conserves if request.conserve is None else request.conserve,
+        conservation=_conservation(settings, scene.scale, by_default=choice.conserves),
         bands=scene.bands,
         resampling={guide.path: guide.method for guide in scene.guides},
         units=scene.lst.units,
         units_from=scene.lst.units_from,
         valid=scene.lst.valid,
-        scale_from=scale_from,
+        scale_from=found.source if found else "option",
     )
 
 
-def layout_of(
-    plan: Plan, request: Request, scene: Scene, method: Method, *, batch: int | None = None
-) -> Layout:
-    """Cut the whole scene into tiles.
-
-    Args:
-        plan: Says how large tiles are.
-        request: Says how many a batch has, unless ``batch`` does.
-        scene: What is cut.
-        method: Says what a tile needs around it.
-        batch: Tiles in a batch.
-    """
-    together = batch if batch is not None else request.batch
-    assert together != "auto"
-    return Layout.of(
-        scene.coarse.shape,
-        tile=plan.tile // scene.scale,
-        overlap=plan.overlap // scene.scale,
-        halo=method.halo,
-        batch=together,
-    )
-
-
-def conservation_of(request: Request) -> Conservation:
+def _conservation(settings: Settings, scale: int, *, by_default: bool) -> Conservation | None:
     """Say which coarse values are to be kept, if any are.
 
     Raises:
         UsageError: If the sensor's point spread is impossible.
     """
-    if not 0 <= request.sensor_psf <= LARGEST_PSF:
+    if not 0 <= settings.sensor_psf <= LARGEST_PSF:
         raise UsageError(
-            f"--sensor-psf {request.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
+            f"--sensor-psf {settings.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
         )
-    return Conservation(request.factor, request.radiance, request.sensor_psf)
+    if settings.conserve == "none" or (settings.conserve == "auto" and not by_default):
+        return None
+    return Conservation(scale, settings.conserve == "radiance", settings.sensor_psf)
 
 
-def _strip(request: Request, scene: Scene) -> Strip:
+def _strip(settings: Settings, scene: Scene) -> Strip:
     rows, columns = slice(0, scene.coarse.height), slice(0, scene.coarse.width)
-    if request.bounds is not None:
-        rows, columns = scene.coarse.window_of(request.bounds)
+    if settings.bounds is not None:
+        rows, columns = scene.coarse.window_of(settings.bounds)
     if rows.start == rows.stop or columns.start == columns.stop:
         raise InputError(
             f"--bounds lie outside {scene.lst.path}, whose bounds are "

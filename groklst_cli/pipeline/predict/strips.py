@@ -14,8 +14,8 @@ from groklst_cli.errors import GroklstError
 from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.mosaic import Mosaic
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.predict.tile_rows import Fine, Layout, Strip, predict_tile_rows
-from groklst_models.contract import Method
+from groklst_cli.pipeline.predict.layout import Layout, Strip
+from groklst_cli.pipeline.predict.tile_rows import Fine
 
 _AT_ONCE: Final = 16
 """Coarse rows that are finished together."""
@@ -25,34 +25,6 @@ OnResidual = Callable[[slice, slice, NDArray[np.float64]], None]
 
 def nobody(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
     """Be told of a residual and do nothing."""
-
-
-def downscale_strip(
-    scene: Scene,
-    method: Method,
-    layout: Layout,
-    strip: Strip,
-    *,
-    conservation: Conservation | None,
-    reads_guide: bool,
-) -> Iterator[tuple[int, Fine]]:
-    """Compute a strip from top to bottom in bounded memory, in this process.
-
-    Args:
-        scene: Its files are read by one other thread while this runs.
-        method: Ready to predict.
-        layout: The tile lattice of the whole scene.
-        strip: What to compute.
-        conservation: Which coarse values to restore, or None.
-        reads_guide: Whether the method looks at guidance.
-
-    Yields:
-        As ``finished_rows`` does.
-    """
-    needed = surroundings(strip, scene, conservation)
-    groups = layout.groups_of(needed)
-    rows = predict_tile_rows(scene, method, layout, needed, groups, reads_guide=reads_guide)
-    yield from finished_rows(scene, layout, strip, rows, conservation=conservation)
 
 
 def finished_rows(

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
-from groklst_cli.pipeline.predict.ready import find_device, keep_fp32
+from groklst_cli.pipeline.predict.devices import find_device, keep_fp32
 from groklst_models.network_method import Precision
 
 T = TypeVar("T")

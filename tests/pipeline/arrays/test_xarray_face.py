@@ -20,12 +20,14 @@ from scipy.ndimage import gaussian_filter
 
 import groklst_cli
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.align import RESAMPLINGS, GuideSource
+from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.arrays.eager import ArrayRaster, Frame
+from groklst_cli.geo.resamplings import RESAMPLINGS
 from groklst_cli.pipeline.arrays.guide_window import guide_window
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Frame
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 from tests.conftest import UTM, read
@@ -83,7 +85,7 @@ def written(files: Files, tmp_path: Path, method: str, **options: Any) -> np.nda
     output = tmp_path / "fine.tif"
     guides = [BandSource(files[name]) for name in BANDS]
     lst = BandSource(files["lst"])
-    downscale(Request(lst, output, guides, SCALE, method, tile=TILE, **options))
+    downscale(Request(lst, output, guides, scale=SCALE, model=method, tile=TILE, **options))
     return read(output)
 
 
@@ -92,7 +94,7 @@ def method(request, network) -> str:
     return network if request.param == "network" else request.param
 
 
-@pytest.mark.parametrize("options", [{}, {"coregister": (0.3, -0.2), "conserve": False}])
+@pytest.mark.parametrize("options", [{}, {"coregister": (0.3, -0.2), "conserve": "none"}])
 def test_arrays_give_the_bits_of_files(files, tmp_path, method, options):
     fine = groklst_cli.downscale(*arrays(files), SCALE, method, tile=TILE, **options)
     expected = written(files, tmp_path, method, **options)
@@ -114,7 +116,10 @@ def test_strips_give_the_bits_of_files_however_arrays_are_chunked(files, tmp_pat
 
 
 def test_resampling_and_radiance_reach_the_strips(files, tmp_path):
-    options: dict[str, Any] = {"resampling": "lanczos", "radiance": True, "conserve": True}
+    options: dict[str, Any] = {
+        "resampling": "lanczos",
+        "conserve": "radiance",
+    }
     fine = groklst_cli.downscale(*arrays(files, chunks=20), SCALE, "ridge", tile=TILE, **options)
     np.testing.assert_array_equal(fine.values, written(files, tmp_path, "ridge", **options))
 

@@ -12,10 +12,12 @@ import torch
 from affine import Affine
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
-from groklst_cli.pipeline.predict import ready as methods
-from groklst_cli.pipeline.predict.plan import open_scene
-from groklst_cli.pipeline.predict.ready import keep_fp32
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict import method
+from groklst_cli.pipeline.predict.choice import choose
+from groklst_cli.pipeline.predict.devices import keep_fp32
+from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 from tests.conftest import read
@@ -122,7 +124,7 @@ def test_one_request_has_one_result_on_any_number_of_threads(request_for, model)
 def test_the_networks_have_learned_and_bf16_differs_by_no_more_than_is_stated(
     request_for, fields, name
 ):
-    plain = pixels(request_for("bicubic", conserve=False))
+    plain = pixels(request_for("bicubic", conserve="none"))
     exact = pixels(request_for(name, precision="fp32"))
     rounded = pixels(request_for(name, precision="bf16"))
     assert np.abs(exact - plain).max() > 0.1  # what is compared is a network's own
@@ -160,13 +162,13 @@ def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
     request_for, trained, monkeypatch
 ):
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
-    monkeypatch.setattr(methods, "keep_fp32", lambda device: None)
-    monkeypatch.setattr(methods, "find_device", torch.device)
+    monkeypatch.setattr(method, "keep_fp32", lambda device: None)
+    monkeypatch.setattr(method, "find_device", torch.device)
     monkeypatch.setattr(torch.nn.Module, "to", lambda network, device: network)
-    choice = methods.choose(str(trained["edsr"]), BANDS, SCALE)
-    with open_scene(request_for("edsr")) as scene:
+    choice, request = choose(str(trained["edsr"]), BANDS, SCALE), request_for("edsr")
+    with open_scene(request, request.lst, request.guides) as scene:
         for device, is_kept in (("cpu", False), ("cuda", True)):
-            methods.prepare(choice, scene, device=device, precision="fp32")
+            method.fit_or_load(choice, scene, replace(request, precision="fp32"), device=device)
             assert torch.backends.cudnn.deterministic is is_kept
 
 

@@ -16,7 +16,8 @@ from affine import Affine
 from groklst_cli.errors import DeviceError, GroklstError, InputError, UsageError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import cluster
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 
@@ -38,7 +39,12 @@ def request_of(write_raster, tmp_path):
     write_raster("nir.tif", guide, NORTH * Affine.scale(1 / 4))
     normalization = Normalization(295, 5, (BandStatistics("nir", 0.3, 0.15),))
     header = Header(
-        "mocolsk", 4, normalization, {"width": 8, "stages": 2, "blocks": 1}, tile=64, conserve=True
+        "mocolsk",
+        4,
+        normalization,
+        {"width": 8, "stages": 2, "blocks": 1},
+        tile=64,
+        conserve=True,
     )
     torch.manual_seed(0)
     network = header.build_network()

@@ -15,12 +15,13 @@ from groklst_cli.errors import OutputExistsError, UsageError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import run
 from groklst_cli.pipeline.downscale.contents import Contents
-from groklst_cli.pipeline.downscale.facts import NOT_IN_PIXELS, facts_of
+from groklst_cli.pipeline.downscale.facts import BESIDE_PIXELS, facts_of
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.predict.plan import open_scene, plan_of
+from groklst_cli.pipeline.predict.opening import open_scene
+from groklst_cli.pipeline.predict.plan import plan_of
 from tests.conftest import read
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4400000)
@@ -31,12 +32,11 @@ CHANGES: Mapping[str, Any] = {
     "guides": (BandSource("guide.tif", "g", 2),),
     "scale": 2,
     "model": "tsharp",
-    "units": "C",
+    "lst_units": "C",
     "resampling": "nearest",
     "coregister": "auto",
     "psf": 1.5,
-    "conserve": False,
-    "radiance": True,
+    "conserve": "radiance",
     "sensor_psf": 0.5,
     "tile": 64,
     "overlap": 16,
@@ -44,7 +44,7 @@ CHANGES: Mapping[str, Any] = {
     "device": "mps",
     "precision": "bf16",
     "bounds": (500000, 4398000, 501000, 4400000),
-    "nodata": -1.0,
+    "dst_nodata": -1.0,
     "creation": {"COMPRESS": "ZSTD"},
 }
 """Another value for each field of a request that pixels depend on."""
@@ -80,19 +80,19 @@ def request(**changes: object) -> Request:
 
 def digest(asked: Request) -> str:
     """Name a request by its facts; what only changes the plan is planned as for the first."""
-    wanted = replace(asked, units=None, device="cpu", lst=replace(asked.lst, path="lst.tif"))
-    with open_scene(wanted) as scene:
+    wanted = replace(asked, lst_units=None, device="cpu", lst=replace(asked.lst, path="lst.tif"))
+    with open_scene(wanted, wanted.lst, wanted.guides) as scene:
         plan = plan_of(wanted, scene)
-    plan = replace(plan, units=asked.units or "K")
+    plan = replace(plan, units=asked.lst_units or "K")
     facts = facts_of(asked, plan, {}, Inputs.of(asked))
     return Job(asked.output, facts, resume=False, overwrite=False).digest
 
 
 def test_every_field_is_a_fact_or_says_why_not():
     names = {field.name for field in fields(Request)}
-    assert names == CHANGES.keys() | NOT_IN_PIXELS.keys()
-    assert not CHANGES.keys() & NOT_IN_PIXELS.keys()
-    assert all(NOT_IN_PIXELS.values())
+    assert names == CHANGES.keys() | BESIDE_PIXELS.keys()
+    assert not CHANGES.keys() & BESIDE_PIXELS.keys()
+    assert all(BESIDE_PIXELS.values())
 
 
 @pytest.mark.parametrize("field", CHANGES)
@@ -111,7 +111,7 @@ def test_all_that_is_said_of_a_file_is_a_fact(field, whose):
     for each in fields(BandSource):
         object.__setattr__(other, each.name, getattr(source, each.name))
     object.__setattr__(other, field, value)
-    with open_scene(plain) as scene:
+    with open_scene(plain, plain.lst, plain.guides) as scene:
         plan = plan_of(plain, scene)
     changed = replace(plain, **{whose: other if whose == "lst" else (other,)})
     inputs = Inputs.of(plain)
@@ -141,7 +141,7 @@ def test_fields_of_the_table_change_nothing():
         "scheduler": None,
         "online": True,
     }
-    assert other.keys() == NOT_IN_PIXELS.keys()
+    assert other.keys() == BESIDE_PIXELS.keys()
     assert digest(request(**other)) == digest(request())
 
 

@@ -13,7 +13,8 @@ from groklst_cli.errors import GroklstError, InputError, OutputExistsError, Usag
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import run
 from groklst_cli.pipeline.downscale.job import Job, Parts
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.fitted.bicubic import Bicubic
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4400000)

@@ -15,7 +15,8 @@ from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash
 from groklst_cli.pipeline.downscale import many_scenes as many
 from groklst_cli.pipeline.downscale.many_scenes import downscale_many
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import read_scene_list
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import read
@@ -136,7 +137,7 @@ class TestPixelHash:
         ids=str,
     )
     def test_it_holds_over_whatever_keeps_the_bits(self, request_of, creation, nodata):
-        request = request_of(creation=creation, nodata=nodata)
+        request = request_of(creation=creation, dst_nodata=nodata)
         with rasterio.open(request.lst.path, "r+") as lst:
             values = lst.read(1)
             values[:5] = np.nan

@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from groklst_cli.errors import OutputExistsError, UsageError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import deviation
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
@@ -37,11 +38,13 @@ def scene(write_raster):
 
 
 @pytest.mark.parametrize("model", ["ridge", "bicubic"])
-@pytest.mark.parametrize("conserve", [True, False])
+@pytest.mark.parametrize("conserve", ["kelvin", "none"])
 def test_it_lies_on_the_results_grid_and_holds_most_of_the_truth(tmp_path, scene, model, conserve):
     lst, guide, truth = scene
     fine, sigma = tmp_path / "fine.tif", tmp_path / "sigma.tif"
-    downscale(Request(lst, fine, [guide], SCALE, model, conserve=conserve, uncertainty=sigma))
+    downscale(
+        Request(lst, fine, [guide], scale=SCALE, model=model, conserve=conserve, uncertainty=sigma)
+    )
     with rasterio.open(fine) as a, rasterio.open(sigma) as b:
         assert (a.crs, a.transform, a.shape) == (b.crs, b.transform, b.shape)
         assert b.tags()["GROKLST_QUANTITY"].startswith("standard deviation")
@@ -60,8 +63,8 @@ def test_a_part_has_the_deviations_of_its_own_place(tmp_path, scene):
         lst,
         tmp_path / "f.tif",
         [guide],
-        SCALE,
-        "ridge",
+        scale=SCALE,
+        model="ridge",
         bounds=bounds,
         uncertainty=tmp_path / "u.tif",
     )
@@ -88,11 +91,11 @@ def test_interpolation_is_not_praised_for_meeting_the_coarse_means():
 def test_the_second_file_is_guarded_like_the_first(tmp_path, scene):
     lst, guide, _ = scene
     (tmp_path / "u.tif").write_text("precious")
-    request = Request(lst, tmp_path / "f.tif", [guide], SCALE, uncertainty=tmp_path / "u.tif")
+    request = Request(lst, tmp_path / "f.tif", [guide], scale=SCALE, uncertainty=tmp_path / "u.tif")
     with pytest.raises(OutputExistsError, match=r"u\.tif"):
         downscale(request)
     assert not (tmp_path / "f.tif").exists()
-    twice = Request(lst, tmp_path / "g.tif", [guide], SCALE, uncertainty=tmp_path / "g.tif")
+    twice = Request(lst, tmp_path / "g.tif", [guide], scale=SCALE, uncertainty=tmp_path / "g.tif")
     with pytest.raises(UsageError, match="two outputs"):
         downscale(twice)
 
@@ -113,8 +116,8 @@ def test_a_network_with_a_measured_factor_answers_from_flips_and_turns(tmp_path,
                 lst,
                 tmp_path / "f.tif",
                 [guide],
-                SCALE,
-                str(weights),
+                scale=SCALE,
+                model=str(weights),
                 uncertainty=sigma,
                 overlap=16,
                 overwrite=True,

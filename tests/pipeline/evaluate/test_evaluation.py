@@ -128,31 +128,30 @@ def test_a_kind_that_joins_no_pixels_takes_only_what_it_knows_of_a_table():
     assert list(protocol["left_out"]) == ["gulfcoast_l8_cloudy"]
 
 
-def test_wald_s_truth_is_at_native_resolution_and_the_input_its_means(scenes, tmp_path):
+def test_wald_s_truth_is_at_native_resolution_and_the_input_its_means(scenes):
     _, lst = fine_fields()
     protocol = WaldProtocol(title="t", scale=4, native={"default": 1, "field": 2})
-    case = wald_case(SceneFolder.read(scenes / "field"), protocol, tmp_path)
+    case = wald_case(SceneFolder.read(scenes / "field"), protocol)
     assert case.truth.shape == (32, 32)
     assert np.allclose(case.truth, block_means(lst, 2), atol=1e-4)
     assert np.allclose(case.coarse, block_means(lst, 8), atol=1e-3)
     assert [Path(guide.path).name for guide in case.guides] == ["nir.tif"]
 
 
-def test_what_is_not_clear_is_neither_truth_nor_input(scenes, tmp_path):
+def test_what_is_not_clear_is_neither_truth_nor_input(scenes):
     protocol = WaldProtocol(title="t", scale=4, not_guides=("bqa",))
-    case = wald_case(SceneFolder.read(scenes / "town"), protocol, tmp_path)
+    case = wald_case(SceneFolder.read(scenes / "town"), protocol)
     assert np.isnan(case.truth[:8, :8]).all()  # whole coarse pixels
     assert np.isnan(case.truth).sum() == 64
     assert np.isnan(case.coarse).sum() == 4
     assert [Path(guide.path).name for guide in case.guides] == ["nir.tif"]
 
 
-def test_a_point_spread_smooths_the_input_and_not_the_truth(scenes, tmp_path):
+def test_a_point_spread_smooths_the_input_and_not_the_truth(scenes):
     plain, seen = (
         wald_case(
             SceneFolder.read(scenes / "field"),
             WaldProtocol(title="t", scale=4, psf_sigma=s),
-            tmp_path,
         )
         for s in (0.0, 0.5)
     )
@@ -326,10 +325,10 @@ def test_a_request_is_one_thing(given):
 
 
 def test_contenders_say_whether_means_are_kept():
-    assert Contender.parse("ridge") == Contender("ridge", "ridge", None)
-    assert Contender.parse("bicubic:raw") == Contender("bicubic:raw", "bicubic", False)
+    assert Contender.parse("ridge") == Contender("ridge", "ridge", "auto")
+    assert Contender.parse("bicubic:raw") == Contender("bicubic:raw", "bicubic", "none")
     parsed = Contender.parse(r"C:\net.safetensors:conserved")
-    assert (parsed.model, parsed.conserve) == (r"C:\net.safetensors", True)
+    assert (parsed.model, parsed.conserve) == (r"C:\net.safetensors", "kelvin")
 
 
 def test_thresholds_hold_asked_methods_to_their_word(scenes):

@@ -13,7 +13,8 @@ from groklst_cli.data.truth import SceneFiles
 from groklst_cli.errors import InputError, SomeFailedError, ThresholdError, UsageError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import read_lst
-from groklst_cli.pipeline.downscale.one_scene import Request, downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow
 from groklst_cli.pipeline.evaluate.protocol import WaldProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, method_head

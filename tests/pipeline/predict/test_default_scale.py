@@ -16,7 +16,8 @@ from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.predict.default_scale import settle_scale, settle_scale_of_arrays
+from groklst_cli.pipeline.predict.default_scale import scale_of_files, scale_of_grids
+from groklst_cli.pipeline.predict.settings import Settings
 from tests.conftest import UTM, read
 from tests.trust.refusal import groklst, write_checkpoint
 
@@ -36,8 +37,7 @@ def asked(**changes: object) -> Request:
 
 def found(*ratios: float) -> int:
     guides = {f"guide{number}.tif": finer(ratio) for number, ratio in enumerate(ratios)}
-    request, scale = settle_scale_of_arrays(asked(), LST, guides)
-    assert request.scale == scale.value
+    scale = scale_of_grids(Settings(), LST, guides)
     assert scale.source == ("guides" if guides else "default")
     return scale.value
 
@@ -77,13 +77,13 @@ def test_a_guide_in_another_crs_counts_by_its_pixels_on_the_ground(epsg):
     here = Grid(crs, Affine.translation(left, top) * step, 8 * 22, 8 * 20)
     pixels = here.pixels_per_pixel_of(LST)
     there = Grid(crs, here.transform * Affine.scale(pixels / 6), 6 * 24, 6 * 24)
-    _, scale = settle_scale_of_arrays(asked(), LST, {"guide.tif": there})
+    scale = scale_of_grids(Settings(), LST, {"guide.tif": there})
     assert scale.value == 6
 
 
 def test_what_was_typed_counts_whatever_the_guides():
-    request, scale = settle_scale_of_arrays(asked(scale=5), LST, {"guide.tif": finer(8.3)})
-    assert (request.scale, scale.source, scale.reason) == (5, "option", "")
+    scale = scale_of_grids(Settings(scale=5), LST, {"guide.tif": finer(8.3)})
+    assert (scale.value, scale.source, scale.reason) == (5, "option", "")
 
 
 class TestFiles:
@@ -119,10 +119,9 @@ class TestFiles:
         assert downscale(asked(**guided, scale=4, skip_existing=True)).skipped
 
     def test_the_checkpoint_counts_more_than_the_guides(self, capsys):
-        request, scale = settle_scale(
-            asked(guides=[BandSource("nir.tif")], model="net.safetensors")
-        )
-        assert (request.scale, scale.source) == (2, "checkpoint")
+        settings, guides = Settings(model="net.safetensors"), [BandSource("nir.tif")]
+        scale = scale_of_files(settings, BandSource("lst.tif"), guides)
+        assert (scale.value, scale.source) == (2, "checkpoint")
         words = ("lst.tif", "-g", "nir.tif", "-m", "net.safetensors", "-q")
         assert groklst("downscale", *words) == 0
         assert capsys.readouterr().out == "lst_x2.tif\n"

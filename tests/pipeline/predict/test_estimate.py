@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from groklst_cli.pipeline.predict.estimate import fitting_batch
-from groklst_cli.pipeline.predict.tile_rows import Layout
+from groklst_cli.pipeline.predict.batch import fitting_batch
+from groklst_cli.pipeline.predict.layout import Layout
 from groklst_models.contract import Tiles
 
 ONE = Layout.of((64, 64), tile=64, overlap=8, halo=0)

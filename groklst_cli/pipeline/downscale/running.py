@@ -1,0 +1,103 @@
+"""How a run goes about it and what it leaves: one field an option."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from groklst_cli.errors import UsageError
+from groklst_cli.pipeline.predict import reading
+from groklst_cli.pipeline.predict.option import option
+from groklst_cli.pipeline.predict.settings import check_range
+
+_ADDRESS: Final = re.compile(
+    r"inproc://\S+|((tcp|tls|ucx|ws|wss)://)?([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?"
+)
+_MOST_PROCESSES: Final = 256
+_MOST_THREADS: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Outputs and the way to them; see each option's help for its meaning.
+
+    Attributes:
+        uncertainty: A GeoTIFF for the standard deviation of the result, or None.
+        creation: GDAL's COG creation options.
+        dst_nodata: The output's nodata value.
+        picture: A PNG to draw before and after in, or None.
+        jobs: Threads to compute and compress with; None for all processors.
+        workers: Local processes to spread the work over; 0 for this one alone.
+        scheduler: Address of a Dask scheduler whose workers are to do it.
+        resume: Whether to go on from what an interrupted run has finished.
+        skip_existing: Whether outputs that hold what this request asks for are left as they are.
+        overwrite: Whether existing files may be replaced.
+        online: Whether GDAL may fetch what lies on the network.
+    """
+
+    uncertainty: Path | None = option(
+        None, "Also write each pixel's standard deviation, kelvin.", "--uncertainty",
+        metavar="FILE", kind=Path, listed=True,
+        beside_pixels="the place of another result, which has the same facts",
+    )  # fmt: skip
+    creation: Mapping[str, str] = option(
+        dict, "A creation option of GDAL's COG driver.", "--co",
+        metavar="KEY=VAL", kind=list[str], read=reading.creation_option,
+    )  # fmt: skip
+    dst_nodata: float = option(
+        float("nan"), "The output's nodata value.", "--dst-nodata", kind=float, listed=True
+    )
+    picture: Path | None = option(
+        None, "Also draw before and after.", "--picture",
+        metavar="PNG", kind=Path, listed=True, beside_pixels="the place of a drawing of the result",
+    )  # fmt: skip
+    jobs: int | None = option(
+        None, "Threads to use; all processors by default.", "--jobs", "-j",
+        kind=int, low=1,
+        beside_pixels="threads share tiles; a network's scene of fewer than four may differ in "
+        "last bits",
+    )  # fmt: skip
+    workers: int = option(
+        0, "Spread the work over N local processes.", "--workers",
+        metavar="N", kind=int, low=0, beside_pixels="any number of processes makes the same bits",
+    )  # fmt: skip
+    scheduler: str | None = option(
+        None, "Let the workers of a Dask scheduler do it.", "--scheduler",
+        metavar="ADDRESS", read=str, beside_pixels="any number of machines makes the same bits",
+    )  # fmt: skip
+    resume: bool = option(
+        False, "Go on from what an interrupted run has finished.", "--resume",
+        kind=bool, beside_pixels="what may be gone on with",
+    )  # fmt: skip
+    skip_existing: bool = option(
+        False, "Leave outputs that are whole and still right.", "--skip-existing",
+        kind=bool, beside_pixels="what may be left as it is",
+    )  # fmt: skip
+    overwrite: bool = option(
+        False, "Replace an existing output.", "--overwrite",
+        kind=bool, beside_pixels="what may be replaced",
+    )  # fmt: skip
+    online: bool = option(
+        False, "Whether inputs may be fetched from the network.", "--online/--offline",
+        kind=bool, beside_pixels="what may be fetched; which file is read does not change",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, whatever the files hold.
+
+        Raises:
+            UsageError: If one does not.
+        """
+        check_range("--jobs", self.jobs, 1, _MOST_THREADS)
+        check_range("--workers", self.workers, 0, _MOST_PROCESSES)
+        if self.scheduler is not None and not _ADDRESS.fullmatch(self.scheduler):
+            raise UsageError(
+                f"--scheduler {self.scheduler} is no address; write it as tcp://HOST:PORT"
+            )
+        if self.workers and self.scheduler is not None:
+            raise UsageError("--workers starts a cluster, --scheduler joins one; name one of them")
+        if self.resume and self.overwrite:
+            raise UsageError(
+                "--resume goes on with an earlier run, --overwrite throws it away; drop one"
+            )

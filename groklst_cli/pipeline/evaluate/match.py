@@ -1,0 +1,55 @@
+"""Every method on one image, and what they are worth there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from groklst_cli.pipeline.evaluate.cases import Case
+from groklst_cli.pipeline.evaluate.contenders import (
+    Contender,
+    Judgement,
+    Shown,
+    Watch,
+    judge,
+    peak_memory,
+)
+from groklst_cli.pipeline.evaluate.predictor import Predictor
+from groklst_cli.pipeline.evaluate.scoreboard import Outcome
+from groklst_cli.pipeline.predict.devices import find_device
+
+
+class Match:
+    """Runs every method on a case and judges what it made."""
+
+    def __init__(self, contenders: Sequence[Contender], judgement: Judgement, device: str) -> None:
+        self._contenders = list(dict.fromkeys(contenders))
+        self._judgement, self._device = judgement, device
+        self._predict = Predictor(device)
+
+    def check(self, scale: int) -> None:
+        """Refuse methods and a device that can be used for no image.
+
+        Raises:
+            GroklstError: If there is one.
+        """
+        find_device(self._device)
+        for contender in self._contenders:
+            contender.check(scale)
+
+    def __call__(self, case: Case, watch: Watch) -> list[Outcome]:
+        """Return an outcome for each method, after showing them."""
+        predictions, outcomes = {}, {}
+        for contender in self._contenders:
+            fine, seconds = self._predict(case, contender)
+            memory = peak_memory()
+            outcome = judge(
+                case.name, contender.label, fine, case.truth, case.coarse, self._judgement
+            )
+            predictions[contender.label] = fine
+            outcomes[contender.label] = replace(
+                outcome,
+                seconds=seconds,
+                peak_memory=memory,
+                fitted_to=case.fitted_to if contender.is_fitted else None,
+            )
+        watch(Shown(case.name, case.coarse, case.truth, predictions, outcomes))
+        return list(outcomes.values())

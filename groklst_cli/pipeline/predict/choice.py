@@ -1,0 +1,128 @@
+"""Which method runs, and why."""
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from groklst_cli.errors import InputError, UsageError
+from groklst_models.checkpoint import Header, fingerprint, read_header
+from groklst_models.errors import ModelsError
+from groklst_models.registry import REGISTRY, find
+from groklst_models.turns import SCORE
+
+FITTED_TILE: Final = 512
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which method runs, and why.
+
+    Attributes:
+        name: Its key in the registry.
+        reason: A clause for people.
+        checkpoint: The weights' file, or None for a fitted method.
+        header: What that file says.
+    """
+
+    name: str
+    reason: str
+    checkpoint: Path | None = None
+    header: Header | None = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it is fitted to the scene instead of loaded."""
+        return self.checkpoint is None
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile, fine pixels."""
+        return self.header.tile if self.header else FITTED_TILE
+
+    @property
+    def conserves(self) -> bool:
+        """Whether its coarse means are restored unless the user says otherwise."""
+        return self.header.conserve if self.header else True
+
+    @property
+    def spread_factor(self) -> float | None:
+        """What the spread over flips and turns is to be multiplied by, where it was measured."""
+        found = self.header.scores.get(SCORE) if self.header else None
+        return float(found) if isinstance(found, int | float) else None
+
+    @property
+    def tag(self) -> str:
+        """The method's name, with the weights' hash where there are weights."""
+        if self.checkpoint is None:
+            return self.name
+        return f"{self.name} sha256:{fingerprint(self.checkpoint)}"
+
+
+def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
+    """Find the method that ``--model`` asks for.
+
+    Args:
+        model: ``auto``, a key of the registry, or a checkpoint's path.
+        bands: Names of the scene's guidance bands.
+        scale: What the scene is to be refined by.
+
+    Raises:
+        UsageError: If it is neither a method nor a file, needs weights or guides that are not
+            given, or was trained for another scale.
+    """
+    header = header_of(model)
+    if model == "auto":
+        if bands:
+            return Choice("best", "there is guidance and no checkpoint was named")
+        return Choice("bicubic", "there is neither guidance nor a checkpoint")
+    if header is None:
+        if find(model).load().needs_guide and not bands:
+            raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
+        return Choice(model, "asked for")
+    if header.scale != scale:
+        raise UsageError(
+            f"{model} was trained for scale {header.scale}, not {scale}; "
+            f"add --scale {header.scale}, or use another checkpoint"
+        )
+    return Choice(header.network, "asked for", Path(model), header)
+
+
+def check_model(model: str) -> None:
+    """Refuse what can be no ``--model`` whatever the scene holds; no file is opened.
+
+    Raises:
+        UsageError: If it is neither a method nor a file, or needs weights that are not given.
+    """
+    if model in REGISTRY and find(model).needs_weights:
+        raise UsageError(
+            f"{model} needs weights; name a checkpoint file, as in --model {model}.safetensors"
+        )
+    if model != "auto" and model not in REGISTRY and not os.path.isfile(model):
+        raise UsageError(
+            f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
+            f"checkpoint file; {_nearest(model)}"
+        )
+
+
+def header_of(model: str) -> Header | None:
+    """Read what a checkpoint says of itself; None where ``--model`` names no file.
+
+    Raises:
+        InputError: If the checkpoint cannot be read.
+        UsageError: If ``check_model`` refuses it.
+    """
+    check_model(model)
+    if model == "auto" or model in REGISTRY:
+        return None
+    try:
+        return read_header(Path(model))
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+
+
+def _nearest(model: str) -> str:
+    """Suggest what may have been meant."""
+    near = get_close_matches(model.lower(), REGISTRY, n=1)
+    return f"did you mean {near[0]}?" if near else "groklst models lists them"

@@ -1,0 +1,74 @@
+"""Where a method computes, how exactly, and what happens when memory runs out there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from groklst_cli.errors import DeviceError, GroklstError, UsageError, lacks_memory, out_of_memory
+from groklst_cli.pipeline.predict.settings import PrecisionChoice
+from groklst_models.network_method import Precision
+
+
+def find_device(name: str) -> torch.device:
+    """Turn ``--device`` into a device that is there.
+
+    Raises:
+        DeviceError: If it is unknown or not available.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name} is none of auto, cpu, cuda, cuda:N, mps") from error
+    if not _is_there(device):
+        raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
+    return device
+
+
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or (device.type == "mps" and torch.backends.mps.is_available())
+
+
+def keep_fp32(device: torch.device) -> None:
+    """Have fp32 keep all its bits on a GPU, where torch rounds convolutions to TF32's ten."""
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def keep_order(device: torch.device) -> None:
+    """Have a GPU add up in one order, so that the same request gives the same bits.
+
+    Left free, cuDNN takes transposed convolutions that add up in the order in which threads come.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+
+
+def find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:
+    """Take the precision that is asked for, or the fastest that a device computes by itself."""
+    if asked != "auto":
+        return asked
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if fast else "fp32"
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn complaints of too little memory, whosever they are, into ours.
+
+    Raises:
+        DeviceError: If memory ran out.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
+        if isinstance(error, DeviceError) or not lacks_memory(error):
+            raise
+        raise out_of_memory(error) from error

@@ -1,0 +1,125 @@
+"""Bringing a method to a scene: fitted to it, or loaded with its weights; and threads shared."""
+
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from groklst_cli.errors import InputError
+from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.predict.choice import Choice
+from groklst_cli.pipeline.predict.devices import (
+    find_device,
+    find_precision,
+    keep_fp32,
+    keep_order,
+)
+from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.predict.reading import PointSpread
+from groklst_cli.pipeline.predict.settings import Settings
+from groklst_cli.pipeline.predict.view import FileView
+from groklst_models.acceleration import accelerate
+from groklst_models.checkpoint import load
+from groklst_models.contract import FittedMethod, Method
+from groklst_models.errors import ModelsError
+from groklst_models.fading import Fading
+from groklst_models.network_method import NetworkMethod
+from groklst_models.registry import build
+
+_ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
+_SEVERAL: Final = 4  # tiles from which on each is computed on one thread
+
+
+def fit_or_load(
+    choice: Choice,
+    scene: Scene,
+    settings: Settings,
+    *,
+    device: str | None = None,
+    note: Note = silent,
+) -> Method:
+    """Build a method and make it ready for a scene.
+
+    Args:
+        choice: What to build.
+        scene: What it will be run on.
+        settings: The point spread for fitted methods, the precision for networks, the device.
+        device: The one to take where the settings name several; their first if None. It has to
+            be there, though fitted methods compute on the CPU.
+        note: Told what is worth saying.
+
+    Raises:
+        DeviceError: If the device is not there.
+        InputError: If the scene or the checkpoint does not hold what the method needs.
+    """
+    name = device or settings.devices[0]
+    found = find_device(name)
+    try:
+        if choice.checkpoint is not None:
+            return _loaded(choice.checkpoint, scene, settings, found)
+        if name != "auto" and found.type != "cpu":
+            note(f"{choice.name} computes on the CPU: device {name} is for networks")
+        return _fitted(choice, scene, settings.psf, note)
+    except ModelsError as error:
+        raise InputError(_naming(choice.checkpoint, error)) from error
+
+
+def _fitted(choice: Choice, scene: Scene, psf: PointSpread, note: Note) -> Method:
+    method: FittedMethod = build(choice.name, scale=scene.scale)
+    method.fit(FileView(scene, psf=_stated(psf)))
+    if method.point_spread is not None:
+        source = "estimated from the scene" if psf == "auto" else "as stated"
+        note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
+    if method.summary:
+        note(method.summary)
+    if method.uses_guide and scene.covered_in_part:
+        return Fading(method)
+    return method
+
+
+def _loaded(path: Path, scene: Scene, settings: Settings, device: torch.device) -> Method:
+    checkpoint = load(path)
+    keep_fp32(device)
+    keep_order(device)
+    network = checkpoint.load_network().to(device)
+    return NetworkMethod(
+        accelerate(network, device),
+        checkpoint.header.normalization,
+        scale=checkpoint.header.scale,
+        bands=scene.bands,
+        device=device,
+        precision=find_precision(settings.precision, device),
+    )
+
+
+def _stated(psf: PointSpread) -> float | None:
+    if psf == "auto":
+        return None
+    return 0.0 if psf == "none" else float(psf)
+
+
+def _naming(checkpoint: Path | None, error: ModelsError) -> str:
+    """Say which file a complaint is about, where it does not."""
+    text = str(error)
+    return text if checkpoint is None or str(checkpoint) in text else f"{checkpoint}: {text}"
+
+
+def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> int:
+    """Divide threads among tiles; return how many batches this process predicts at once.
+
+    A network on the CPU computes each tile on one thread, several tiles at once, wherever the scene
+    has several: so its bits do not depend on how many threads a process has (a transposed
+    convolution's do), and no thread waits for another.
+
+    Args:
+        method: What will predict.
+        tiles: Of the whole scene, so that all processes that share it decide alike.
+        own: Threads that are this process's.
+        machine: Threads that a process would have alone.
+    """
+    if not method.concurrent:
+        torch.set_num_threads(own)
+        return _ON_A_GPU if method.device.type == "cuda" else 1
+    several = tiles >= _SEVERAL
+    torch.set_num_threads(1 if several else machine)
+    return own if several else 1

@@ -1,0 +1,38 @@
+"""Opening files, or what stands for them in memory, as a scene."""
+
+from collections.abc import Callable, Sequence
+
+from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.scene import Scene
+from groklst_cli.geo.summary import Summary
+from groklst_cli.pipeline.predict.settings import Settings
+
+
+def open_scene(
+    settings: Settings,
+    lst: BandSource,
+    guides: Sequence[BandSource],
+    *,
+    summary: Summary | None = None,
+    kind: Callable[..., Scene] = Scene,
+) -> Scene:
+    """Open LST and guides on one fine grid; close it, or use it as a context manager.
+
+    Args:
+        settings: How they are to be understood, the scale settled.
+        lst: The coarse raster.
+        guides: Guidance, in order.
+        summary: Of the LST's values where it is known, so that they are not read for it.
+        kind: The class of scene.
+
+    Raises:
+        GroklstError: If one cannot be used.
+    """
+    return kind(
+        lst,
+        guides,
+        settings.factor,
+        units=settings.lst_units,
+        resampling=settings.resampling,
+        summary=summary,
+    )

@@ -1,0 +1,106 @@
+"""What people type for an option, as a value; or what to type instead."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeVar, cast, get_args
+
+from groklst_cli.errors import UsageError
+
+Coregistration = Literal["none", "auto"] | tuple[float, float]
+"""Leave guides where they are, find their shift, or state it (columns, rows; coarse pixels)."""
+
+PointSpread = Literal["auto", "none"] | float
+"""Estimate the point spread, take none, or take this one, fine pixels."""
+
+_LARGEST_SIGMA: Final = 32.0
+
+Word = TypeVar("Word")
+
+
+def one_of(flag: str, text: str, choices: Sequence[str]) -> str:
+    """Take a text only if it is one of some.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    if text not in choices:
+        raise UsageError(f"{flag} {text} is none of {', '.join(choices)}")
+    return text
+
+
+def word_of(flag: str, literal: Any) -> Callable[[str], Any]:
+    """Return a reader of the words of a ``Literal``."""
+    return lambda text: one_of(flag, text, get_args(literal))
+
+
+def number(flag: str, text: str) -> float:
+    """Read a number.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{flag} {text} is not a number") from None
+
+
+def lst_units(text: str) -> Any:
+    """Read ``auto``, ``K`` or ``C``; None stands for ``auto``."""
+    return None if text.lower() == "auto" else one_of("--lst-units", text.upper(), ("K", "C"))
+
+
+def batch(text: str) -> int | Literal["auto"]:
+    """Read ``auto`` or a number of tiles."""
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--batch {text} is neither 'auto' nor a number from 1 on")
+    return int(text)
+
+
+def coregistration(text: str) -> Coregistration:
+    """Read ``none``, ``auto`` or ``DX,DY`` in coarse pixels."""
+    if text in ("none", "auto"):
+        return cast("Literal['none', 'auto']", text)
+    try:
+        columns, rows = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--coregister {text} is none of none, auto, DX,DY") from None
+    return _finite("--coregister", columns), _finite("--coregister", rows)
+
+
+def point_spread(text: str) -> PointSpread:
+    """Read ``auto``, ``none`` or a number of fine pixels."""
+    if text in ("none", "auto"):
+        return cast("Literal['none', 'auto']", text)
+    try:
+        sigma = float(text)
+    except ValueError:
+        raise UsageError(f"--psf {text} is none of auto, none, SIGMA") from None
+    if not 0 <= sigma <= _LARGEST_SIGMA:
+        raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
+    return sigma
+
+
+def bounds(text: str) -> tuple[float, float, float, float]:
+    """Read ``LEFT BOTTOM RIGHT TOP``."""
+    numbers = [number("bounds", part) for part in text.split()]
+    if len(numbers) != 4:
+        raise UsageError(f"bounds {text!r} are not four numbers, LEFT BOTTOM RIGHT TOP")
+    left, bottom, right, top = numbers
+    return left, bottom, right, top
+
+
+def _finite(flag: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise UsageError(f"{flag} {value} is not a finite number")
+    return value
+
+
+def creation_option(text: str) -> tuple[str, str]:
+    """Read a ``KEY=VAL`` pair."""
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise UsageError(f"--co {text} is not KEY=VAL")
+    return key, value

@@ -1,0 +1,171 @@
+"""What decides the pixels of a result, besides its files: one field an option."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.resamplings import RESAMPLINGS, ResamplingName
+from groklst_cli.geo.units import Units
+from groklst_cli.pipeline.predict import reading
+from groklst_cli.pipeline.predict.option import option
+from groklst_cli.pipeline.predict.reading import Coregistration, PointSpread
+
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+
+Conserving = Literal["auto", "kelvin", "radiance", "none"]
+"""Keep coarse means as the method does by default, of T, of T⁴, or not at all."""
+
+SCALES: Final = range(2, 65)
+
+_DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,3})?|mps")
+_LONGEST: Final = 65536
+"""Fine pixels along a tile, and tiles in a batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What decides pixels; see each option's help for its meaning.
+
+    Attributes:
+        scale: Fine pixels along a coarse one; None until it is found.
+        model: ``auto``, a method's key, or a checkpoint's path.
+        lst_units: The LST's unit, or None to find out.
+        resampling: How guidance comes to the fine grid.
+        coregister: What to do about guides that are misregistered.
+        psf: The point spread of the fine product, fine pixels, for fitted methods.
+        conserve: Which coarse means are kept.
+        sensor_psf: Keep the mean weighted by a Gaussian of so many coarse pixels; 0: the plain one.
+        tile: Side of a tile, fine pixels; None for the method's own.
+        overlap: What neighbouring tiles share, fine pixels; None for the method's own.
+        batch: Tiles that a network gets at once; ``auto`` for as many as its device allows.
+        device: Where a network runs; several, with commas between, share the work.
+        precision: Of a network's arithmetic.
+        bounds: Left, bottom, right, top in the LST's CRS; None for all.
+    """
+
+    scale: int | None = option(
+        None,
+        "Fine pixels along a coarse one; by default the checkpoint's, else down to the finest "
+        "guide's pixel, else 8.",
+        "--scale", "-s",
+        kind=int, low=SCALES[0], high=SCALES[-1], listed=True, in_python=True,
+    )  # fmt: skip
+    model: str = option(
+        "auto", "A method, a checkpoint file, or 'auto'.", "--model", "-m",
+        metavar="NAME|FILE", words=("auto", "methods"), read=str, listed=True,
+    )  # fmt: skip
+    lst_units: Units | None = option(
+        None, "Unit of the LST's values.", "--lst-units",
+        metavar="auto|K|C", shown="auto", words=("auto", "K", "C"), read=reading.lst_units,
+        listed=True, in_python=True,
+    )  # fmt: skip
+    resampling: ResamplingName = option(
+        "auto", "How guidance comes to the fine grid; 'auto': mean when finer, else bilinear.",
+        "--resampling", "-r",
+        metavar="METHOD", words=RESAMPLINGS,
+        read=reading.word_of("--resampling", ResamplingName), listed=True, in_python=True,
+    )  # fmt: skip
+    coregister: Coregistration = option(
+        "none", "Move guides that lie beside the LST: as found, or by coarse pixels.",
+        "--coregister",
+        metavar="none|auto|DX,DY", read=reading.coregistration, listed=True, in_python=True,
+    )  # fmt: skip
+    psf: PointSpread = option(
+        "auto", "Point spread of the fine product, fine pixels; fitted methods blur by it.",
+        "--psf",
+        metavar="auto|none|SIGMA", read=reading.point_spread, listed=True, in_python=True,
+    )  # fmt: skip
+    conserve: Conserving = option(
+        "auto",
+        "Keep every coarse pixel's mean, of T or of T⁴; 'auto': fitted methods do, networks as "
+        "they were trained.",
+        "--conserve",
+        metavar="auto|kelvin|radiance|none", words=("auto", "kelvin", "radiance", "none"),
+        read=reading.word_of("--conserve", Conserving), listed=True, in_python=True,
+    )  # fmt: skip
+    sensor_psf: float = option(
+        0.0, "Conserve the mean under a Gaussian of so many coarse pixels.", "--sensor-psf",
+        kind=float, listed=True, in_python=True,
+    )  # fmt: skip
+    tile: int | None = option(
+        None, "Side of a tile, fine pixels.", "--tile", kind=int, low=1, in_python=True
+    )
+    overlap: int | None = option(
+        None, "What neighbouring tiles share, fine pixels.", "--overlap",
+        kind=int, low=0, in_python=True,
+    )  # fmt: skip
+    batch: int | Literal["auto"] = option(
+        "auto",
+        "Tiles that a network gets at once; 'auto': as many as its device allows.",
+        "--batch", "-B",
+        metavar="auto|N", read=reading.batch, in_python=True,
+    )  # fmt: skip
+    device: str = option(
+        "auto", "Where to compute.", "--device", "-d",
+        metavar="auto|cpu|cuda[:N]|mps", words=("auto", "cpu", "cuda", "mps"), read=str,
+        in_python=True,
+    )  # fmt: skip
+    precision: PrecisionChoice = option(
+        "auto", "Of a network's arithmetic.", "--precision",
+        metavar="auto|fp32|bf16|fp16", words=("auto", "fp32", "bf16", "fp16"),
+        read=reading.word_of("--precision", PrecisionChoice), in_python=True,
+    )  # fmt: skip
+    bounds: tuple[float, float, float, float] | None = option(
+        None, "Only this part, in the LST's CRS.", "--bounds",
+        metavar="L B R T", kind=tuple[float, float, float, float], read=reading.bounds, listed=True,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, whatever the files hold.
+
+        Raises:
+            UsageError: If one does not.
+        """
+        check_range("--tile", self.tile, 1, _LONGEST)
+        check_range("--batch", None if self.batch == "auto" else self.batch, 1, _LONGEST)
+        _check_devices(self.device)
+        if self.bounds is not None:
+            _check_bounds(*self.bounds)
+
+    @property
+    def factor(self) -> int:
+        """The scale, once it is settled."""
+        assert self.scale is not None
+        return self.scale
+
+    @property
+    def devices(self) -> list[str]:
+        """Where to compute; several devices get a process each."""
+        return self.device.split(",")
+
+
+def check_range(flag: str, value: int | None, low: int, high: int) -> None:
+    """Refuse a number outside a range.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if value is not None and not low <= value <= high:
+        raise UsageError(f"{flag} {value} must lie between {low} and {high}")
+
+
+def _check_devices(text: str) -> None:
+    named = text.split(",")
+    if not all(_DEVICE.fullmatch(name) for name in named):
+        raise UsageError(
+            f"--device {text or repr(text)} is none of auto, cpu, cuda, cuda:N, mps; "
+            "name one, or several with commas between"
+        )
+    if len({name.partition(":")[0] for name in named}) > 1:
+        raise UsageError(
+            f"--device {text} names devices that round differently; take several of one kind"
+        )
+
+
+def _check_bounds(left: float, bottom: float, right: float, top: float) -> None:
+    if not all(map(math.isfinite, (left, bottom, right, top))):
+        raise UsageError(f"--bounds {left} {bottom} {right} {top} must be finite numbers")
+    if not (left < right and bottom < top):
+        raise UsageError("--bounds are LEFT BOTTOM RIGHT TOP, with LEFT < RIGHT, BOTTOM < TOP")
