@@ -90,7 +90,7 @@ def evaluate(
     from groklst_cli.pipeline.predict.reading import lst_units as read_lst_units
 
     thresholds = [Threshold.parse(text) for text in fail_if or []]
-    request = pipeline.Request(
+    request = pipeline.EvaluationRequest(
         data=data,
         split=split,
         scale=scale,

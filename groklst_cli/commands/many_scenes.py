@@ -13,7 +13,7 @@ from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.pipeline.downscale.many_scenes import Outcome, downscale_many
+from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.predict.default_scale import scale_of_files
@@ -145,7 +145,7 @@ def run(
         )
 
 
-def _show(outcome: Outcome, *, json: bool, debug: bool) -> None:
+def _show(outcome: SceneOutcome, *, json: bool, debug: bool) -> None:
     if debug and outcome.failure is not None:
         sys.stderr.write(traced(outcome.failure))
     if json:

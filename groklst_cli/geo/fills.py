@@ -8,7 +8,7 @@ them, well apart from all others, is enough.
 from dataclasses import dataclass
 from typing import Final
 
-from groklst_cli.geo.summary import End, Summary
+from groklst_cli.geo.summary import End, ValueSummary
 
 SENTINELS: Final = (
     *(-99.0, -999.0, -9999.0, -99999.0, -32768.0, -32767.0, -3000.0, -28672.0),
@@ -47,14 +47,14 @@ class Fill:
     others: str
 
 
-def isolated(summary: Summary) -> list[Fill]:
+def isolated(summary: ValueSummary) -> list[Fill]:
     """List what stands at the ends of a range, the one that is farther from the others first."""
     ends: tuple[End, End] = "low", "high"
     found = [_at(summary, end) for end in ends if summary.low < summary.high]
     return sorted(found, key=lambda fill: (fill.is_sentinel, fill.apart), reverse=True)
 
 
-def fill_of_lst(summary: Summary) -> Fill | None:
+def fill_of_lst(summary: ValueSummary) -> Fill | None:
     """Find the fill value of an LST, if there is one.
 
     A sentinel counts from one standard deviation on. Any other value must be shared by 2 % of the
@@ -72,7 +72,7 @@ def fill_of_lst(summary: Summary) -> Fill | None:
     return None
 
 
-def _at(summary: Summary, end: End) -> Fill:
+def _at(summary: ValueSummary, end: End) -> Fill:
     value, gap, spread = summary.value_at(end), summary.gap_at(end), summary.spread
     apart = gap / spread if spread else float("inf")
     known = value in SENTINELS or abs(value) >= _IMPOSSIBLE

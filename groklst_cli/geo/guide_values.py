@@ -27,7 +27,7 @@ from groklst_cli.geo.fills import Fill, isolated
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.raster import read_stored
 from groklst_cli.geo.stored_band import StoredBand, written
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 
 _SMALL: Final = 2**18  # pixels that are all looked at
 _WINDOWS: Final = 4  # along each side of a larger file
@@ -197,7 +197,7 @@ def _fills(sample: Sample) -> list[str]:
     """Warn of values that look like fills; refuse those that would harm."""
     if sample.band.trusts_values:
         return []
-    summary = Summary.of(sample.values)
+    summary = ValueSummary.of(sample.values)
     for fill in isolated(summary):
         harm = _harm(fill, summary, sample)
         if harm == "none":
@@ -216,7 +216,7 @@ def _fills(sample: Sample) -> list[str]:
     return []
 
 
-def _harm(fill: Fill, summary: Summary, sample: Sample) -> Literal["refuse", "warn", "none"]:
+def _harm(fill: Fill, summary: ValueSummary, sample: Sample) -> Literal["refuse", "warn", "none"]:
     """Tell what a value at the end of a range calls for."""
     if fill.is_sentinel and fill.apart > 1:
         return "refuse"

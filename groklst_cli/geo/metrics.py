@@ -97,7 +97,7 @@ SCORE_NAMES: Final = tuple(field.name for field in fields(Scores) if field.name 
 
 
 @dataclass(frozen=True)
-class Summary:
+class MeanScores:
     """Scores over images; an image on which a score is not defined does not count for it.
 
     Attributes:

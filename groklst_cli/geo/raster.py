@@ -27,8 +27,8 @@ from groklst_cli.geo.opening import (
     open_raster,
 )
 from groklst_cli.geo.stored_band import StoredBand, written
-from groklst_cli.geo.summary import Summary
-from groklst_cli.geo.units import CELSIUS_ZERO, Evidence, Units, settle_units, without_factor
+from groklst_cli.geo.summary import ValueSummary
+from groklst_cli.geo.units import CELSIUS_ZERO, UnitEvidence, Units, settle_units, without_factor
 
 _LEAST_SCALE: Final = 0.5
 """Tags of a smaller scale make nearly constant what varies like a temperature as it stands."""
@@ -122,7 +122,7 @@ class LstSource:
     """
 
     def __init__(
-        self, source: BandSource, units: Units | None = None, *, summary: Summary | None = None
+        self, source: BandSource, units: Units | None = None, *, summary: ValueSummary | None = None
     ) -> None:
         """Open a file.
 
@@ -183,11 +183,11 @@ class LstSource:
         check_band(self._dataset, self.path, chosen)
         return StoredBand.of(self._dataset, chosen, source)
 
-    def _evidence(self, summary: Summary) -> Evidence:
+    def _evidence(self, summary: ValueSummary) -> UnitEvidence:
         """Collect what tells the unit."""
         stem = PurePath(self.path.replace("\\", "/")).stem
         names = [self._dataset.descriptions[self._band.number - 1] or "", stem]
-        return Evidence(
+        return UnitEvidence(
             self._source,
             self._unit_words(),
             names,
@@ -207,17 +207,17 @@ class LstSource:
             words += [word for key, word in tags.items() if key.lower() in ("unit", "units")]
         return [without_factor(word) for word in words] if self._band.is_scaled else words
 
-    def _summarize(self) -> Summary:
+    def _summarize(self) -> ValueSummary:
         """Find range and mean of the values, some rows at a time."""
-        found = Summary()
+        found = ValueSummary()
         for rows in summary_rows(self.grid):
             window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
-            found += Summary.of(_read_or_explain(self._dataset, self._band, window))
+            found += ValueSummary.of(_read_or_explain(self._dataset, self._band, window))
         if found.count == 0:
             raise InputError(f"{self.path} has no valid pixel; every one is nodata")
         return found
 
-    def _refuse_tags_twice(self, scaled: Evidence) -> None:
+    def _refuse_tags_twice(self, scaled: UnitEvidence) -> None:
         """Refuse values that are temperatures as they stand and no longer are after their tags."""
         band = self._band
         if not band.trusts_tags:
@@ -239,7 +239,7 @@ class LstSource:
             f"{applied}, else {pending}"
         )
 
-    def _refuse_fill(self, summary: Summary) -> None:
+    def _refuse_fill(self, summary: ValueSummary) -> None:
         """Refuse a value that nobody has measured and nothing declares."""
         fill = None if self._band.trusts_values else fill_of_lst(summary)
         if fill is None:

@@ -16,7 +16,7 @@ from groklst_cli.geo.fill import REACH, fill_gaps
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.units import Units
 
 READ_ROWS: Final = 128
@@ -54,7 +54,7 @@ class Scene:
         *,
         units: Units | None = None,
         resampling: ResamplingName = "auto",
-        summary: Summary | None = None,
+        summary: ValueSummary | None = None,
     ) -> None:
         """Open all files; use as a context manager, or close.
 

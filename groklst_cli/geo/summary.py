@@ -11,7 +11,7 @@ End = Literal["low", "high"]
 
 
 @dataclass(frozen=True)
-class Summary:
+class ValueSummary:
     """What is known of all valid values of a raster, in the raster's own unit.
 
     Attributes:
@@ -93,7 +93,7 @@ class Summary:
         """How far the least, or the greatest, lies from the value next to it."""
         return self.next_low - self.low if end == "low" else self.high - self.next_high
 
-    def __add__(self, other: "Summary") -> "Summary":
+    def __add__(self, other: "ValueSummary") -> "ValueSummary":
         if not self.count or not other.count:
             return self if self.count else other
         ends = {
@@ -102,7 +102,7 @@ class Summary:
         }
         low, high = min(ends), max(ends)
         inner = {value: count for value, count in ends.items() if low < value < high}
-        return Summary(
+        return ValueSummary(
             low,
             high,
             self.total + other.total,

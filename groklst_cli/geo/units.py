@@ -61,7 +61,7 @@ def without_factor(word: str) -> str:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class UnitEvidence:
     """What is known of an LST's unit.
 
     Attributes:
@@ -128,7 +128,7 @@ class Evidence:
         ]
 
 
-def settle_units(asked: Units | None, known: Evidence) -> tuple[Units, str]:
+def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
     """Find the unit of an LST and make sure that its values can be of it.
 
     Args:
@@ -153,7 +153,7 @@ def settle_units(asked: Units | None, known: Evidence) -> tuple[Units, str]:
     return _guessed(known), "values"
 
 
-def _guessed(known: Evidence) -> Units:
+def _guessed(known: UnitEvidence) -> Units:
     """Guess the unit of values that can be of one only."""
     units = next((units for units in _RANGES if known.fits(units)), None)
     if units is None:
@@ -173,7 +173,7 @@ def _guessed(known: Evidence) -> Units:
     return units
 
 
-def _refuse_zeros(known: Evidence) -> None:
+def _refuse_zeros(known: UnitEvidence) -> None:
     path = known.source.path
     if known.low == known.high == 0:
         raise InputError(
@@ -182,7 +182,7 @@ def _refuse_zeros(known: Evidence) -> None:
         )
 
 
-def _refuse_other_quantities(known: Evidence) -> None:
+def _refuse_other_quantities(known: UnitEvidence) -> None:
     """Refuse what is called, or looks like, something that is not a temperature."""
     called = next(filter(None, map(other_than_temperature, known.names)), None)
     is_index = _INDEX[0] <= known.low and known.high <= _INDEX[1]
@@ -196,7 +196,7 @@ def _refuse_other_quantities(known: Evidence) -> None:
     )
 
 
-def _ways(known: Evidence, among: Sequence[Units] = ("K", "C")) -> str:
+def _ways(known: UnitEvidence, among: Sequence[Units] = ("K", "C")) -> str:
     """Say what settles values that fit no unit, or not the one that was said."""
     if found := known.scalings(among):
         return f"write {', or '.join(found)}"
@@ -222,7 +222,7 @@ def _tagged(path: str, words: Sequence[str]) -> Units | None:
     return found.pop() if found else None
 
 
-def _refuse_outside(known: Evidence, units: Units, says: str) -> None:
+def _refuse_outside(known: UnitEvidence, units: Units, says: str) -> None:
     if known.fits(units):
         return
     least, most = _RANGES[units]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary
+from groklst_cli.geo.metrics import SCORE_NAMES, MeanScores, Scores
 from groklst_cli.geo.structure import gradient_magnitude
 
 
@@ -150,7 +150,7 @@ def test_what_is_not_defined_is_nan_and_null_in_json():
 
 def test_a_split_scores_the_plain_mean_and_pools_over_pixels():
     small, large = Scores.of(*fields(1, (10, 10))), Scores.of(*fields(2, (40, 40)))
-    summary = Summary.of([small, large])
+    summary = MeanScores.of([small, large])
     assert summary.images == 2
     assert summary.pixels == 1700
     for name in SCORE_NAMES[:-2]:
@@ -166,7 +166,7 @@ def test_a_split_scores_the_plain_mean_and_pools_over_pixels():
 def test_an_image_without_a_score_does_not_count_for_it():
     flat = np.full((4, 4), 300, np.float32)
     good, odd = Scores.of(*fields()), Scores.of(flat + 1, flat)
-    summary = Summary.of([good, odd])
+    summary = MeanScores.of([good, odd])
     assert summary.mean["cc"] == pytest.approx(good.cc)
     assert summary.mean["rmse"] == pytest.approx((good.rmse + 1) / 2)
     assert math.isnan(summary.spread["cc"])

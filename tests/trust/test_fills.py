@@ -10,7 +10,7 @@ from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from tests.trust.rasters import COARSE, FINE, UTM, write
 from tests.trust.refusal import refuse
 from tests.trust.value_cases import (
@@ -222,7 +222,7 @@ def test_a_summary_of_parts_is_that_of_the_whole(cuts):
     values = np.round(np.random.default_rng(0).normal(300, 3, 999), 1)
     values[::5] = 0
     parts = np.array_split(values, cuts)
-    whole, joined = Summary.of(values), sum(map(Summary.of, parts), Summary())
+    whole, joined = ValueSummary.of(values), sum(map(ValueSummary.of, parts), ValueSummary())
     for name in ("low", "high", "count", "low_count", "high_count", "next_low", "next_high"):
         assert getattr(joined, name) == getattr(whole, name)
     assert joined.spread == pytest.approx(whole.spread, rel=1e-6)

@@ -19,7 +19,7 @@ from groklst_cli.geo.metrics import Scores
 from groklst_cli.pipeline.catalogue.entries import list_methods
 from groklst_cli.pipeline.evaluate.contenders import Shown
 from groklst_cli.pipeline.evaluate.report import Report
-from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, Outcome
+from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, ImageOutcome
 from groklst_cli.shown_text import cell, one_line, printable, traced
 from tests.trust.refusal import groklst
 
@@ -106,7 +106,7 @@ NAMES = [
 def evaluation(name: str) -> tuple[Evaluation, Shown]:
     truth = np.random.default_rng(0).normal(300, 5, (32, 32)).astype(np.float32)
     fine = truth + 1
-    outcome = Outcome(name, name, Scores.of(fine, truth))
+    outcome = ImageOutcome(name, name, Scores.of(fine, truth))
     shown = Shown(name, truth[::4, ::4].copy(), truth, {name: fine}, {name: outcome})
     left_out = {name: f"{name} is too cold"}
     return Evaluation(name, [outcome], left_out=left_out, protocol={"data": name}), shown
@@ -140,7 +140,7 @@ def test_a_table_of_any_name_holds_no_formula(tmp_path, name):
 
 def test_numbers_below_zero_stay_numbers_in_a_table(tmp_path):
     _, shown = evaluation("a")
-    lower = Outcome("a", "a", Scores.of(shown.truth - 3.5, shown.truth))
+    lower = ImageOutcome("a", "a", Scores.of(shown.truth - 3.5, shown.truth))
     Evaluation("a", [lower]).write_csv(tmp_path / "t.csv", overwrite=False)
     (row,) = csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text(encoding="utf-8")))
     assert float(row["bias"]) == pytest.approx(-3.5, abs=1e-4)

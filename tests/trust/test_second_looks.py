@@ -9,7 +9,7 @@ from rasterio.crs import CRS
 
 from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.opening import files_of, open_raster
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from tests.trust.rasters import FINE, write
 from tests.trust.refusal import case, groklst, refuse
 from tests.trust.value_cases import (
@@ -78,7 +78,7 @@ def test_tenths_of_degrees_stay_what_their_tags_say(tmp_path, monkeypatch):
 
 def test_a_warm_roof_is_no_fill():
     roofs = np.concatenate([np.linspace(290, 310, 960), np.full(40, 330.0)])
-    assert fill_of_lst(Summary.of(roofs)) is None
+    assert fill_of_lst(ValueSummary.of(roofs)) is None
 
 
 def test_a_second_fill_of_an_lst_is_mended_as_the_line_says(tmp_path, monkeypatch, capsys):

@@ -30,7 +30,7 @@ from groklst_cli.geo.raster import read_physical, summary_rows
 from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.stored_band import StoredBand
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.units import Units
 from groklst_cli.pipeline.arrays.eager import in_units, settled
 from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
@@ -76,7 +76,7 @@ def downscale_lazily(
         if settings.lst_units is None and lst.frame.units is None:
             (known,) = _COMPUTE(summary)
         with (
-            _streamed(settings, lst, guides, known or Summary()) as scene,
+            _streamed(settings, lst, guides, known or ValueSummary()) as scene,
             threads(None) as machine,
         ):
             planned = Planned.of(settings, scene, found)
@@ -92,7 +92,7 @@ def downscale_lazily(
 def _strips(
     work: Work,
     scene: Scene,
-    summary: Summary | Delayed,
+    summary: ValueSummary | Delayed,
     lst: ArrayRaster,
     guides: Sequence[ArrayRaster],
 ) -> Any:
@@ -174,7 +174,7 @@ class _StreamedScene(Scene):
         *,
         units: Units | None,
         resampling: ResamplingName,
-        summary: Summary,
+        summary: ValueSummary,
         arrays: tuple[Settings, ArrayRaster, Sequence[ArrayRaster]],
     ) -> None:
         super().__init__(lst, guides, scale, units=units, resampling=resampling, summary=summary)
@@ -201,7 +201,7 @@ class _StreamedScene(Scene):
 
 @contextmanager
 def _streamed(
-    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: Summary
+    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: ValueSummary
 ) -> Iterator[_StreamedScene]:
     """Open a scene whose rasters in memory are frames without pixels."""
     frames = [guide.empty() for guide in guides]
@@ -225,14 +225,14 @@ def _summary(lst: ArrayRaster) -> Delayed:
     return summary
 
 
-def _sum_up(lst: ArrayRaster) -> Summary:
+def _sum_up(lst: ArrayRaster) -> ValueSummary:
     height, width = lst.values.shape[1:]
     with gdal_environment(), lst.in_memory() as memory, open_raster(memory.name) as dataset:
         band = StoredBand.of(dataset, 1)
-        return Summary.of(read_physical(dataset, band, Window(0, lst.row, width, height)))
+        return ValueSummary.of(read_physical(dataset, band, Window(0, lst.row, width, height)))
 
 
-def _total(name: str, parts: Sequence[Summary]) -> Summary:
+def _total(name: str, parts: Sequence[ValueSummary]) -> ValueSummary:
     found = reduce(add, parts)
     if found.count == 0:
         raise InputError(f"{name} has no valid pixel; every one is nodata")
@@ -240,7 +240,7 @@ def _total(name: str, parts: Sequence[Summary]) -> Summary:
 
 
 def _predict(
-    work: Work, summary: Summary, group: range, lst: ArrayRaster, guides: Sequence[ArrayRaster]
+    work: Work, summary: ValueSummary, group: range, lst: ArrayRaster, guides: Sequence[ArrayRaster]
 ) -> list[Fine]:
     """Predict a group of rows of tiles."""
     with (
@@ -257,7 +257,7 @@ def _predict(
 
 def _finish(
     work: Work,
-    summary: Summary,
+    summary: ValueSummary,
     strip: Strip,
     lst: ArrayRaster,
     groups: Sequence[range],

@@ -20,7 +20,7 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.units import Units, units_of
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Shift, move_guides
@@ -134,7 +134,7 @@ def scene_of(
     guides: Sequence[Raster],
     *,
     shifts: Sequence[Shift | None] = (),
-    summary: Summary | None = None,
+    summary: ValueSummary | None = None,
     kind: Callable[..., Scene] = Scene,
 ) -> Iterator[Scene]:
     """Open arrays, and files among them, as a scene.

@@ -28,7 +28,7 @@ from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Ready, Work, move_guides
 from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import keep_freed_memory
-from groklst_models.turns import TurnSpread
+from groklst_models.turn_spread import TurnSpread
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""

@@ -21,7 +21,7 @@ Status = Literal["done", "planned", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SceneOutcome:
     """What became of one scene.
 
     Attributes:
@@ -64,7 +64,7 @@ def downscale_many(
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda done, total: None,
-) -> Iterator[Outcome]:
+) -> Iterator[SceneOutcome]:
     """Carry out requests in turn.
 
     Args:
@@ -91,7 +91,7 @@ def downscale_many(
         try:
             outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
         except Exception as error:  # the next scene is not to suffer, whatever it was
-            outcome = Outcome(request, "failed", {}, error)
+            outcome = SceneOutcome(request, "failed", {}, error)
         return_freed_memory()
         yield outcome
 
@@ -152,11 +152,11 @@ def _file(path: Path) -> Path | tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> Outcome:
+def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> SceneOutcome:
     result = downscale(request, note=note, progress=progress)
-    return Outcome(request, "skipped" if result.skipped else "done", result.to_json())
+    return SceneOutcome(request, "skipped" if result.skipped else "done", result.to_json())
 
 
-def _plan(request: Request) -> Outcome:
+def _plan(request: Request) -> SceneOutcome:
     plan, estimate = plan_downscale(request)
-    return Outcome(request, "planned", {**plan.to_json(), "estimate": estimate.to_json()})
+    return SceneOutcome(request, "planned", {**plan.to_json(), "estimate": estimate.to_json()})

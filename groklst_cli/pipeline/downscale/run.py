@@ -29,7 +29,7 @@ from groklst_cli.pipeline.predict.strips import nobody
 from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
-from groklst_models.turns import TurnSpread
+from groklst_models.turn_spread import TurnSpread
 
 _WORTH_SAYING: Final = 10.0  # seconds
 

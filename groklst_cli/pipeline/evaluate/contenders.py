@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.metrics import Scores
 from groklst_cli.geo.reference import best_shift
-from groklst_cli.pipeline.evaluate.scoreboard import Outcome
+from groklst_cli.pipeline.evaluate.scoreboard import ImageOutcome
 from groklst_cli.pipeline.predict.choice import choose
 from groklst_cli.pipeline.predict.listeners import Progress
 from groklst_cli.pipeline.predict.settings import Conserving
@@ -96,7 +96,7 @@ class Shown:
     coarse: NDArray[np.float32] | None
     truth: NDArray[np.float32]
     predictions: Mapping[str, NDArray[np.float32]]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, ImageOutcome]
 
 
 Watch = Callable[[Shown], None]
@@ -125,7 +125,7 @@ def judge(
     truth: NDArray[np.float32],
     coarse: NDArray[np.float32] | None,
     judgement: Judgement,
-) -> Outcome:
+) -> ImageOutcome:
     """Score a prediction against its truth, both in kelvin, and the coarse LST if it is known."""
     removed = 0.0
     error = (fine - truth).astype(np.float64)
@@ -134,7 +134,7 @@ def judge(
         truth = truth + np.float32(removed)
     shifted = best_shift(fine, truth, judgement.shift) if judgement.shift else None
     scores = Scores.of(fine, truth, coarse)
-    return Outcome(image, method, scores, bias_removed=removed, shifted=shifted)
+    return ImageOutcome(image, method, scores, bias_removed=removed, shifted=shifted)
 
 
 def peak_memory() -> float | None:

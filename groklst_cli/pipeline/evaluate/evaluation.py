@@ -21,7 +21,7 @@ from groklst_cli.pipeline.evaluate.trials import run_patches, run_protocol
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class EvaluationRequest:
     """What to put to the test: a prediction, a dataset, or a protocol's scenes.
 
     Attributes:
@@ -83,7 +83,7 @@ class Request:
             raise UsageError("--data DIR names no method to put to the test; add -m NAME|FILE")
 
 
-def evaluate(request: Request, follow: Follow | None = None) -> Evaluation:
+def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evaluation:
     """Carry out a request.
 
     Raises:

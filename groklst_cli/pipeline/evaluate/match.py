@@ -13,7 +13,7 @@ from groklst_cli.pipeline.evaluate.contenders import (
     peak_memory,
 )
 from groklst_cli.pipeline.evaluate.predictor import Predictor
-from groklst_cli.pipeline.evaluate.scoreboard import Outcome
+from groklst_cli.pipeline.evaluate.scoreboard import ImageOutcome
 from groklst_cli.pipeline.predict.devices import find_device
 
 
@@ -35,7 +35,7 @@ class Match:
         for contender in self._contenders:
             contender.check(scale)
 
-    def __call__(self, case: Case, watch: Watch) -> list[Outcome]:
+    def __call__(self, case: Case, watch: Watch) -> list[ImageOutcome]:
         """Return an outcome for each method, after showing them."""
         predictions, outcomes = {}, {}
         for contender in self._contenders:

@@ -28,7 +28,7 @@ from groklst_cli.pipeline.evaluate.pixels import Samples
 from groklst_cli.pipeline.evaluate.scoreboard import (
     FIGURES,
     Evaluation,
-    Outcome,
+    ImageOutcome,
     defined,
     method_head,
     written,
@@ -203,7 +203,7 @@ def _table(
     return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
 
 
-def _figures(outcome: Outcome) -> dict[str, float]:
+def _figures(outcome: ImageOutcome) -> dict[str, float]:
     shifted = math.nan if outcome.shifted is None else outcome.shifted.rmse
     seconds = math.nan if outcome.seconds is None else outcome.seconds
     return {**asdict(outcome.scores), "rmse_shifted": shifted, "seconds": seconds}

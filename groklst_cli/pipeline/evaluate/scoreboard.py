@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from groklst_cli.geo.durable import whole_file
-from groklst_cli.geo.metrics import SCORE_NAMES, Scores, Summary, plain
+from groklst_cli.geo.metrics import SCORE_NAMES, MeanScores, Scores, plain
 from groklst_cli.geo.reference import Shifted
 from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.downscale.failure import Failure
@@ -48,7 +48,7 @@ FIGURE_NAMES: Final = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImageOutcome:
     """One method on one image.
 
     Attributes:
@@ -87,12 +87,12 @@ class Standing:
         summary: Its scores.
         ratio: Mean over the images of its RMSE divided by the baseline's; NaN without one.
         seconds: Mean wall time of a run; NaN when nothing was run.
-        peak_memory: See ``Outcome``; largest, MiB.
+        peak_memory: See ``ImageOutcome``; largest, MiB.
         rmse_shifted: Mean RMSE at each image's best shift, kelvin; NaN where none was looked for.
     """
 
     method: str
-    summary: Summary
+    summary: MeanScores
     ratio: float
     seconds: float
     peak_memory: float
@@ -130,7 +130,7 @@ class Evaluation:
     """
 
     title: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[ImageOutcome]
     baseline: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
@@ -190,7 +190,7 @@ class Evaluation:
         ratios = [o.scores.rmse / base[o.image] for o in mine if base.get(o.image, 0) > 0]
         return Standing(
             method=method,
-            summary=Summary.of([outcome.scores for outcome in mine]),
+            summary=MeanScores.of([outcome.scores for outcome in mine]),
             ratio=_mean(ratios),
             seconds=_mean([o.seconds for o in mine if o.seconds is not None]),
             peak_memory=max((o.peak_memory for o in mine if o.peak_memory), default=math.nan),
@@ -207,7 +207,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
 
 
-def method_head(outcomes: Iterable[Outcome]) -> str:
+def method_head(outcomes: Iterable[ImageOutcome]) -> str:
     """Head the column of methods, so that who reads it knows what fitted ones were fitted to."""
     by_patch = any(outcome.fitted_to == "patch" for outcome in outcomes)
     return "method (fitted to each patch)" if by_patch else "method"

@@ -10,14 +10,14 @@ from groklst_cli.geo.environment import looks_like_vrt
 from groklst_cli.geo.opening import files_of, open_raster
 from groklst_cli.geo.targets import check_target, same_file
 from groklst_cli.pipeline.downscale.inputs import on_disk
-from groklst_cli.pipeline.evaluate.evaluation import Request
+from groklst_cli.pipeline.evaluate.evaluation import EvaluationRequest
 
 _TABLE = ".csv"
 """A table in a folder of data is no input: ``evaluate`` reads none."""
 
 
 def check_evaluation_targets(
-    request: Request, csv: Path | None, page: Path | None, *, overwrite: bool
+    request: EvaluationRequest, csv: Path | None, page: Path | None, *, overwrite: bool
 ) -> None:
     """Refuse files that cannot or may not be written, before anything is scored.
 
@@ -52,7 +52,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _read_by(request: Request) -> Iterator[Path]:
+def _read_by(request: EvaluationRequest) -> Iterator[Path]:
     """List the files that an evaluation reads, those that GDAL reads with them too."""
     sources = (request.prediction, request.reference, request.lst)
     for source in filter(None, sources):

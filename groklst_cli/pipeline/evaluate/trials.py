@@ -22,7 +22,7 @@ from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case, patch_c
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement
 from groklst_cli.pipeline.evaluate.match import Match
 from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol, WaldProtocol
-from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, Outcome
+from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, ImageOutcome
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.acceleration import return_freed_memory
 
@@ -37,7 +37,7 @@ class _Trial:
 
     def __init__(self, follow: Follow, images: int) -> None:
         self.follow, self._alone = follow, images == 1
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[ImageOutcome] = []
         self.left_out: dict[str, str] = {}
         self.failures: list[Failure] = []
 

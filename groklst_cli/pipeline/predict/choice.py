@@ -10,7 +10,7 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_models.checkpoint import Header, fingerprint, read_header
 from groklst_models.errors import ModelsError
 from groklst_models.registry import REGISTRY, find
-from groklst_models.turns import SCORE
+from groklst_models.turn_spread import SCORE
 
 FITTED_TILE: Final = 512
 

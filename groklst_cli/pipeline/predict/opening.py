@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.summary import Summary
+from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.pipeline.predict.settings import Settings
 
 
@@ -13,7 +13,7 @@ def open_scene(
     lst: BandSource,
     guides: Sequence[BandSource],
     *,
-    summary: Summary | None = None,
+    summary: ValueSummary | None = None,
     kind: Callable[..., Scene] = Scene,
 ) -> Scene:
     """Open LST and guides on one fine grid; close it, or use it as a context manager.

@@ -26,7 +26,7 @@ from groklst_cli.pipeline.train.run_folder import Trained
 from groklst_cli.pipeline.train.training import Training, begin
 from groklst_cli.pipeline.train.validation import draw_if_due, score_patches, spread_factor
 from groklst_models import checkpoint
-from groklst_models.turns import SCORE
+from groklst_models.turn_spread import SCORE
 
 
 def fit(

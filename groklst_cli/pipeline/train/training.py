@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from groklst_cli import __version__
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.metrics import Summary
+from groklst_cli.geo.metrics import MeanScores
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_models.checkpoint import Checkpoint, Header
@@ -103,7 +103,7 @@ class Training:
             for kept, buffer in buffers:
                 kept.copy_(buffer)
 
-    def take_scores(self, summary: Summary) -> bool:
+    def take_scores(self, summary: MeanScores) -> bool:
         """Take the scores of a validation, and tell whether they are the best so far."""
         means = {name: summary.mean[name] for name in _SCORES}
         told = {name: value for name, value in means.items() if math.isfinite(value)}

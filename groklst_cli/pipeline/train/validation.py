@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from groklst_cli.data.samples import Sample, WholePatches
 from groklst_cli.geo.conserve import block_means, smooth_field
 from groklst_cli.geo.durable import whole_file
-from groklst_cli.geo.metrics import Scores, Summary
+from groklst_cli.geo.metrics import MeanScores, Scores
 from groklst_cli.pipeline.train.processes import gather
 from groklst_cli.pipeline.train.training import Training
 from groklst_cli.shown_text import printable
 from groklst_models.contract import Tiles
 from groklst_models.network_method import NetworkMethod
-from groklst_models.turns import turned_answers
+from groklst_models.turn_spread import turned_answers
 
 _PANELS = 4
 
@@ -33,7 +33,7 @@ class Panel:
     truth: NDArray[np.float32]
 
 
-def score_patches(training: Training) -> tuple[Summary | None, list[Panel]]:
+def score_patches(training: Training) -> tuple[MeanScores | None, list[Panel]]:
     """Score the validation patches; processes share them, and all get the scores of all.
 
     Returns:
@@ -51,11 +51,11 @@ def score_patches(training: Training) -> tuple[Summary | None, list[Panel]]:
             panels += [panel][: _PANELS - len(panels)]
     training.averaged.train()
     everyone = sorted(gather(fabric, scored), key=lambda item: item[0])
-    return (Summary.of([scores for _, scores in everyone]) if everyone else None), panels
+    return (MeanScores.of([scores for _, scores in everyone]) if everyone else None), panels
 
 
 def spread_factor(training: Training) -> float | None:
-    """Measure what the spread over flips and turns is to be multiplied by; see ``turns``.
+    """Measure what the spread over flips and turns is to be multiplied by; see ``turn_spread``.
 
     Returns:
         The ratio of error to spread over some validation patches, None where there is no truth.

@@ -14,7 +14,7 @@ from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import deviation
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
-from groklst_models.turns import SCORE
+from groklst_models.turn_spread import SCORE
 from tests.conftest import read
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)

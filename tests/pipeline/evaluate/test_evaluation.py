@@ -14,7 +14,7 @@ from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.evaluate.cases import wald_case
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Shown
-from groklst_cli.pipeline.evaluate.evaluation import Request, evaluate, evaluate_pair
+from groklst_cli.pipeline.evaluate.evaluation import EvaluationRequest, evaluate, evaluate_pair
 from groklst_cli.pipeline.evaluate.protocol import (
     CrossSensorProtocol,
     WaldProtocol,
@@ -297,14 +297,14 @@ def dataset(tmp_path):
 
 
 def test_a_split_of_the_dataset_is_scored_image_by_image(dataset):
-    found = evaluate(Request(data=dataset, scale=4, contenders=METHODS[:1]))
+    found = evaluate(EvaluationRequest(data=dataset, scale=4, contenders=METHODS[:1]))
     assert [o.image for o in found.outcomes] == ["0", "0", "2", "2"]
     assert {s.method for s in found.standings()} == {"bicubic", "bicubic:raw"}
     assert found.outcomes[0].scores.pixels == 32 * 32
     assert found.outcomes[1].scores.coarse_max < 0.01
     assert found.protocol["kind"] == "GrokLST"
     with pytest.raises(UsageError, match="has no split 'all'"):
-        evaluate(Request(data=dataset, split="all", scale=4, contenders=METHODS[:1]))
+        evaluate(EvaluationRequest(data=dataset, split="all", scale=4, contenders=METHODS[:1]))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_split_of_the_dataset_is_scored_image_by_image(dataset):
 )
 def test_a_request_is_one_thing(given):
     with pytest.raises(UsageError):
-        Request(**given)
+        EvaluationRequest(**given)
 
 
 def test_contenders_say_whether_means_are_kept():

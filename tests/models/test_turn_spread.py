@@ -1,7 +1,7 @@
 import torch
 
 from groklst_models.contract import Method, Tiles
-from groklst_models.turns import TurnSpread, turned_answers
+from groklst_models.turn_spread import TurnSpread, turned_answers
 
 
 class Leaning:
