@@ -178,6 +178,16 @@ def find(name: str) -> Entry:
         ) from None
 
 
+def arguments_of(name: str) -> list[str]:
+    """Name what a method's constructor takes.
+
+    Raises:
+        UnknownMethodError: If there is no such method.
+    """
+    entry = find(name)
+    return [key for key in inspect.signature(entry.load()).parameters if key not in entry.presets]
+
+
 def build(name: str, **arguments: Any) -> Any:
     """Build a method: a ``torch.nn.Module`` for a network, a ``FittedMethod`` otherwise.
 
@@ -189,15 +199,13 @@ def build(name: str, **arguments: Any) -> Any:
         UnknownMethodError: If there is no such method.
         ArgumentsError: If it does not take an argument or refuses its value.
     """
-    entry = find(name)
-    method = entry.load()
-    known = [key for key in inspect.signature(method).parameters if key not in entry.presets]
+    entry, known = find(name), arguments_of(name)
     unknown = [key for key in arguments if key not in known]
     if unknown:
         raise ArgumentsError(
             f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
         )
     try:
-        return method(**entry.presets, **arguments)
+        return entry.load()(**entry.presets, **arguments)
     except (TypeError, ValueError) as error:
         raise ArgumentsError(f"{name} cannot be built: {error}") from error

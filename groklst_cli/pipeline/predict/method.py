@@ -24,7 +24,7 @@ from groklst_models.contract import FittedMethod, Method
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
 from groklst_models.network_method import NetworkMethod
-from groklst_models.registry import build
+from groklst_models.registry import arguments_of, build
 
 _ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
 _SEVERAL: Final = 4  # tiles from which on each is computed on one thread
@@ -59,16 +59,19 @@ def fit_or_load(
             return _loaded(choice.checkpoint, scene, settings, found)
         if name != "auto" and found.type != "cpu":
             note(f"{choice.name} computes on the CPU: device {name} is for networks")
-        return _fitted(choice, scene, settings.psf, note)
+        return _fitted(choice, scene, settings, note)
     except ModelsError as error:
         raise InputError(_naming(choice.checkpoint, error)) from error
 
 
-def _fitted(choice: Choice, scene: Scene, psf: PointSpread, note: Note) -> Method:
-    method: FittedMethod = build(choice.name, scale=scene.scale)
-    method.fit(FileView(scene, psf=_stated(psf)))
+def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Method:
+    drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
+    if settings.seed and not drawn:
+        note(f"seed {settings.seed} has no effect: {choice.name} draws nothing at random")
+    method: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
+    method.fit(FileView(scene, psf=_stated(settings.psf)))
     if method.point_spread is not None:
-        source = "estimated from the scene" if psf == "auto" else "as stated"
+        source = "estimated from the scene" if settings.psf == "auto" else "as stated"
         note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
     if method.summary:
         note(method.summary)

@@ -42,6 +42,7 @@ class Settings:
         batch: Tiles that a network gets at once; ``auto`` for as many as its device allows.
         device: Where a network runs; several, with commas between, share the work.
         precision: Of a network's arithmetic.
+        seed: Of what a fitted method draws at random.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
     """
 
@@ -111,6 +112,10 @@ class Settings:
         "auto", "Of a network's arithmetic.", "--precision",
         metavar="auto|fp32|bf16|fp16", words=("auto", "fp32", "bf16", "fp16"),
         read=reading.word_of("--precision", PrecisionChoice), in_python=True,
+    )  # fmt: skip
+    seed: int = option(
+        0, "Of what a fitted method draws at random.", "--seed",
+        kind=int, low=0, high=2**32 - 1, listed=True, in_python=True,
     )  # fmt: skip
     bounds: tuple[float, float, float, float] | None = option(
         None, "Only this part, in the LST's CRS.", "--bounds",

@@ -43,6 +43,7 @@ CHANGES: Mapping[str, Any] = {
     "batch": 3,
     "device": "mps",
     "precision": "bf16",
+    "seed": 7,
     "bounds": (500000, 4398000, 501000, 4400000),
     "dst_nodata": -1.0,
     "creation": {"COMPRESS": "ZSTD"},
