@@ -24,6 +24,8 @@ _OPTIONS: Final = {
 }
 """What is set by name; ``scale`` and ``method`` are arguments of their own."""
 
+_WHOLE: Final = ("scale", "tile", "overlap", "batch")
+
 _DESCRIBED: Final = {
     "standard_name": "surface_temperature",
     "long_name": "land surface temperature",
@@ -78,7 +80,8 @@ def downscale(
         DeviceError: If the device is not there.
     """
     _refuse_unknown(settings)
-    asked = Settings(scale=scale, model=fspath(method), **settings)
+    settings = {name: _own_number(name, value) for name, value in settings.items()}
+    asked = Settings(scale=_own_number("scale", scale), model=fspath(method), **settings)
     if len(asked.devices) > 1:
         raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
     lst = one_layer("lst", lst)
@@ -124,6 +127,19 @@ def _word(lst: xr.DataArray, key: str) -> str | None:
     """Return what the LST calls itself."""
     word = lst.attrs.get(key)
     return word if isinstance(word, str) and word else None
+
+
+def _own_number(name: str, value: Any) -> Any:
+    """Take a number of numpy's as Python's own, which is all that torch and rasterio know.
+
+    Raises:
+        UsageError: If it must be whole and is not.
+    """
+    own = value.item() if isinstance(value, np.generic) else value
+    must_be_whole = name in _WHOLE and own is not None and own != "auto"
+    if must_be_whole and (isinstance(own, bool) or not isinstance(own, int)):
+        raise UsageError(f"{name} is {own!r}, expected a whole number, as in {name}=8")
+    return own
 
 
 def _refuse_unknown(settings: Mapping[str, Any]) -> None:

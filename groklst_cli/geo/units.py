@@ -46,13 +46,18 @@ _WORDS: Final[dict[str, Units]] = {
     **dict.fromkeys(("k", "kelvin", "kelvins"), "K"),
     **dict.fromkeys(("c", "℃", "celsius", "centigrade"), "C"),
 }
+_FAHRENHEIT_WORDS: Final = ("f", "℉", "fahrenheit")
 _SILENT: Final = ("", "1", "none", "null", "unknown", "unitless", "dimensionless", "n/a", "na", "-")
 
 
 def units_of(word: str) -> Units | None:
     """Tell what a tag's word for a unit means; None if it means neither kelvin nor °C."""
+    return _WORDS.get(_letters(word))
+
+
+def _letters(word: str) -> str:
     letters = re.sub(r"[\s_.\-]+", "", word.lower())
-    return _WORDS.get(re.sub(r"^(degrees?|degs?|°)", "", letters))
+    return re.sub(r"^(degrees?|degs?|°)", "", letters)
 
 
 def without_factor(word: str) -> str:
@@ -144,7 +149,7 @@ def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
     if asked is not None:
         _refuse_outside(known, asked, "--lst-units")
         return asked, "option"
-    tagged = _tagged(known.source.path, known.words)
+    tagged = _tagged(known)
     if tagged is not None:
         _refuse_outside(known, tagged, "its unit tag")
         return tagged, "tags"
@@ -206,8 +211,9 @@ def _ways(known: UnitEvidence, among: Sequence[Units] = ("K", "C")) -> str:
     )
 
 
-def _tagged(path: str, words: Sequence[str]) -> Units | None:
-    said = sorted({word for word in words if word.strip().lower() not in _SILENT})
+def _tagged(known: UnitEvidence) -> Units | None:
+    path = known.source.path
+    said = sorted({word for word in known.words if word.strip().lower() not in _SILENT})
     found = {units_of(word) for word in said}
     if len(found) > 1:
         raise InputError(
@@ -217,9 +223,18 @@ def _tagged(path: str, words: Sequence[str]) -> Units | None:
     if None in found:
         raise InputError(
             f"the unit tag of {path} says {said[0]!r}, which is neither kelvin nor °C; "
-            "convert the values, or say --lst-units K or C if the tag is wrong"
+            f"{_converting(known, said[0])}, or say --lst-units K or C if the tag is wrong"
         )
     return found.pop() if found else None
+
+
+def _converting(known: UnitEvidence, word: str) -> str:
+    """Say what makes kelvin or °C of values in another unit."""
+    if _letters(word) in _FAHRENHEIT_WORDS and not known.is_scaled:
+        source = replace(known.source, name=None, scaling=_FAHRENHEIT[:2])
+        return f"write {typed(source)} with --lst-units C"
+    found = known.scalings() if units_of(without_factor(word)) else []
+    return f"write {', or '.join(found)}" if found else "convert the values"
 
 
 def _refuse_outside(known: UnitEvidence, units: Units, says: str) -> None:

@@ -5,12 +5,17 @@ import re
 
 import numpy as np
 import pytest
+import rasterio
+import rioxarray  # noqa: F401
+import xarray as xr
 from rasterio.crs import CRS
 
+from groklst_cli import downscale
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.opening import files_of, open_raster
 from groklst_cli.geo.summary import ValueSummary
-from tests.trust.rasters import FINE, write
+from tests.trust.rasters import COARSE, FINE, write
 from tests.trust.refusal import case, groklst, refuse
 from tests.trust.value_cases import (
     CELSIUS,
@@ -61,6 +66,14 @@ ROWS = [
         "--src-nodata 400",
     ),
 ]
+FAHRENHEIT = (kelvin() * 1.8 - 459.67).astype(np.float32)
+TENTHS = np.round(kelvin() * 10).astype(np.uint16)
+OTHER_UNITS = {
+    "degF": scene(FAHRENHEIT, units="degF"),
+    "Fahrenheit": scene(FAHRENHEIT, units="degrees Fahrenheit"),
+    "K*10": scene(TENTHS, units="K*10"),
+    "kelvin x 10": scene(TENTHS, units="kelvin x 10"),
+}
 
 
 @pytest.mark.parametrize(("make", "case"), ROWS)
@@ -186,3 +199,42 @@ def test_metres_of_a_site_are_one_line(tmp_path, monkeypatch, capsys):
     write(tmp_path / "one" / "nir.tif", kelvin(), crs=SITE)
     typed = "prepare one --out set -s 2 --native-resolution 100m"
     refuse(case("site", typed, 3, "nothing leads from", "--native-resolution 3").values[0], capsys)
+
+
+@pytest.mark.parametrize("word", OTHER_UNITS)
+def test_another_unit_is_converted_as_the_line_says(word, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    OTHER_UNITS[word](tmp_path)
+    line = complaint(capsys, "lst.tif")
+    typed, units = re.findall(r"write (\S+)(?: with (--lst-units C),)?", line)[0]
+    follow(typed, "o.tif", *units.split())
+    with rasterio.open("o.tif") as made:
+        kelvins = made.read().mean() + (273.15 if made.units[0] == "degC" else 0)
+    assert abs(kelvins - kelvin().mean()) < 0.2
+
+
+def test_an_array_of_whole_numbers_with_a_scale_is_told_in_python():
+    stored = placed(WHOLE).assign_attrs(scale_factor=0.02)
+    with pytest.raises(InputError, match="whole numbers") as caught:
+        downscale(stored, method="bicubic")
+    assert "lst.assign_attrs(scale_factor=1, add_offset=0)" in str(caught.value)
+    assert "scaling=" not in str(caught.value)
+    assert downscale(stored.assign_attrs(scale_factor=1), method="bicubic", lst_units="K").size
+
+
+def placed(values: np.ndarray) -> xr.DataArray:
+    array = xr.DataArray(values, dims=("y", "x"))
+    return array.rio.write_transform(COARSE).rio.write_crs("EPSG:32647")
+
+
+@pytest.mark.parametrize("scale", [2.5, 8.0, "8", True, np.float32(4)])
+def test_a_scale_that_is_not_whole_is_one_line_in_python(scale):
+    with pytest.raises(UsageError, match="expected a whole number"):
+        downscale(placed(kelvin()), method="bicubic", scale=scale)
+
+
+def test_a_scale_of_numpy_is_a_scale():
+    own = downscale(placed(kelvin()), method="bicubic", scale=4)
+    xr.testing.assert_identical(
+        downscale(placed(kelvin()), method="bicubic", scale=np.int64(4)), own
+    )

@@ -10,6 +10,11 @@ from groklst_cli.pipeline.predict.listeners import Note
 
 _TYPED: Final = (
     (r"; if it was measured, (add|write) [^;]*", ""),
+    (
+        r"write (?:-g )?(\w+),scaling=none, else (?:-g )?\w+,scaling=tags",
+        r"drop them: \1.assign_attrs(scale_factor=1, add_offset=0); if not, apply them with "
+        "mask_and_scale=True when the file is opened",
+    ),
     (r"add --src-nodata (\S+)", r"take lst.rio.write_nodata(\1)"),
     (r"name it with --src-nodata V", "declare it with lst.rio.write_nodata(V)"),
     (r"-g (\w+),nodata=([^\s;]+)", r"\1.rio.write_nodata(\2)"),
