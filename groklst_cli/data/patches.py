@@ -5,6 +5,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,9 +210,8 @@ class Manifest:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(
-                f"{folder} holds no {MANIFEST}; make it with: groklst prepare SCENE… --out {folder}"
-            ) from error
+            command = f"groklst prepare SCENE… --out {shlex.quote(str(folder))}"
+            raise InputError(f"{folder} holds no {MANIFEST}; make it with: {command}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not JSON: {error}; prepare the folder again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:

@@ -27,7 +27,7 @@ def advice_of(path: str) -> str:
             f"decode_coords='all')[{found['name'] or 'VARIABLE'!r}].rio.to_raster('copy.tif')"
         )
         return (
-            f"netCDF and Zarr are read by xarray; copy a variable with: python -c {_quoted(code)} "
+            f"netCDF and Zarr are read by xarray; copy a variable with: {running(code)} "
             "(netCDF-4 needs h5netcdf, Zarr zarr), or call groklst_cli.downscale with the array"
         )
     return "name a GeoTIFF or another raster file"
@@ -36,7 +36,7 @@ def advice_of(path: str) -> str:
 def copying(source: str, target: str = "copy.tif") -> str:
     """Write the command that copies a raster to a GeoTIFF, with its scale, unit and nodata."""
     code = f"import rasterio.shutil as s; s.copy({source!r}, {target!r}, driver='GTiff')"
-    return f"python -c {_quoted(code)}"
+    return running(code)
 
 
 def placing(dataset: DatasetReader, path: str) -> str:
@@ -64,7 +64,7 @@ def setting_scale(path: str) -> str:
         f"import rasterio; d = rasterio.open({path!r}, 'r+'); "
         "d.scales = (1,) * d.count; d.offsets = (0,) * d.count; d.close()"
     )
-    return f"python -c {_quoted(code)}"
+    return running(code)
 
 
 def setting_crs(dataset: DatasetReader, path: str) -> str:
@@ -75,9 +75,10 @@ def setting_crs(dataset: DatasetReader, path: str) -> str:
     return f"{copying(path)} && {place}"
 
 
-def _quoted(code: str) -> str:
-    """Quote Python for a shell: readably where it holds nothing that a shell would change."""
-    return shlex.quote(code) if re.search(r'["$`\\!]', code) else f'"{code}"'
+def running(code: str) -> str:
+    """Write the command that runs Python: readably where a shell would change nothing of it."""
+    quoted = shlex.quote(code) if re.search(r'["$`\\!]', code) else f'"{code}"'
+    return f"python -c {quoted}"
 
 
 def _is_hdf4(path: str) -> bool:

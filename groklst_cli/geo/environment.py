@@ -6,6 +6,7 @@ what is asked of ``rasterio.open`` does not reach.
 
 import os
 import re
+import shlex
 from html import unescape
 from pathlib import Path
 from typing import Final
@@ -99,7 +100,7 @@ def check_vrt(path: str, depth: int = 0) -> None:
     if _RAW.search(text):
         raise InputError(
             f"{path} reads raw bytes of another file, expected a VRT of rasters; "
-            f"convert it with: rio convert {path} FILE.tif"
+            f"convert it with: rio convert {shlex.quote(path)} FILE.tif"
         )
     for name in sorted({unescape(found).strip() for found in _SOURCE.findall(text)}):
         if is_remote(name) and not is_online():

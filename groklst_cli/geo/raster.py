@@ -1,5 +1,6 @@
 """Reading rasters: values in physical units, NaN where there are none; the LST among them."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
@@ -270,7 +271,7 @@ def _refuse_huge(path: str, grid: Grid) -> None:
         raise InputError(
             f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
             f"along a side and {_LARGEST_AREA} in all that an LST may have; "
-            f"cut it first, as in: rio clip {path} part.tif --bounds '{bounds}'"
+            f"cut it first, as in: rio clip {shlex.quote(path)} part.tif --bounds '{bounds}'"
         )
 
 

@@ -1,6 +1,7 @@
 """Which unit an LST's values are in: what was asked for, what tags say, what values allow."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -181,9 +182,10 @@ def _guessed(known: UnitEvidence) -> Units:
 def _refuse_zeros(known: UnitEvidence) -> None:
     path = known.source.path
     if known.low == known.high == 0:
+        file = shlex.quote(path)
         raise InputError(
             f"{path} holds nothing but 0, which looks like a nodata value that is not declared; "
-            f"declare it with: rio edit-info --nodata 0 {path}, or say --lst-units C if it is true"
+            f"declare it with: rio edit-info --nodata 0 {file}, or say --lst-units C if it is true"
         )
 
 

@@ -26,3 +26,8 @@ class MissingBandsError(ModelsError, ValueError):
 
 class FitError(ModelsError, ValueError):
     """A fitted method cannot be fitted to this scene."""
+
+
+def lacks_guidance(method: str) -> FitError:
+    """Say that a method learns from guidance, and that there is none."""
+    return FitError(f"{method} needs at least one guidance band; add --guide FILE")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.errors import FitError
+from groklst_models.errors import lacks_guidance
 from groklst_models.guidance import coarse_means
 from groklst_models.regression.guided_regression import GuidedRegression
 from groklst_models.regression.linear_trees import Growth, LinearTrees
@@ -79,7 +79,7 @@ class DMS(GuidedRegression):
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
         if not scene.bands:
-            raise FitError("dms needs at least one guidance band; add --guide FILE")
+            raise lacks_guidance("dms")
         self.features = Features(tuple(scene.bands), self.scale)
         self.sensor = estimate_sensor(scene, self.features)
         samples = bounded_samples(scene, self.features, self.sensor)

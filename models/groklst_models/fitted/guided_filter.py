@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import FittedMethod, SceneView, Tiles
-from groklst_models.errors import FitError
+from groklst_models.errors import lacks_guidance
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.interpolation import upsample_cubic, upsample_linear
 from groklst_models.sampling.standardization import Standardization
@@ -63,7 +63,7 @@ class GuidedFilter(FittedMethod):
             FitError: If there is no guidance.
         """
         if not scene.bands:
-            raise FitError("guided-filter needs at least one guidance band; add --guide FILE")
+            raise lacks_guidance("guided-filter")
         self.standard = Standardization.of(scene, Features(tuple(scene.bands), self.scale))
 
     def predict(self, tiles: Tiles) -> Tensor:

@@ -1,7 +1,7 @@
 """What all regressions of the LST on guidance have in common: facts, reach, a first look."""
 
 from groklst_models.contract import FittedMethod, SceneView
-from groklst_models.errors import FitError
+from groklst_models.errors import lacks_guidance
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import Sensor
 
@@ -35,9 +35,7 @@ class GuidedRegression(FittedMethod):
             FitError: If it has none.
         """
         if not scene.bands:
-            raise FitError(
-                f"{type(self).__name__} needs at least one guidance band; add --guide FILE"
-            )
+            raise lacks_guidance(type(self).__name__)
         return Features(tuple(scene.bands), self.scale)
 
 
