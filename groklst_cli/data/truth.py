@@ -3,8 +3,9 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.scenes import SceneFolder, refuse_reference
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
+from groklst_cli.geo.containers import setting_scale
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
@@ -58,8 +60,9 @@ class SceneFiles:
             UsageError: If a guide is by its name a scene's reference.
         """
         refuse_reference(guides)
-        if os.path.isfile(scene):
-            return cls(scene.stem, BandSource(str(scene)), tuple(guides))
+        raster = BandSource.parse(str(scene))
+        if os.path.isfile(raster.path):
+            return cls(Path(raster.path).stem, raster, tuple(guides))
         folder = SceneFolder.read(scene)
         lst, found = BandSource(str(folder.lst)), (*folder.guide_sources, *guides)
         return cls(folder.name, lst, found, folder.clear, folder)
@@ -94,6 +97,7 @@ class SceneTruth:
         name: The scene's name.
         grid: Where the truth's pixels lie.
         bands: Names of its guidance bands.
+        doubts: What a person should know of the guides' values, a line each.
     """
 
     def __init__(self, files: SceneFiles, native: str = "1", bands: Sequence[str] = ()) -> None:
@@ -110,7 +114,8 @@ class SceneTruth:
         """
         self.name, self._files = files.name, files
         with ExitStack() as opened:
-            self._lst = LstSource(files.lst)
+            with _in_words_of_scenes(files.lst):
+                self._lst = LstSource(files.lst)
             opened.callback(self._lst.close)
             raw = self._lst.grid
             self._factor = native_factor(native, raw)
@@ -120,9 +125,12 @@ class SceneTruth:
                 self._clear = GuideSource(BandSource(str(files.clear)), raw, "nearest")
                 opened.callback(self._clear.close)
             self._guides: list[GuideSource] = []
+            self.doubts: list[str] = []
             for source in files.guides:
                 guide = GuideSource(source, self.grid)
                 opened.callback(guide.close)
+                with _in_words_of_scenes(source):
+                    self.doubts += guide.doubts()
                 self._guides.append(guide)
             tell_apart(self._guides)
             self._choose_bands(bands)
@@ -237,6 +245,32 @@ def _pixel_metres(grid: Grid) -> float:
     ends = [to_degrees.transform(*(grid.transform * (c, row))) for c in (column, column + 1)]
     _, _, metres = Geod(ellps="WGS84").inv(*ends[0], *ends[1])
     return float(metres)
+
+
+@contextmanager
+def _in_words_of_scenes(source: BandSource) -> Iterator[None]:
+    """Say what mends the file itself: what a folder holds is not named with options.
+
+    Raises:
+        InputError: The same, in other words.
+    """
+    try:
+        yield
+    except InputError as error:
+        path = shlex.quote(source.path)
+        text = re.sub(
+            r"(add --src-nodata|write -g \S+,nodata=) ?(\S+); if it was measured, \w+ \S+( \S+)?",
+            rf"declare it with: rio edit-info --nodata \2 {path}; if it was measured, name LST and "
+            rf"guides instead of the folder, this one as {path},nodata=none",
+            str(error),
+        )
+        text = re.sub(
+            r"if they are applied already, write .*",
+            f"if they are applied already, set the right ones with: {setting_scale(source.path)}",
+            text,
+        )
+        classes = '; or leave it out with "not_guides" in scene.json'
+        raise InputError(text + (classes if "codes of classes" in text else "")) from error
 
 
 def sha256(path: Path) -> str:

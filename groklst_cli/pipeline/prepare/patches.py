@@ -271,6 +271,8 @@ def _write_scenes(
             kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
         entries += found
         made_here = _counts(entry.split for entry in found)
+        for doubt in scene.doubts:
+            note(doubt)
         note(f"scene {scene.name}: {scene.describe()}; patches {made_here}{drops.told(scene.name)}")
     drops.refuse_empty(request.whole)
     counts = _counts(entry.split for entry in entries)
