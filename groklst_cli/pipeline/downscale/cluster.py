@@ -17,7 +17,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, Final
 
-from groklst_cli.errors import DeviceError, GroklstError, OtherFileError, UsageError
+from groklst_cli.errors import DeviceError, GroklstError, OtherFileError, UsageError, words_of
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.downscale.contents import Contents
 from groklst_cli.pipeline.downscale.inputs import Inputs
@@ -110,7 +110,7 @@ class Cluster:
             ) from error
         except CancelledError as error:
             raise DeviceError(
-                f"the scheduler is gone ({_words(error)}); finished rows are kept: "
+                f"the scheduler is gone ({words_of(error)[:200]}); finished rows are kept: "
                 "start it again, and add --resume"
             ) from error
         finally:
@@ -262,10 +262,6 @@ def _place_of_worker() -> tuple[int, int]:
     worker: Any = get_worker()
     name = str(worker.name)
     return int(name) if name.isdigit() else 0, int(worker.state.nthreads)
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _hold(task: Task) -> Task:
