@@ -3,9 +3,8 @@
 import hashlib
 import os
 import re
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,16 +16,20 @@ from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from groklst_cli.data.degrade import valid_means
+from groklst_cli.data.folder_words import in_words_of_folders
 from groklst_cli.data.scenes import SceneFolder, refuse_reference
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
-from groklst_cli.geo.containers import setting_scale
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.smoothing import gaussian_mean, reach
 
 _FACTORS: Final = range(1, 65)
+
+
+_NAMED: Final = "name LST and guides instead of the folder, this one as {path},nodata=none"
+"""What settles that a lonely value was measured, for a command that takes files too."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class SceneTruth:
         """
         self.name, self._files = files.name, files
         with ExitStack() as opened:
-            with _in_words_of_scenes(files.lst):
+            with in_words_of_folders(files.lst.path, _NAMED):
                 self._lst = LstSource(files.lst)
             opened.callback(self._lst.close)
             raw = self._lst.grid
@@ -129,7 +132,7 @@ class SceneTruth:
             for source in files.guides:
                 guide = GuideSource(source, self.grid)
                 opened.callback(guide.close)
-                with _in_words_of_scenes(source):
+                with in_words_of_folders(source.path, _NAMED):
                     self.doubts += guide.doubts()
                 self._guides.append(guide)
             tell_apart(self._guides)
@@ -245,32 +248,6 @@ def _pixel_metres(grid: Grid) -> float:
     ends = [to_degrees.transform(*(grid.transform * (c, row))) for c in (column, column + 1)]
     _, _, metres = Geod(ellps="WGS84").inv(*ends[0], *ends[1])
     return float(metres)
-
-
-@contextmanager
-def _in_words_of_scenes(source: BandSource) -> Iterator[None]:
-    """Say what mends the file itself: what a folder holds is not named with options.
-
-    Raises:
-        InputError: The same, in other words.
-    """
-    try:
-        yield
-    except InputError as error:
-        path = shlex.quote(source.path)
-        text = re.sub(
-            r"(add --src-nodata|write -g \S+,nodata=) ?(\S+); if it was measured, \w+ \S+( \S+)?",
-            rf"declare it with: rio edit-info --nodata \2 {path}; if it was measured, name LST and "
-            rf"guides instead of the folder, this one as {path},nodata=none",
-            str(error),
-        )
-        text = re.sub(
-            r"if they are applied already, write .*",
-            f"if they are applied already, set the right ones with: {setting_scale(source.path)}",
-            text,
-        )
-        classes = '; or leave it out with "not_guides" in scene.json'
-        raise InputError(text + (classes if "codes of classes" in text else "")) from error
 
 
 def sha256(path: Path) -> str:

@@ -131,3 +131,10 @@ def test_values_are_continued_as_they_are_and_fade_out():
     assert float(row[10]) == pytest.approx(3.0)
     assert torch.all(row[10:].diff() <= 0)
     assert float(row[15:].abs().max()) == 0
+
+
+def test_a_method_without_guidance_does_not_look_at_guides(scene, monkeypatch, capsys):
+    monkeypatch.setattr(Scene, "coverage", property(lambda opened: pytest.fail("guides were read")))
+    words = ("lst.tif", "out.tif", "-g", "half.tif", "-s", str(SCALE), "-m", "bicubic")
+    assert groklst("downscale", *words) == 0
+    assert "covers" not in capsys.readouterr().err

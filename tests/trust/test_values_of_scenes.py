@@ -70,3 +70,16 @@ def test_a_doubt_is_told(capsys):
     assert "are exactly 0" in capsys.readouterr().err
     with rasterio.open("one/red.tif") as red:
         assert red.nodata is None
+
+
+EVALUATED = "evaluate --protocol wald_x4 --data one -m bicubic"
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_scene_to_evaluate_is_mended_as_the_line_says(name, capsys):
+    which, values, options, says = SCENES[name]
+    make(which, values, options)
+    refuse(Case(name, EVALUATED, 3, (f"one/{which}.tif", says)), capsys)
+    groklst(*EVALUATED.split(" "))
+    shell(re.findall(r"with: (.+?)(?:; if it was measured|\n)", capsys.readouterr().err)[0])
+    assert groklst(*EVALUATED.split(" ")) == 0

@@ -12,9 +12,11 @@ from typing import Final, TypeVar
 
 import numpy as np
 
+from groklst_cli.data.folder_words import in_words_of_folders
 from groklst_cli.data.patches import PatchSource
 from groklst_cli.data.scenes import SceneFolder, scene_folders
 from groklst_cli.errors import InputError
+from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.arrays.rasters import scene_of
 from groklst_cli.pipeline.downscale.failure import Failure
@@ -25,6 +27,9 @@ from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, ImageOutcome
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.acceleration import return_freed_memory
+
+_LEFT_OUT: Final = 'leave the scene out with "left_out" in its scene.json'
+"""What to do with a lonely value that was measured; no option of ``evaluate`` settles that."""
 
 _NO_TRUTH: Final = "no whole coarse pixel of it has a valid truth"
 
@@ -179,13 +184,17 @@ def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) ->
 
 
 def _if_fit(scene: SceneFolder, protocol: AnyProtocol, trial: _Trial) -> SceneFolder | None:
-    case = _case(scene, protocol)
+    with in_words_of_folders(str(scene.lst), _LEFT_OUT):
+        case = _case(scene, protocol)
     if (reason := _unfit(case, protocol)) is not None:
         trial.leave_out(scene.name, reason)
         return None
-    with scene_of(Settings(scale=case.scale), case.lst, case.guides):
-        pass  # what cannot be opened is found now
-    return scene
+    settings = Settings(scale=case.scale)
+    for guide in (g for g in case.guides if isinstance(g, BandSource)):
+        with in_words_of_folders(guide.path, _LEFT_OUT), scene_of(settings, case.lst, [guide]):
+            pass  # what cannot be opened is found now
+    with scene_of(settings, case.lst, case.guides):
+        return scene
 
 
 def _case(scene: SceneFolder, protocol: AnyProtocol) -> Case:

@@ -42,6 +42,13 @@ class Choice:
         return self.header.tile if self.header else FITTED_TILE
 
     @property
+    def uses_guide(self) -> bool:
+        """Whether guidance is worth reading for it."""
+        if self.header is not None:
+            return bool(self.header.normalization.bands)
+        return bool(find(self.name).load().uses_guide)
+
+    @property
     def conserves(self) -> bool:
         """Whether its coarse means are restored unless the user says otherwise."""
         return self.header.conserve if self.header else True

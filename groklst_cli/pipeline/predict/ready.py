@@ -182,7 +182,9 @@ class Planned:
         return cls(settings, scene, plan_of(settings, scene, found), found, {})
 
     def with_coverage(self) -> Self:
-        """Look at which share of the LST each guide covers."""
+        """Look at which share of the LST each guide covers, if the method looks at guides."""
+        if not self.plan.choice.uses_guide:
+            return self
         return replace(self, plan=replace(self.plan, coverage=self.scene.coverage))
 
     def explain(self) -> list[str]:
