@@ -7,8 +7,10 @@ Attention among cells says where to look, attention among channels says what bel
 each block uses both. It does so at three ranges: a convolution for the nearest cells, windows of
 8 × 8 neighbours, and grids of 8 × 8 cells that are spread over the whole map.
 
-Ours differs from the published code in two ways: the gate inside the convolution has biases, which
-are 1,600 more parameters, and the map's size is brought to a multiple of 8 before the network.
+Ours differs from the published code in three ways. The gate inside the convolution has biases,
+1,600 parameters more. The map's size is brought to a multiple of 8 before the network, by repeating
+its last row and column and not by zeros. And maps smaller than 17 × 17, which the published code
+refuses, pass: the gate that ends a group pools them as far as they go.
 """
 
 import math
@@ -149,8 +151,9 @@ class CellAttention(nn.Module):
         super().__init__()
         self.window = window
         self.grid = grid
-        self.norm = ChannelNorm(width)
+        self.norm = ChannelNorm(width, epsilon=1e-5)
         self.attention = WindowAttention(width, heads=heads, size=window, bias=False)
+        nn.init.normal_(self.attention.position_bias.table)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
@@ -162,10 +165,12 @@ class CellAttention(nn.Module):
 class WindowChannelAttention(nn.Module):
     """Add what the channels see in each other, by their course over each window or grid.
 
+    A grid here is all cells that have one place in their windows: size² grids of any length.
+
     Args:
         width: channels in and out.
         heads: groups of channels that see each other.
-        window: rows and columns of a window or grid.
+        window: rows and columns of a window, and from cell to cell of a grid.
         grid: whether the cells are spread over the map.
     """
 
@@ -185,7 +190,7 @@ class WindowChannelAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
         parts = self.query_key_value(self.norm(features))  # (B, 3C, H, W)
-        windows = gather(parts, self.window, grid=self.grid)
+        windows = self.transposed(to_windows(parts, self.window))  # (B, N, T, 3C)
         batch, count, cells, _ = windows.shape
         courses = windows.reshape(batch * count, cells, 3, self.heads, -1)
         query, key, value = courses.permute(2, 0, 3, 4, 1)  # (B·N, heads, C/heads, T) each
@@ -194,8 +199,13 @@ class WindowChannelAttention(nn.Module):
             query * self.temperature, key, value, scale=1.0
         )
         attended = attended.flatten(1, 2).transpose(1, 2).reshape(batch, count, cells, -1)
-        residual: Tensor = self.project(scatter(attended, *features.shape[-2:], grid=self.grid))
+        spread = from_windows(self.transposed(attended), *features.shape[-2:])
+        residual: Tensor = self.project(spread)
         return features + residual
+
+    def transposed(self, windows: Tensor) -> Tensor:
+        """Turn windows (B, N, T, C) to grids (B, T, N, C) and back, where cells are spread."""
+        return windows.transpose(1, 2) if self.grid else windows
 
 
 class GatedFeedForward(nn.Module):
