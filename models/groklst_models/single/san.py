@@ -7,10 +7,12 @@ Residual groups end in a channel attention that is made from the square root of 
 covariance. A non-local module before and after the groups lets each pixel of a quadrant of the map
 gather from all others of the quadrant, and its first result is offered to every group again.
 
-Ours computes the covariance from centred features, channels × channels, so memory grows with the
-map and not with its square, and splits a map of any size. The published code counts 38,044
-parameters more: a covariance attention inside the non-local module and a weight in each group,
-which it never uses, and as much as one more 3×3 convolution, of which no use is known.
+The keys and values of the non-local module are max-pooled 2 × 2, as in the published code and its
+published numbers. Ours computes the covariance from centred features, channels × channels, so
+memory grows with the map and not with its square, and over the whole of a large map; 1e-6 is added
+to the variances, so that a flat map has a root too. A single row or column is a half by itself, and
+is not pooled. The published code counts 38,044 parameters more, which it never uses: a covariance
+attention inside the non-local module, a weight in each group, and one more 3×3 convolution.
 """
 
 from typing import ClassVar
@@ -25,7 +27,7 @@ from groklst_models.blocks.residual import ResidualBlock
 from groklst_models.blocks.tokens import to_map, to_tokens
 from groklst_models.blocks.upsample import PixelShuffleUpsampler
 
-_EPSILON = 1e-6  # added to each channel's variance, so that a flat map has a root too
+_EPSILON = 1e-6  # added to each channel's variance
 
 
 class SAN(nn.Module):
@@ -154,18 +156,27 @@ class RegionNonLocal(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, F, h, w) features for (B, F, h, w) features; one row or column is one half."""
-        halves = features.chunk(2, dim=2)
-        return torch.cat([self.across(half.chunk(2, dim=3)) for half in halves], dim=2)
+        return torch.cat([self.across(half) for half in halves(features, 2)], dim=2)
 
-    def across(self, quadrants: tuple[Tensor, ...]) -> Tensor:
-        """Return the quadrants that stand side by side, each enriched, as one map."""
-        return torch.cat([self.enrich(quadrant) for quadrant in quadrants], dim=3)
+    def across(self, half: Tensor) -> Tensor:
+        """Return the upper or lower half of a map, its left and right quadrant each enriched."""
+        return torch.cat([self.enrich(quadrant) for quadrant in halves(half, 3)], dim=3)
 
     def enrich(self, region: Tensor) -> Tensor:
         """Return a region (B, F, h, w), each pixel with what it gathered from all of them."""
-        query, key, value = (
-            to_tokens(layer(region)) for layer in (self.query, self.key, self.value)
-        )
+        query = to_tokens(self.query(region))  # (B, h·w, F/8)
+        key, value = (to_tokens(pooled(layer(region))) for layer in (self.key, self.value))
         gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0)  # (B, h·w, F/8)
         added: Tensor = self.expand(to_map(gathered, *region.shape[2:]))
         return region + added
+
+
+def halves(features: Tensor, dim: int) -> list[Tensor]:
+    """Cut a map in two along a dimension, the first the smaller one; a side of 1 stays whole."""
+    first = features.shape[dim] // 2
+    return list(features.tensor_split([first] if first else [], dim))
+
+
+def pooled(features: Tensor) -> Tensor:
+    """Keep the largest of each 2 × 2 pixels (B, C, H, W), and of each pair in a single row."""
+    return F.max_pool2d(features, [min(2, side) for side in features.shape[2:]])
