@@ -9,7 +9,8 @@ features of all depths to each block and to the end, where they are fused.
 
 Ours differs from the published code in two ways. Each pixel's channels are normalized by
 themselves, not over the batch, with the same parameters. And windows that are moved by half are
-cut off at the map's edges; they do not go on at the opposite edge.
+cut off at the map's edges; they do not go on at the opposite edge. The local convolutions before
+them do, as in the published code: they look over the edges and not over a seam half a window in.
 """
 
 from typing import ClassVar
@@ -22,6 +23,8 @@ from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.tokens import TokenMLP, to_map, to_tokens
 from groklst_models.blocks.upsample import SubPixelHead
 from groklst_models.blocks.window import from_windows, shifts, to_windows
+
+_EPSILON = 1e-5  # added to the variance by every normalization
 
 
 class DCTLSA(nn.Module):
@@ -38,7 +41,7 @@ class DCTLSA(nn.Module):
     """
 
     multiple_of: int
-    sees_whole_tile: ClassVar[bool] = False
+    sees_whole_tile: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class LinearAttentionGroup(nn.Sequential):
 
     def __init__(self, width: int, heads: int, window: int, mlp_ratio: int) -> None:
         super().__init__(
-            ChannelNorm(width),
+            ChannelNorm(width, epsilon=_EPSILON),
             LinearAttentionLayer(width, heads, window, mlp_ratio, shift=0),
             LinearAttentionLayer(width, heads, window, mlp_ratio, shift=window // 2),
         )
@@ -118,11 +121,13 @@ class LinearAttentionLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, window: int, mlp_ratio: int, *, shift: int) -> None:
         super().__init__()
+        self.window = window
+        self.shift = shift
         self.near = nn.Sequential(
-            ChannelNorm(width),
+            ChannelNorm(width, epsilon=_EPSILON),
             nn.Conv2d(width, width, 1, bias=False),
             nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
-            ChannelNorm(width),
+            ChannelNorm(width, epsilon=_EPSILON),
             nn.Conv2d(width, width, 1, bias=False),
         )
         self.attention = LinearAttention(width, heads=heads, window=window, shift=shift)
@@ -130,10 +135,16 @@ class LinearAttentionLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
-        features = features + self.near(features)
+        features = features + self.look_near(features)
         features = features + self.attention(features)
         tokens = self.mlp(to_tokens(features))
         return features + to_map(tokens, *features.shape[-2:])
+
+    def look_near(self, features: Tensor) -> Tensor:
+        """Return what the local convolutions make of the map, rolled as far as windows move."""
+        down, right = shifts(features, self.window, self.shift)
+        near: Tensor = self.near(features.roll((-down, -right), (2, 3)))
+        return near.roll((down, right), (2, 3))
 
 
 class LinearAttention(nn.Module):
