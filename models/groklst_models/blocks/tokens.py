@@ -14,6 +14,13 @@ def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
     return tokens.transpose(1, 2).reshape(batch, channels, height, width)
 
 
+def start_small(part: nn.Module) -> None:
+    """Draw a linear layer's weights with deviation 0.02, as transformers do; biases are zero."""
+    if isinstance(part, nn.Linear):
+        nn.init.trunc_normal_(part.weight, std=0.02)
+        nn.init.zeros_(part.bias)
+
+
 class TokenMLP(nn.Sequential):
     """Pass each token through two linear layers with GELU between them.
 

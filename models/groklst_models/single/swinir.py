@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from groklst_models.blocks.normalization import ChannelNorm
-from groklst_models.blocks.tokens import TokenMLP, to_map, to_tokens
+from groklst_models.blocks.tokens import TokenMLP, start_small, to_map, to_tokens
 from groklst_models.blocks.upsample import PixelShuffleUpsampler
 from groklst_models.blocks.window import WindowAttention, attend_in_windows
+
+_EPSILON = 1e-5  # added to the variance by every normalization
 
 
 class SwinIR(nn.Module):
@@ -60,14 +62,14 @@ class SwinIR(nn.Module):
         last = max(1, groups * layers - 1)
         rates = [drop_path * layer / last for layer in range(groups * layers)]
         self.stem = nn.Conv2d(1, width, 3, padding=1)
-        self.stem_norm = ChannelNorm(width)
+        self.stem_norm = ChannelNorm(width, epsilon=_EPSILON)
         self.groups = nn.Sequential(
             *(
                 SwinGroup(width, heads, window, mlp_ratio, rates[first : first + layers])
                 for first in range(0, groups * layers, layers)
             )
         )
-        self.groups_norm = ChannelNorm(width)
+        self.groups_norm = ChannelNorm(width, epsilon=_EPSILON)
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.head = nn.Sequential(
             nn.Conv2d(width, head_width, 3, padding=1),
@@ -75,6 +77,7 @@ class SwinIR(nn.Module):
             PixelShuffleUpsampler(head_width, scale=scale),
             nn.Conv2d(head_width, 1, 3, padding=1),
         )
+        self.apply(start_small)
 
     def forward(self, lst: Tensor) -> Tensor:
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
@@ -131,9 +134,9 @@ class SwinLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.shift = shift
-        self.attention_norm = ChannelNorm(width)
+        self.attention_norm = ChannelNorm(width, epsilon=_EPSILON)
         self.attention = WindowAttention(width, heads=heads, size=window)
-        self.mlp_norm = ChannelNorm(width)
+        self.mlp_norm = ChannelNorm(width, epsilon=_EPSILON)
         self.mlp = TokenMLP(width, mlp_ratio * width)
         self.drop_path = DropPath(rate)
 
