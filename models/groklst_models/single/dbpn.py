@@ -8,7 +8,8 @@ not come back the same. In this dense form (D-DBPN) a unit is given what all uni
 its grid, and the fine LST is read from every fine map.
 
 Ours is the paper's network for one channel in and out. Weights start as in the paper, after He et
-al.; from smaller ones the signal fades on its way through so many transposed convolutions.
+al., and biases at zero; from smaller weights the signal fades on its way through so many transposed
+convolutions.
 """
 
 from functools import partial
@@ -77,6 +78,7 @@ def single_slope(channels: int) -> nn.Module:
 
 
 def he_normal(part: nn.Module) -> None:
-    """Draw a convolution's weights as He et al. (ICCV 2015) do."""
+    """Draw a convolution's weights as He et al. (ICCV 2015) do, and set its biases to zero."""
     if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(part.weight)
+        nn.init.zeros_(part.bias)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""Networks start where the published code starts, as far as a plain layer's own start differs."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from groklst_models.registry import build
+from groklst_models.single.egasr import TEMPLATES, EdgeGuidedBlock, TemplateConvolution
+
+
+def started(name: str, **arguments: int) -> nn.Module:
+    torch.manual_seed(0)
+    network: nn.Module = build(name, scale=2, **arguments)
+    return network
+
+
+def parts(
+    network: nn.Module, kind: type[nn.Module] | tuple[type[nn.Module], ...]
+) -> list[nn.Module]:
+    return [part for part in network.modules() if isinstance(part, kind)]
+
+
+def deviation(tensors: list[Tensor]) -> float:
+    return torch.cat([tensor.flatten() for tensor in tensors]).std().item()
+
+
+def test_linear_layers_of_swinir_start_small_and_without_bias():
+    linear = parts(started("swinir", width=60, groups=1, layers=2), nn.Linear)
+    assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
+    assert not any(part.bias.any() for part in linear)
+
+
+def test_position_tables_of_omni_start_with_unit_deviation():
+    network = started("omni", width=16, groups=1, blocks=2)
+    tables = [tensor for key, tensor in network.state_dict().items() if key.endswith("bias.table")]
+    assert deviation(tables) == pytest.approx(1, rel=0.05)
+
+
+def test_textures_of_egasr_start_near_identity_and_without_bias():
+    blocks = parts(started("egasr", width=64, groups=1, blocks=2), EdgeGuidedBlock)
+    convolutions = [part for block in blocks for part in parts(block.textures, nn.Conv2d)]
+    assert deviation([part.weight for part in convolutions]) == pytest.approx(0.0059, rel=0.05)
+    assert not any(part.bias.any() for part in convolutions)
+
+
+def test_biases_of_dbpn_start_at_zero():
+    network = started("dbpn", width=4, stem_width=8, stages=3)
+    convolutions = parts(network, (nn.Conv2d, nn.ConvTranspose2d))
+    assert convolutions
+    assert not any(part.bias.any() for part in convolutions)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_bias_before_a_template_of_egasr_would_change_nothing(template):
+    torch.manual_seed(0)
+    layer, published = TemplateConvolution(4, torch.tensor(template)), nn.Conv2d(4, 4, 1)
+    layer.mix.weight.data.copy_(published.weight)
+    nn.init.normal_(layer.strength)
+    features = torch.randn(2, 4, 5, 7)
+    bordered = published.bias[:, None, None].repeat(2, 1, 7, 9)  # the bias all around
+    bordered[..., 1:-1, 1:-1] = published(features)
+    kernels = layer.strength * layer.template
+    expected = functional.conv2d(bordered, kernels, layer.bias, groups=4)
+    torch.testing.assert_close(layer(features), expected)
