@@ -4,18 +4,20 @@ Yuan, Jiang, Li, Qian, Li, Yang, "Recurrent Structure Attention Guidance for Dep
 Super-Resolution", AAAI 2023, https://arxiv.org/abs/2301.13419.
 
 A contrast network splits the interpolated LST into edges and a smooth rest. The edges climb from
-the coarse grid to the fine one; at each level attention picks the structures that the guidance and
-the latest LST have in common, and a second climb with the same weights knows the first one's LST.
+the coarse grid to the fine one; at each level attention picks structures of the guidance by the
+contrasts in it and in the LST, and a second climb with the same weights knows the first one's LST.
 
-Ours climbs by any power of two; the published code knows ×4 and ×8. Its attentions and its contrast
-network hold convolutions that nothing uses; they are left out (0.3 % of the parameters). The second
-climb gets the first one's LST at each level as the mean over that level's pixels.
+Ours climbs by any power of two; the published code knows ×4 and ×8. At ×2 the smooth branch reads
+the coarse edges, since the half grid is the coarse one; at ×4, where the published code's indices
+run past the end, it reads the first climb in both turns as at ×8. The guidance has a head of its
+own, since it may have several bands. The published attentions and contrast network hold layers that
+nothing uses; they are left out. The published loss sees the first climb's LST too; ours sees the
+last one's.
 """
 
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from groklst_models.blocks.attention import ChannelAttention, SpatialAttention
@@ -53,6 +55,9 @@ class RSAG(nn.Module):
         self.lst_head = nn.Conv2d(1, width, 3, padding=1)
         self.guide_head = nn.Conv2d(guide_channels, width, 3, padding=1)
         self.descents = nn.ModuleList(Descent(channels) for channels in widths[:-1])
+        self.lst_stems = nn.ModuleList(
+            nn.Conv2d(1, channels, 3, padding=1) for channels in widths[:-1]
+        )
         below = [4 * channels for channels in widths[1:-1]] + widths[-1:]
         self.climbs = nn.ModuleList(
             Climb(*channels, blocks=blocks) for channels in zip(below, widths[:-1], strict=True)
@@ -65,11 +70,12 @@ class RSAG(nn.Module):
         edges, rest = self.contrast(bicubic(lst, self.scale))  # (B, 1, sh, sw) each
         edge_levels = self.descend(self.lst_head(edges))
         guide_levels = self.descend(self.guide_head(guide))
-        smooth = rest + self.smooth_branch(self.lst_head(rest), *edge_levels[:2])
-        latest = enlargements(lst, levels=len(self.climbs))
-        for _ in range(self.passes):
-            fine: Tensor = self.climb(edge_levels, guide_levels, latest) + smooth
-            latest = [F.avg_pool2d(fine, 2**level) for level in range(len(self.climbs))]
+        fine_edges, risen = self.climb(edge_levels, guide_levels, self.enlarge(lst))
+        smooth = rest + self.smooth_branch(self.lst_head(rest), *risen[:2])
+        fine: Tensor = fine_edges + smooth
+        for _ in range(self.passes - 1):
+            latest = self.descend(self.lst_head(fine))
+            fine = self.climb(edge_levels, guide_levels, latest)[0] + smooth
         return fine
 
     def descend(self, features: Tensor) -> list[Tensor]:
@@ -79,22 +85,28 @@ class RSAG(nn.Module):
             levels.append(descent(levels[-1]))
         return levels
 
-    def climb(self, edges: list[Tensor], guide: list[Tensor], latest: list[Tensor]) -> Tensor:
-        """Return the fine edges (B, 1, sh, sw) for all levels of edges, guidance and LST."""
-        climbing = edges[-1]  # (B, sF, h, w)
+    def enlarge(self, lst: Tensor) -> list[Tensor]:
+        """Return features of the LST (B, 1, h, w) doubled again and again, the finest first."""
+        levels: list[Tensor] = []
+        for stem in reversed(self.lst_stems):
+            lst = bicubic(lst, 2)
+            levels.insert(0, stem(lst))
+        return levels
+
+    def climb(
+        self, edges: list[Tensor], guide: list[Tensor], latest: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Climb with all levels of edges, guidance and LST features.
+
+        Returns:
+            The fine edges (B, 1, sh, sw), and what rose to each level, (B, 2ˡF, sh/2ˡ, sw/2ˡ), the
+            finest first, with the coarse edges last.
+        """
+        climbing, risen = edges[-1], [edges[-1]]  # (B, sF, h, w)
         for level, step in reversed(list(enumerate(self.climbs))):
-            climbing = step(climbing, edges[level], guide[level], latest[level])
-        fine: Tensor = self.edge_tail(climbing)
-        return fine
-
-
-def enlargements(lst: Tensor, *, levels: int) -> list[Tensor]:
-    """Return LST (B, 1, h, w) doubled once, twice and so on, the finest first."""
-    doubled: list[Tensor] = []
-    for _ in range(levels):
-        lst = bicubic(lst, 2)
-        doubled.insert(0, lst)
-    return doubled
+            climbing, rose = step(climbing, edges[level], guide[level], latest[level])
+            risen.insert(0, rose)
+        return self.edge_tail(climbing), risen
 
 
 class ContrastNetwork(nn.Module):
@@ -103,14 +115,17 @@ class ContrastNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.contrasts = nn.ModuleList(
-            Contrast(1, small, large) for small, large in ((5, 7), (3, 5), (1, 3))
+            Contrast(1, small, large, bias=False) for small, large in ((5, 7), (3, 5), (1, 3))
         )
+        self.first_activations = pair_of_activations()
+        self.last_activations = pair_of_activations()
 
     def forward(self, lst: Tensor) -> tuple[Tensor, Tensor]:
         """Return edges and rest (B, 1, H, W), of which the LST (B, 1, H, W) is the sum."""
         edges = lst
-        for contrast in self.contrasts:
-            edges = torch.sigmoid(contrast(edges))
+        first, last = self.first_activations, self.last_activations
+        for contrast, activations in zip(self.contrasts, (first, first, last), strict=True):
+            edges = torch.sigmoid(contrast(edges, activations))
         return edges, lst - edges
 
 
@@ -121,19 +136,30 @@ class Contrast(nn.Module):
         channels: channels in and out.
         small: rows and columns of the small filter, odd.
         large: rows and columns of the large filter, odd.
+        bias: whether the filters have one.
     """
 
-    def __init__(self, channels: int, small: int, large: int) -> None:
+    def __init__(self, channels: int, small: int, large: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.small = nn.Conv2d(channels, channels, small, padding=small // 2)
-        self.large = nn.Conv2d(channels, channels, large, padding=large // 2)
-        self.activation = nn.PReLU()
+        self.small = nn.Conv2d(channels, channels, small, padding=small // 2, bias=bias)
+        self.large = nn.Conv2d(channels, channels, large, padding=large // 2, bias=bias)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H, W) contrasts, zero or more, for (B, C, H, W) features."""
-        small: Tensor = self.activation(self.small(features))
-        large: Tensor = self.activation(self.large(features))
+    def forward(self, features: Tensor, activations: nn.ModuleList) -> Tensor:
+        """Return (B, C, H, W) contrasts, zero or more, for (B, C, H, W) features.
+
+        Args:
+            features: what is looked at.
+            activations: what follows the small filter and what follows the large one.
+        """
+        after_small, after_large = activations
+        small: Tensor = after_small(self.small(features))
+        large: Tensor = after_large(self.large(features))
         return (small - large).abs()
+
+
+def pair_of_activations() -> nn.ModuleList:
+    """Make what follows the small filter of a contrast and what follows the large one."""
+    return nn.ModuleList([nn.PReLU(), nn.PReLU()])
 
 
 class Descent(nn.Sequential):
@@ -167,13 +193,21 @@ class Climb(nn.Module):
             PixelShuffleUpsampler(inputs, scale=2),
             nn.Conv2d(inputs, width, 1),
         )
-        self.lst_stem = nn.Conv2d(1, width, 3, padding=1)
         self.structure = StructureAttention(width)
 
-    def forward(self, features: Tensor, edges: Tensor, guide: Tensor, lst: Tensor) -> Tensor:
-        """Return (B, 4F, 2H, 2W) for (B, I, H, W) features and the upper level's other parts."""
-        latest = self.lst_stem(lst)  # (B, F, 2H, 2W)
-        return torch.cat([self.step(features), edges, self.structure(guide, latest), latest], dim=1)
+    def forward(
+        self, features: Tensor, edges: Tensor, guide: Tensor, latest: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return all that is known at the upper level, and the part of it that rose there.
+
+        Args:
+            features: of the lower level, (B, I, H, W).
+            edges: features of the edges at the upper level, (B, F, 2H, 2W).
+            guide: features of the guidance there, (B, F, 2H, 2W).
+            latest: features of the latest LST there, (B, F, 2H, 2W).
+        """
+        risen = self.step(features)  # (B, F, 2H, 2W)
+        return torch.cat([risen, edges, self.structure(guide, latest), latest], dim=1), risen
 
 
 class AttentionBlock(nn.Module):
@@ -203,7 +237,9 @@ class AttentionBlock(nn.Module):
 
 
 class StructureAttention(nn.Module):
-    """Pick from the guidance the structures that it or the latest LST shows as contrast.
+    """Pick the structures that the guidance or the latest LST shows as contrast.
+
+    A share of the guidance itself is added, none at first.
 
     Args:
         width: channels of the guidance and of the LST features.
@@ -212,22 +248,26 @@ class StructureAttention(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.guide_contrast = Contrast(width, 1, 3)
+        self.guide_activations = pair_of_activations()
         self.lst_contrast = Contrast(width, 1, 3)
+        self.lst_activations = pair_of_activations()
         self.channel_attention = ChannelAttention(width)
         self.gate = SpatialAttention(kernel_size=3)
+        self.whole = nn.Sequential(nn.Conv2d(width, width, 1), nn.PReLU())
         self.share = nn.Parameter(torch.zeros(1))
 
     def forward(self, guide: Tensor, lst: Tensor) -> Tensor:
         """Return (B, F, H, W) for guidance and LST features of that shape."""
-        structures = self.guide_contrast(guide) + self.lst_contrast(lst)
+        structures = self.guide_contrast(guide, self.guide_activations)
+        structures = structures + self.lst_contrast(lst, self.lst_activations)
         structures = self.channel_attention(structures)
-        picked: Tensor = structures * self.gate(structures)
-        whole: Tensor = self.guide_contrast.small(guide)
-        return picked + self.share * whole
+        picked = structures * self.gate(structures)
+        attended: Tensor = picked + self.share * self.whole(guide)
+        return attended
 
 
 class SmoothBranch(nn.Module):
-    """Refine the smooth rest of the LST, with the edges' features beside it.
+    """Refine the smooth rest of the LST, with what rose in the climb beside it.
 
     Args:
         width: channels of the features on the fine grid.
@@ -236,12 +276,15 @@ class SmoothBranch(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.down = Descent(width)
-        self.up = nn.ConvTranspose2d(4 * width, width, 5, stride=2, padding=2, output_padding=1)
+        self.up = nn.Sequential(
+            nn.ConvTranspose2d(4 * width, width, 5, stride=2, padding=2, output_padding=1),
+            nn.PReLU(),
+        )
         self.tail = nn.Conv2d(2 * width, 1, 3, padding=1)
 
-    def forward(self, rest: Tensor, fine_edges: Tensor, half_edges: Tensor) -> Tensor:
+    def forward(self, rest: Tensor, fine: Tensor, half: Tensor) -> Tensor:
         """Return (B, 1, H, W) for two (B, F, H, W) and one (B, 2F, H/2, W/2) features."""
-        half = torch.cat([self.down(rest), half_edges], dim=1)  # (B, 4F, H/2, W/2)
-        both = torch.cat([self.up(half), fine_edges], dim=1)  # (B, 2F, H, W)
+        below = torch.cat([self.down(rest), half], dim=1)  # (B, 4F, H/2, W/2)
+        both = torch.cat([self.up(below), fine], dim=1)  # (B, 2F, H, W)
         refined: Tensor = self.tail(both)
         return refined
