@@ -7,12 +7,11 @@ From a quarter of the fine resolution to all of it, three levels filter LST feat
 for each pixel. One kernel is made from the LST and one from the guidance, and a small U-Net looks
 at both to say how much of each the pixel takes.
 
-The paper also trains the coarser levels on LST of their size; ours makes the finest only, and has
-no layers for the others. Each pixel's channels are normalized by themselves, not over the batch.
-Where a level is coarser than the LST it sees means of the LST, not every second pixel, and the last
-layer has no activation, which would hold back what lowers the temperature. The U-Nets have the
-published widths, but the layers are of our choice: there are 2,467,156 parameters, in the published
-network 2,442,223, with some that it does not use.
+The paper also trains the coarser levels on LST of their size; ours makes the finest only, and
+leaves out the layers for the others and those that the published code never uses (2 % of its
+parameters together). Each pixel's channels are normalized by themselves, not over the batch. Where
+a level starts coarser than the LST it sees means of the LST, not every second pixel, and the last
+layer has no activation, which would hold back what lowers the temperature.
 """
 
 from collections.abc import Sequence
@@ -118,10 +117,8 @@ class Stem(nn.Module):
 
     def __init__(self, width: int, *, joined: bool) -> None:
         super().__init__()
-        self.lst = nn.Sequential(
-            nn.Conv2d(1, width, 3, padding=1), nn.PReLU(), nn.Conv2d(width, width, 3, padding=1)
-        )
-        self.join = nn.Conv2d(2 * width, width, 3, padding=1) if joined else nn.Identity()
+        self.lst = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.PReLU())
+        self.join = nn.Conv2d(2 * width if joined else width, width, 3, padding=1)
 
     def forward(self, lst: Tensor, before: Sequence[Tensor]) -> Tensor:
         """Return (B, F, H, W) for LST (B, 1, H, W) and at most one (B, F, H, W)."""
@@ -143,26 +140,23 @@ class AttentionalFilter(nn.Module):
         super().__init__()
         self.kernel_size, self.dilation = kernel_size, dilation
         taps = kernel_size**2
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(width, activation=nn.PReLU) for _ in range(blocks))
-        )
+        steps: list[nn.Module] = []
+        for _ in range(blocks):
+            steps += [ResidualBlock(width, activation=nn.PReLU), nn.PReLU()]
+        self.blocks = nn.Sequential(*steps)
         self.up = nn.Upsample(scale_factor=2)
         self.lst_kernels = kernels_of(width, taps)
         self.guide_kernels = kernels_of(width, taps)
-        self.mixing = nn.Sequential(
-            nn.Conv2d(2 * width, width, 3, padding=1),
-            UNet(width),
-            nn.Conv2d(width, 1, 3, padding=1),
-            nn.PReLU(),
-        )
-        self.gain = nn.Parameter(torch.tensor(2 / taps))
+        self.mixing = nn.Sequential(convolve(2 * width, width), UNet(width), convolve(width, 1))
+        self.divisor = nn.Parameter(torch.tensor(taps / 2))
 
     def forward(self, features: Tensor, lst: Tensor, guide: Tensor) -> Tensor:
         """Return (B, F, 2H, 2W) for features (B, F, H, W) and two maps (B, F, 2H, 2W)."""
         share = self.mixing(torch.cat([lst, guide], dim=1))  # (B, 1, 2H, 2W)
         kernels = share * self.lst_kernels(lst) + (1 - share) * self.guide_kernels(guide)
-        kernels = self.gain * torch.tanh(kernels)  # (B, K, 2H, 2W)
-        kernels = kernels / kernels.abs().sum(dim=1, keepdim=True).clamp(min=1)
+        kernels = torch.tanh(kernels) / (self.divisor + 1e-8)  # (B, K, 2H, 2W)
+        weight = kernels.abs().sum(dim=1, keepdim=True) + 1e-4
+        kernels = kernels / weight.clamp(min=1)
         features = self.up(self.blocks(features))  # (B, F, 2H, 2W)
         return gather(features, kernels, self.kernel_size, self.dilation)
 
@@ -174,10 +168,13 @@ def kernels_of(width: int, taps: int) -> nn.Sequential:
 
 
 def gather(features: Tensor, kernels: Tensor, kernel_size: int, dilation: int) -> Tensor:
-    """Weigh each pixel's neighbours in (B, C, H, W) by its own kernel of (B, K, H, W)."""
+    """Weigh each pixel's neighbours in (B, C, H, W) by its own kernel of (B, K, H, W).
+
+    Outside the map the neighbours are zero.
+    """
     height, width = features.shape[-2:]
     reach = kernel_size // 2 * dilation
-    padded = F.pad(features, (reach, reach, reach, reach), mode="replicate")
+    padded = F.pad(features, (reach, reach, reach, reach))
     total = torch.zeros_like(features)
     for tap in range(kernel_size**2):
         row, column = (dilation * step for step in divmod(tap, kernel_size))
@@ -187,7 +184,9 @@ def gather(features: Tensor, kernels: Tensor, kernel_size: int, dilation: int) -
 
 
 class UNet(nn.Module):
-    """See features at three resolutions; pixels turn into channels and back on the way.
+    """See features at three resolutions, each added to what comes back from below it.
+
+    Pixels turn into channels on the way down and back on the way up.
 
     Args:
         width: channels in and out, even.
@@ -196,27 +195,19 @@ class UNet(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.enter = convolve(width, width // 2)
-        self.down = nn.Sequential(
-            nn.PixelUnshuffle(2), convolve(2 * width, width), convolve(width, width)
-        )
-        self.deep = nn.Sequential(
-            nn.PixelUnshuffle(2),
-            convolve(4 * width, 8 * width),
-            convolve(8 * width, 4 * width),
-            nn.PixelShuffle(2),
-        )
-        self.up = nn.Sequential(
-            convolve(2 * width, 2 * width), convolve(2 * width, 2 * width), nn.PixelShuffle(2)
-        )
-        self.leave = convolve(width, width)
+        self.down = convolve(2 * width, width)
+        self.deep = nn.Sequential(convolve(4 * width, 4 * width), convolve(4 * width, 4 * width))
+        self.up = convolve(4 * width, 8 * width)
+        self.leave = convolve(2 * width, 4 * width)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, F, H, W) for (B, F, H, W); height and width are multiples of four."""
-        whole = self.enter(features)  # (B, F/2, H, W)
-        half = self.down(whole)  # (B, F, H/2, W/2)
-        half = torch.cat([half, self.deep(half)], dim=1)  # (B, 2F, H/2, W/2)
-        left: Tensor = self.leave(torch.cat([whole, self.up(half)], dim=1))  # (B, F, H, W)
-        return left
+        half = F.pixel_unshuffle(self.enter(features), 2)  # (B, 2F, H/2, W/2)
+        quarter = F.pixel_unshuffle(self.down(half), 2)  # (B, 4F, H/4, W/4)
+        quarter = self.deep(quarter) + quarter
+        half = F.pixel_shuffle(self.up(quarter), 2) + half
+        whole: Tensor = F.pixel_shuffle(self.leave(half), 2) + features
+        return whole
 
 
 def convolve(inputs: int, outputs: int) -> nn.Sequential:
@@ -236,7 +227,7 @@ class AdaptiveNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = ChannelNorm(channels)
+        self.norm = ChannelNorm(channels) if channels > 1 else Offset()
         self.plain_share = nn.Parameter(torch.tensor(1.0))
         self.norm_share = nn.Parameter(torch.tensor(0.0))
 
@@ -246,8 +237,20 @@ class AdaptiveNorm(nn.Module):
         return mixed
 
 
+class Offset(nn.Module):
+    """Give what the normalization of each pixel leaves of a single channel: its bias everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (B, 1, H, W) for (B, 1, H, W)."""
+        return self.bias.expand_as(features)
+
+
 class Fusion(nn.Module):
-    """Add the levels' features up, from the coarsest to the finest.
+    """Add the levels' features up, coarsest first; before training the finest counts alone.
 
     Args:
         width: channels of the features.
@@ -259,11 +262,30 @@ class Fusion(nn.Module):
         self.enter = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.PReLU()) for _ in range(levels)
         )
-        self.join = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(levels - 1))
+        self.join = nn.ModuleList(Join(width) for _ in range(levels - 1))
 
     def forward(self, filtered: Sequence[Tensor]) -> Tensor:
         """Return (B, F, H, W), the finest size, for features each half the size of the next."""
         fused: Tensor = self.enter[0](filtered[0])
         for enter, join, finer in zip(self.enter[1:], self.join, filtered[1:], strict=True):
-            fused = join(enter(finer) + F.interpolate(fused, scale_factor=2, mode="nearest"))
+            fused = join(enter(finer), fused)
         return fused
+
+
+class Join(nn.Module):
+    """Add to a level's features a learnt share, at first none, of what the coarser levels made.
+
+    Args:
+        width: channels of the features.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.PReLU())
+        self.share = nn.Parameter(torch.zeros(1))
+
+    def forward(self, finer: Tensor, fused: Tensor) -> Tensor:
+        """Return (B, F, 2H, 2W) for a level's (B, F, 2H, 2W) and the coarser (B, F, H, W)."""
+        doubled = F.interpolate(fused, scale_factor=2, mode="nearest")
+        joined: Tensor = self.conv(self.share * doubled + finer)
+        return joined
