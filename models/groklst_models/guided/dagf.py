@@ -9,9 +9,10 @@ at both to say how much of each the pixel takes.
 
 The paper also trains the coarser levels on LST of their size; ours makes the finest only, and
 leaves out the layers for the others and those that the published code never uses (2 % of its
-parameters together). Each pixel's channels are normalized by themselves, not over the batch. Where
-a level starts coarser than the LST it sees means of the LST, not every second pixel, and the last
-layer has no activation, which would hold back what lowers the temperature.
+parameters together). Each pixel's channels are normalized by themselves, not over the batch, which
+leaves the bias alone of the single channel that mixes. Where a level starts coarser than the LST it
+sees means of the LST, not every second pixel, and the last layer has no activation, which would
+hold back what lowers the temperature.
 """
 
 from collections.abc import Sequence
