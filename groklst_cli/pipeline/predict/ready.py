@@ -10,7 +10,6 @@ from typing import Self
 
 import numpy as np
 
-from groklst_cli.geo.conserve import Conservation
 from groklst_cli.geo.scene import COVERED, Scene
 from groklst_cli.pipeline.predict.batch import fitting_batch
 from groklst_cli.pipeline.predict.coregister import coregister
@@ -98,10 +97,9 @@ class Ready:
         """The tile lattice of the whole scene."""
         return self.work.layout
 
-    def needed(self, strip: Strip | None = None, *, conserving: bool = True) -> Strip:
-        """Return what has to be predicted for a strip, the plan's own if none is named."""
-        kept = self.plan.conservation if conserving else None
-        return surroundings(strip or self.plan.strip, self.scene, kept)
+    def needed(self) -> Strip:
+        """Return what has to be predicted for the plan's strip."""
+        return surroundings(self.plan.strip, self.scene, self.plan.conservation)
 
     def tile_rows(
         self,
@@ -130,13 +128,12 @@ class Ready:
         on_residual: OnResidual = nobody,
     ) -> Iterator[tuple[int, Fine]]:
         """Blend, conserve and mask what was predicted for the plan's strip."""
-        kept: Conservation | None = self.plan.conservation if conserving else None
         return finished_rows(
             self.scene,
             self.layout,
             self.plan.strip,
             tile_rows,
-            conservation=kept,
+            conservation=self.plan.conservation if conserving else None,
             on_residual=on_residual,
         )
 
