@@ -12,6 +12,7 @@ import fuzz_changes as changes
 import h5py
 import numpy as np
 import rasterio
+import rasterio.shutil
 import scipy.io
 import torch
 from affine import Affine

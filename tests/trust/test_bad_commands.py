@@ -137,7 +137,7 @@ OTHERS = [
     case("info of nothing", "info", 2, "FILE"),
     case("info absent", "info absent.tif", 3, "absent.tif"),
     case("info of a torn checkpoint", "info torn.safetensors", 3, "torn.safetensors"),
-    case("info of an empty name", ("info", ""), 2, "names no band"),
+    case("info of an empty name", ("info", ""), 2, "names no file"),
     case("import absent", "import absent.pth new.safetensors -m mocolsk -s 8", 3, "absent.pth"),
     case("import without a model", "import toolkit.pth new.safetensors -s 8", 2, "--model"),
     case(

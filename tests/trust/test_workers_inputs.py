@@ -14,7 +14,7 @@ from affine import Affine
 from groklst_cli.errors import InputError, OtherFileError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale import cluster
-from groklst_cli.pipeline.downscale.cluster import Work, refuse_more_files, refuse_other_files
+from groklst_cli.pipeline.downscale.cluster import Task, refuse_more_files, refuse_other_files
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
@@ -46,8 +46,9 @@ def request(**changes: object) -> Request:
     )
 
 
-def work() -> Work:
-    return Work(request(), {}, Inputs.of(request()).contents(), None, 1)
+def task() -> Task:
+    """What a worker is told; which rows it is to predict plays no part here."""
+    return Task(request(), None, Inputs.of(request()).contents())  # type: ignore[arg-type]
 
 
 def same_size(name: str) -> None:
@@ -85,7 +86,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("do", "name", "says"), WRONG)
 def test_another_file_is_refused_by_name(do: Callable[[str], None], name: str, says: str):
-    asked = work()
+    asked = task()
     do(name)
     words = rf"the worker on \S+ sees another {re.escape(name)} than this run: {says}; .* --resume"
     with pytest.raises(OtherFileError, match=words) as raised:
@@ -94,7 +95,7 @@ def test_another_file_is_refused_by_name(do: Callable[[str], None], name: str, s
 
 
 def test_a_file_that_only_the_worker_has_beside_an_input_is_refused():
-    asked = work()
+    asked = task()
     Path("nir.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
     refuse_other_files(asked)
     with pytest.raises(OtherFileError, match=r"another nir\.tif\.aux\.xml .* it is not there"):
@@ -102,7 +103,7 @@ def test_a_file_that_only_the_worker_has_beside_an_input_is_refused():
 
 
 def test_a_copy_with_a_time_of_its_own_is_the_same_file(tmp_path):
-    asked = work()
+    asked = task()
     for name in ("lst.vrt", "lst.tif", "nir.tif", "net.safetensors"):
         shutil.copy(name, "copy")
         os.replace("copy", name)
@@ -115,7 +116,7 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch):
     def refuse(*arguments: object) -> object:
         raise PermissionError(13, "Permission denied")
 
-    asked = work()
+    asked = task()
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(InputError, match=r"lst\.tif cannot be read: Permission denied"):
         refuse_other_files(asked)
@@ -136,7 +137,7 @@ class TestRun:
         """The worker is in this process; the file changes between the client's look and its own."""
         hold = cluster._hold
 
-        def elsewhere(handed: Work) -> Work:
+        def elsewhere(handed: Task) -> Task:
             held = {Path("nir.tif"): replace(handed.contents[Path("nir.tif")], digest="other")}
             return replace(hold(handed), contents={**handed.contents, **held})
 

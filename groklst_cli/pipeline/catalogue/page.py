@@ -24,7 +24,9 @@ def catalogue_page() -> str:
     shelves: dict[str, list[Entry]] = {"guided": [], "single": [], "fitted": []}
     for entry in REGISTRY.values():
         shelves[entry.shelf].append(entry)
-    page = files("groklst_cli.pipeline").joinpath("catalogue.md").read_text(encoding="utf-8")
+    page = (
+        files("groklst_cli.pipeline.catalogue").joinpath("catalogue.md").read_text(encoding="utf-8")
+    )
     return page.format(
         channels=BENCHMARK_CHANNELS,
         conditions=speeds().conditions,
