@@ -26,12 +26,6 @@ def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
     return cut.permute(0, 5, 1, 3, 2, 4).reshape(batch, channels, height, width)
 
 
-def shifts(features: Tensor, size: int, shift: int) -> tuple[int, int]:
-    """Return how far windows move down and right: not at all where one covers the map."""
-    down, right = (shift if side > size else 0 for side in features.shape[-2:])
-    return down, right
-
-
 def neighbours(features: Tensor, size: int, down: int, right: int) -> Tensor:
     """Tell which cells of a window are neighbours on the map, and not on its opposite edges.
 
@@ -116,6 +110,8 @@ class WindowAttention(nn.Module):
 def attend_in_windows(attention: WindowAttention, features: Tensor, *, shift: int) -> Tensor:
     """Let cells attend in windows moved down and right by so many cells, cut at the map's edges.
 
+    A map that one window covers is cut in four by moved windows, as published codes do.
+
     Args:
         attention: among the tokens of a window.
         features: (B, C, H, W), height and width multiples of the window's.
@@ -124,9 +120,7 @@ def attend_in_windows(attention: WindowAttention, features: Tensor, *, shift: in
     Returns:
         Features (B, C, H, W).
     """
-    down, right = shifts(features, attention.size, shift)
-    rolled = features.roll((-down, -right), (2, 3))
-    moved = bool(down or right)
-    allowed = neighbours(rolled, attention.size, down, right) if moved else None
+    rolled = features.roll((-shift, -shift), (2, 3))
+    allowed = neighbours(rolled, attention.size, shift, shift) if shift else None
     attended = attention(to_windows(rolled, attention.size), allowed)
-    return from_windows(attended, *features.shape[-2:]).roll((down, right), (2, 3))
+    return from_windows(attended, *features.shape[-2:]).roll((shift, shift), (2, 3))

@@ -22,7 +22,7 @@ from torch.nn import functional
 from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.tokens import TokenMLP, to_map, to_tokens
 from groklst_models.blocks.upsample import SubPixelHead
-from groklst_models.blocks.window import from_windows, shifts, to_windows
+from groklst_models.blocks.window import from_windows, to_windows
 
 _EPSILON = 1e-5  # added to the variance by every normalization
 
@@ -121,7 +121,6 @@ class LinearAttentionLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, window: int, mlp_ratio: int, *, shift: int) -> None:
         super().__init__()
-        self.window = window
         self.shift = shift
         self.near = nn.Sequential(
             ChannelNorm(width, epsilon=_EPSILON),
@@ -142,9 +141,8 @@ class LinearAttentionLayer(nn.Module):
 
     def look_near(self, features: Tensor) -> Tensor:
         """Return what the local convolutions make of the map, rolled as far as windows move."""
-        down, right = shifts(features, self.window, self.shift)
-        near: Tensor = self.near(features.roll((-down, -right), (2, 3)))
-        return near.roll((down, right), (2, 3))
+        near: Tensor = self.near(features.roll((-self.shift, -self.shift), (2, 3)))
+        return near.roll((self.shift, self.shift), (2, 3))
 
 
 class LinearAttention(nn.Module):
@@ -167,9 +165,8 @@ class LinearAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
-        down, right = shifts(features, self.window, self.shift)
         query, key, value = self.query_key_value(features).chunk(3, dim=1)
-        around = (right, right, down, down)
+        around = 4 * (self.shift,)
         query = self.to_heads(functional.pad(query, around))  # (B, N, heads, T, C/heads)
         key = self.to_heads(functional.pad(key, around, value=-torch.inf))  # weighs nothing
         value = self.to_heads(functional.pad(value, around))
@@ -177,8 +174,9 @@ class LinearAttention(nn.Module):
         attended = (query * query.shape[-1] ** -0.5) @ summary
         height, width = features.shape[-2:]
         windows = attended.transpose(2, 3).flatten(3)  # (B, N, T, C)
-        padded = from_windows(windows, height + 2 * down, width + 2 * right)
-        projected: Tensor = self.project(padded[..., down : down + height, right : right + width])
+        padded = from_windows(windows, height + 2 * self.shift, width + 2 * self.shift)
+        inside = padded[..., self.shift :, self.shift :][..., :height, :width]
+        projected: Tensor = self.project(inside)
         return projected
 
     def to_heads(self, features: Tensor) -> Tensor:
