@@ -152,7 +152,8 @@ class TemplateConvolution(nn.Module):
 class SelectiveAttention(nn.Module):
     """Weigh two branches against each other, channel by channel, by the mean of their sum.
 
-    After selective kernel networks (Li et al., CVPR 2019).
+    After selective kernel networks (Li et al., CVPR 2019), whose inner layer has at least 32
+    channels.
 
     Args:
         width: channels of each branch.
@@ -161,8 +162,9 @@ class SelectiveAttention(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
-        self.squeeze = nn.Linear(width, width // 2)
-        self.excite = nn.Linear(width // 2, 2 * width)
+        inner = max(32, width // 2)
+        self.squeeze = nn.Linear(width, inner)
+        self.excite = nn.Linear(inner, 2 * width)
 
     def forward(self, textures: Tensor, edges: Tensor) -> Tensor:
         """Return (B, F, h, w) features for two of that shape."""

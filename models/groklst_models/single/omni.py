@@ -82,7 +82,7 @@ class OmniGroup(nn.Module):
         super().__init__()
         self.blocks = nn.Sequential(*(OmniBlock(width, heads, window) for _ in range(blocks)))
         self.mix = nn.Conv2d(width, width, 1)
-        self.attention = EnhancedSpatialAttention(width, hidden=width // 4, convolutions=1)
+        self.attention = EnhancedSpatialAttention(width, hidden=max(16, width // 4), convolutions=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
