@@ -95,14 +95,18 @@ class SparseCoding(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the code (B, F, H, W) of an image (B, C, H, W)."""
-        code: Tensor = self.shrink(self.analysis(image))
+        first = self.analysis(image)  # (B, F, H, W)
+        code: Tensor = self.shrink(first)
         for step in self.steps:
-            code = step(code, image)
+            code = step(code, first)
         return code
 
 
 class ShrinkageStep(nn.Module):
-    """Correct a code by the code of what it does not explain of the image, then shrink it.
+    """Add to a code what it lacks of the image's first analysis, then shrink it.
+
+    What it lacks is the difference between that analysis and this step's analysis of the image that
+    the code makes.
 
     Args:
         channels: of the image.
@@ -116,10 +120,9 @@ class ShrinkageStep(nn.Module):
         self.analysis = convolution(channels, width, kernel_size)
         self.shrink = SoftThreshold()
 
-    def forward(self, code: Tensor, image: Tensor) -> Tensor:
-        """Return a better code (B, F, H, W) of the image (B, C, H, W)."""
-        error = image - self.synthesis(code)
-        better: Tensor = self.shrink(code + self.analysis(error))
+    def forward(self, code: Tensor, first: Tensor) -> Tensor:
+        """Return a better code (B, F, H, W) for a code and the first analysis of that shape."""
+        better: Tensor = self.shrink(first + code - self.analysis(self.synthesis(code)))
         return better
 
 
