@@ -12,9 +12,8 @@ The paper's network halves the resolution twice and therefore runs on 16 shifted
 results it weaves together. Ours computes the same function in one pass: a layer that follows a
 stride of two and another of two is a layer on the whole map with a dilation of four (the algorithme
 à trous). The published code starts its 3×3 neighbours at the pixel and samples half a pixel aside;
-ours are centred on it, as in the paper, and offsets are pixels. A neighbour stays in the window
-instead of fading beyond it. Each pixel's channels are normalized by themselves, not over the batch.
-None of this changes how many parameters there are.
+ours are centred on it, as in the paper, and offsets are pixels. Each pixel's channels are
+normalized by themselves, not over the batch. None of this changes how many parameters there are.
 """
 
 from functools import partial
@@ -138,9 +137,12 @@ class FastKernelNetwork(nn.Module):
 class Gathering(nn.Module):
     """Read the LST at each pixel's neighbours: a regular grid around it, each moved by its offset.
 
+    Outside the image and outside the pixel's window there are zeros, and what is read there fades
+    to zero within a pixel.
+
     Args:
         kernel_size: rows and columns of the grid.
-        window: rows and columns that no neighbour leaves, odd.
+        window: rows and columns around each pixel that neighbours are read from, odd.
     """
 
     grid: Tensor
@@ -156,12 +158,14 @@ class Gathering(nn.Module):
         """Return (B, K, H, W) for LST (B, 1, H, W) and offsets (B, 2K, H, W) in pixels."""
         height, width = fine.shape[-2:]
         moved = self.grid + offsets.reshape(len(offsets), 2, -1, height, width)  # (B, 2, K, H, W)
-        down, right = moved.clamp(-self.reach, self.reach).unbind(dim=1)
+        kept = moved.clamp(-self.reach, self.reach)
+        inside = (1 - (moved - kept).abs()).clamp(min=0).prod(dim=1)  # (B, K, H, W)
+        down, right = kept.unbind(dim=1)
         rows = torch.arange(height, device=fine.device)[:, None] + down
         columns = torch.arange(width, device=fine.device) + right
         # grid_sample counts from -1 to 1, from the outer edge of the first pixel to the last's.
         places = torch.stack([(2 * columns + 1) / width, (2 * rows + 1) / height], dim=-1) - 1
         neighbours = F.grid_sample(
-            fine, places.flatten(1, 2), padding_mode="border", align_corners=False
+            fine, places.flatten(1, 2), padding_mode="zeros", align_corners=False
         )  # (B, 1, K·H, W)
-        return neighbours.reshape(len(offsets), -1, height, width)
+        return inside * neighbours.reshape(len(offsets), -1, height, width)
