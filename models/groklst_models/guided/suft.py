@@ -8,8 +8,9 @@ Where the two disagree the LST does not settle the detail, and guidance features
 before all is carried back to the coarse grid for the next stage.
 
 Ours mirrors by a flip of the columns, where the published code calls a random flip that is always
-made. A map of uncertainty that is flat all over stretches to zero and not to NaN. The convolution
-before that has no bias, which stretching would take away again: 3 parameters less.
+made. The range that a map of uncertainty is stretched by has 1e-6 added to it for 1e-12, so that
+rounding errors of a flat map stay small. The convolution before that has no bias, which stretching
+would take away again: 3 parameters less.
 """
 
 from functools import partial
