@@ -17,6 +17,7 @@ class ResidualBlock(nn.Module):
         kernel_size: of both convolutions, odd.
         activation: makes the activation between the convolutions.
         weight: what the convolutions' result is multiplied by before it is added.
+        bias: whether the convolutions have one.
     """
 
     def __init__(
@@ -26,13 +27,14 @@ class ResidualBlock(nn.Module):
         kernel_size: int = 3,
         activation: Callable[[], nn.Module] = nn.ReLU,
         weight: float = 1.0,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.weight = weight
         self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, bias=bias),
             activation(),
-            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2),
+            nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, bias=bias),
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -5,12 +5,11 @@ Super-Resolution", WACV 2023, https://arxiv.org/abs/2203.07682.
 
 Each token is a cell of 3 × 3 pixels. In every stage the tokens attend to all others and then, half
 of their channels regrouped into larger overlapping tokens, across the two sizes; a convolutional
-branch runs beside them, and both meet in a fusion.
+branch runs beside them, and both meet in a fusion, from which each takes the other's half.
 
-Ours differs from the published code in four ways. Sizes are multiples of a cell, so no border pixel
-is left without a token. Where large tokens overlap they are averaged, not summed. The fusion's 1×1
-convolutions have biases, and a fifth convolution of the convolutional branch that nothing used
-(36,928 parameters) is left out.
+Ours differs from the published code in three ways. Sizes are multiples of a cell, so no border
+pixel is left without a token. Where large tokens overlap they are averaged, not summed. A fifth
+convolution of the convolutional branch that nothing used (36,928 parameters) is left out.
 """
 
 from typing import ClassVar
@@ -75,9 +74,9 @@ class ACT(nn.Module):
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
         shallow = self.head(lst)  # (B, F, h, w)
         tokens = to_tokens(F.pixel_unshuffle(shallow, CELL))  # (B, h/3·w/3, 9F)
-        both = self.stages[0](tokens + self.embedding(tokens), shallow)  # (B, 2F, h, w)
+        tokens, near, both = self.stages[0](tokens + self.embedding(tokens), shallow)
         for parting, stage in zip(self.partings, self.stages[1:], strict=True):
-            both = stage(*parting(both))
+            tokens, near, both = stage(*parting(tokens, near, both))  # both: (B, 2F, h, w)
         fine: Tensor = self.tail(self.merge(both) + shallow)  # (B, 1, sh, sw)
         return fine
 
@@ -104,22 +103,26 @@ class Stage(nn.Module):
         self.feed_forward_across = FeedForward(channels, expansion)
         self.group = ResidualGroup(width, blocks)
         self.fusion = nn.Sequential(
-            *(ResidualBlock(2 * width, kernel_size=1) for _ in range(fusions))
+            *(ResidualBlock(2 * width, kernel_size=1, bias=False) for _ in range(fusions))
         )
 
-    def forward(self, tokens: Tensor, near: Tensor) -> Tensor:
-        """Return both (B, 2F, h, w) for tokens (B, h/3·w/3, 9F) and features (B, F, h, w)."""
+    def forward(self, tokens: Tensor, near: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Run for tokens (B, h/3·w/3, 9F) and features (B, F, h, w).
+
+        Returns:
+            New tokens and features of these shapes, and both fused, (B, 2F, h, w).
+        """
         height, width = near.shape[2] // CELL, near.shape[3] // CELL
         tokens = self.feed_forward(tokens + self.attention(tokens))
         tokens = self.feed_forward_across(self.across(tokens, height, width))
+        near = self.group(near)
         far = F.pixel_shuffle(to_map(tokens, height, width), CELL)  # (B, F, h, w)
-        both = torch.cat([far, self.group(near)], dim=1)  # (B, 2F, h, w)
-        fused: Tensor = self.fusion(both)
-        return both + fused
+        both = torch.cat([far, near], dim=1)  # (B, 2F, h, w)
+        return tokens, near, both + self.fusion(both)
 
 
 class Parting(nn.Module):
-    """Part fused features into the two branches again.
+    """Part fused features, and add to each branch what comes of the half that the other gave.
 
     Args:
         width: channels of each branch.
@@ -131,10 +134,11 @@ class Parting(nn.Module):
         self.far = FeedForward(width * CELL**2, expansion)
         self.near = ResidualBlock(width)
 
-    def forward(self, both: Tensor) -> tuple[Tensor, Tensor]:
-        """Return tokens (B, h/3·w/3, 9F) and features (B, F, h, w) for (B, 2F, h, w)."""
-        far, near = both.chunk(2, dim=1)
-        return self.far(to_tokens(F.pixel_unshuffle(far, CELL))), self.near(near)
+    def forward(self, tokens: Tensor, near: Tensor, both: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tokens (B, h/3·w/3, 9F) and features (B, F, h, w) for these and (B, 2F, h, w)."""
+        for_near, for_far = both.chunk(2, dim=1)  # the halves trade places
+        for_tokens = to_tokens(F.pixel_unshuffle(for_far, CELL))
+        return tokens + self.far.added(for_tokens), near + self.near.convolutions(for_near)
 
 
 class CrossScaleAttention(nn.Module):
@@ -231,5 +235,9 @@ class FeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return tokens (B, N, C) for tokens (B, N, C)."""
+        return tokens + self.added(tokens)
+
+    def added(self, tokens: Tensor) -> Tensor:
+        """Return what is added to tokens (B, N, C)."""
         added: Tensor = self.network(self.norm(tokens))
-        return tokens + added
+        return added
