@@ -8,8 +8,9 @@ the outer blocks compare every pixel with every other too. A cross-scale block l
 U's three sizes look at each other before the way back up.
 
 Ours gives the third map of the cross-scale block the projection of its own that the published
-version makes and then passes by: the parameters are as many, and all of them learn. No table of all
-pairs of pixels is kept. Widths are the benchmark's, the paper has `width=96`.
+version makes and then passes by: the parameters are as many, and all of them learn. Pixels are
+compared some rows of the table of all pairs at a time, and training makes those rows anew on the
+way back: the values are the same. Widths are the benchmark's, the paper has `width=96`.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,13 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.upsample import SubPixelHead, bilinear
+
+# Pairs of pixels, for each sample and head, that are compared at a time.
+PAIRS = 2**24
 
 
 class HAUNet(nn.Module):
@@ -229,8 +234,7 @@ def attend_channels(query: Tensor, key: Tensor, value: Tensor, temperature: Tens
     shape, heads = query.shape, len(temperature)
     query = F.normalize(split_heads(query, heads), dim=-1)  # (B, heads, C/heads, N)
     key = F.normalize(split_heads(key, heads), dim=-1)  # (B, heads, K/heads, N)
-    weights = torch.softmax(F.relu(query @ key.mT * temperature), dim=-1)
-    return (weights @ split_heads(value, heads)).reshape(shape)
+    return mix(query, key, split_heads(value, heads), temperature).reshape(shape)
 
 
 def attend_pixels(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Tensor:
@@ -239,13 +243,31 @@ def attend_pixels(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor
     Query, key, value and result are (B, C, h, w), the temperature is (heads, 1, 1).
     """
     shape, heads = query.shape, len(temperature)
-    # Fused attention wants a pixel's channels side by side, else it makes the table of all pairs.
-    tokens = (split_heads(features, heads).mT.contiguous() for features in (query, key, value))
-    query, key, value = tokens  # (B, heads, N, C/heads) each
-    query = (F.normalize(query, dim=-1) * temperature).to(value.dtype)
-    key = F.normalize(key, dim=-1).to(value.dtype)
-    mixed = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    query, key, value = (split_heads(features, heads).mT for features in (query, key, value))
+    query, key = F.normalize(query, dim=-1), F.normalize(key, dim=-1)  # (B, heads, N, C/heads)
+    rows = torch.split(query, max(1, PAIRS // query.shape[2]), dim=2)
+    mixed = torch.cat([mix_anew(some, key, value, temperature) for some in rows], dim=2)
     return mixed.mT.reshape(shape)
+
+
+def mix_anew(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Tensor:
+    """Mix as `mix` does, and where gradients are wanted make the weights twice to keep none."""
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        mixed: Tensor = checkpoint(
+            mix, query, key, value, temperature, use_reentrant=False, preserve_rng_state=False
+        )
+        return mixed
+    return mix(query, key, value, temperature)
+
+
+def mix(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor) -> Tensor:
+    """Mix rows of the value (B, heads, K, N) by how alike rows of query and key are.
+
+    Rows that point apart count as those at right angles do. The query and the result are
+    (B, heads, C, N), key and value (B, heads, K, N).
+    """
+    weights = torch.softmax(F.relu(query @ key.mT * temperature), dim=-1)
+    return weights @ value
 
 
 def split_heads(features: Tensor, heads: int) -> Tensor:
