@@ -1,5 +1,7 @@
 """Networks start where the published code starts, as far as a plain layer's own start differs."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from groklst_models.registry import build
 from groklst_models.single.egasr import TEMPLATES, EdgeGuidedBlock, TemplateConvolution
 
 
-def started(name: str, **arguments: int) -> nn.Module:
+def started(name: str, **arguments: Any) -> nn.Module:
     torch.manual_seed(0)
     network: nn.Module = build(name, scale=2, **arguments)
     return network
@@ -29,6 +31,14 @@ def test_linear_layers_of_swinir_start_small_and_without_bias():
     linear = parts(started("swinir", width=60, groups=1, layers=2), nn.Linear)
     assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
     assert not any(part.bias.any() for part in linear)
+
+
+def test_linear_layers_of_ngswin_start_small_and_without_bias():
+    network = started("ngswin", width=64, depths=[2, 2], heads=[4, 4], decoder_depth=2)
+    mixing = [*network.encoder.joins, network.encoder.merges[0][2], network.bottleneck.steps[2]]
+    linear = [*parts(network, nn.Linear), *mixing]
+    assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
+    assert not any(part.bias.any() for part in linear if part.bias is not None)
 
 
 def test_position_tables_of_omni_start_with_unit_deviation():

@@ -9,11 +9,12 @@ a quarter of the resolution, and all depths meet on the coarse grid again before
 
 Ours differs from the published code in that a scale of 8 can be had, and in that masks for moved
 windows are made from the map's size and not kept with the weights. As there, six heads share 60 of
-64 channels in the attention.
+64 channels in the attention, and a stage hands on the sum of its input and all blocks' outputs.
 """
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -21,12 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from groklst_models.blocks.normalization import ChannelNorm
-from groklst_models.blocks.tokens import TokenMLP, to_map, to_tokens
+from groklst_models.blocks.tokens import TokenMLP, start_small, to_map, to_tokens
 from groklst_models.blocks.upsample import SubPixelHead
 from groklst_models.blocks.window import WindowAttention, attend_in_windows
 
 # Scores are multiplied by at most this, so that attention does not freeze.
 LARGEST_SCALE = 100.0
+
+Norm = partial(ChannelNorm, epsilon=1e-5)
 
 
 class NGswin(nn.Module):
@@ -68,21 +71,23 @@ class NGswin(nn.Module):
         self.encoder = Encoder(width, [Stage(width, *stage, **sizes) for stage in stages])
         self.bottleneck = Bottleneck(width, len(depths))
         self.decoder = Stage(width, decoder_depth, decoder_heads, **sizes)
-        self.decoder_norm = ChannelNorm(width)
+        self.decoder_norm = Norm(width)
         self.head = nn.Sequential(SubPixelHead(width, scale=scale), nn.Conv2d(1, 1, 3, padding=1))
+        self.apply(start_small)
 
     def forward(self, lst: Tensor) -> Tensor:
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
         shallow = self.stem(lst)  # (B, F, h, w)
         levels = self.encoder(shallow)  # (B, F, h, w), then half of it, and half of that
         fused = self.bottleneck(shallow, levels)  # (B, F, h, w)
-        deep = self.decoder_norm(self.decoder(fused + levels[0]))
+        decoded, _ = self.decoder(fused + levels[0])
+        deep = self.decoder_norm(decoded)
         fine: Tensor = self.head(shallow + deep)  # (B, 1, sh, sw)
         return fine
 
 
 class Encoder(nn.Module):
-    """Chain stages of falling resolution, each of which hears the inputs of all before it.
+    """Chain stages of falling resolution, each of which hears what was handed on before.
 
     Args:
         width: channels of all features.
@@ -94,15 +99,17 @@ class Encoder(nn.Module):
         later = range(1, len(stages))
         self.stages = nn.ModuleList(stages)
         self.merges = nn.ModuleList(Merge(width) for _ in later)
-        self.joins = nn.ModuleList(nn.Conv2d((stage + 1) * width, width, 1) for stage in later)
+        self.joins = nn.ModuleList(mixing((stage + 1) * width, width) for stage in later)
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """Return each stage's features, (B, C, H, W) and smaller, for (B, C, H, W) features."""
-        inputs, outputs = [features], [self.stages[0](features)]
+        handed = [features]  # the stem's features, then what each merge made
+        output, total = self.stages[0](features)
+        outputs = [output]
         for merge, join, stage in zip(self.merges, self.joins, self.stages[1:], strict=True):
-            inputs = [functional.max_pool2d(each, 2) for each in inputs]
-            inputs.append(join(torch.cat([*inputs, merge(outputs[-1])], dim=1)))
-            outputs.append(stage(inputs[-1]))
+            handed = [*(functional.max_pool2d(each, 2) for each in handed), merge(total)]
+            output, total = stage(join(torch.cat(handed, dim=1)))
+            outputs.append(output)
         return outputs
 
 
@@ -116,8 +123,8 @@ class Merge(nn.Sequential):
     def __init__(self, width: int) -> None:
         super().__init__(
             nn.PixelUnshuffle(2),
-            ChannelNorm(4 * width),
-            nn.Conv2d(4 * width, width, 1, bias=False),
+            Norm(4 * width),
+            mixing(4 * width, width, bias=False),
         )
 
 
@@ -135,8 +142,8 @@ class Bottleneck(nn.Module):
         self.steps = nn.Sequential(
             nn.Conv2d(joined, joined, 3, padding=1, groups=joined),
             nn.GELU(),
-            nn.Conv2d(joined, width, 1),
-            ChannelNorm(width),
+            mixing(joined, width),
+            Norm(width),
         )
 
     def forward(self, shallow: Tensor, levels: list[Tensor]) -> Tensor:
@@ -152,7 +159,7 @@ class Bottleneck(nn.Module):
 
 
 class Stage(nn.Module):
-    """Chain blocks; each also hears what the one before it heard.
+    """Chain blocks; each hears the sum of the stage's input and the outputs of all before it.
 
     Args:
         width: channels in and out.
@@ -172,13 +179,13 @@ class Stage(nn.Module):
             for index in range(depth)
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H, W) features for (B, C, H, W) features."""
-        output: Tensor = self.blocks[0](features)
-        for block in self.blocks[1:]:
-            features = features + output
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the last block's output and the sum of it and its input, (B, C, H, W) both."""
+        output = torch.zeros_like(features)
+        for block in self.blocks:
             output = block(features)
-        return output
+            features = features + output
+        return output, features
 
 
 class NGramBlock(nn.Module):
@@ -203,9 +210,9 @@ class NGramBlock(nn.Module):
         self.shift = shift
         self.context = NGramContext(width, heads, window, ngram)
         self.attention = CosineWindowAttention(width, heads=heads, size=window)
-        self.attention_norm = ChannelNorm(width)
+        self.attention_norm = Norm(width)
         self.mlp = TokenMLP(width, mlp_ratio * width)
-        self.mlp_norm = ChannelNorm(width)
+        self.mlp_norm = Norm(width)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, C, H, W) features for (B, C, H, W) features."""
@@ -287,3 +294,12 @@ def extend(words: Tensor, more: int, side: int, *, before: bool) -> Tensor:
     places = torch.arange(first, first + more, device=words.device).clamp(0, length - 1)
     added = words.index_select(side, places)
     return torch.cat([added, words] if before else [words, added], dim=side)
+
+
+def mixing(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
+    """Make a linear layer of each pixel's channels that starts as `start_small` has it."""
+    layer = nn.Conv2d(inputs, outputs, 1, bias=bias)
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
