@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from groklst_models.blocks.normalization import ChannelNorm
+from groklst_models.blocks.normalization import AdaptiveNorm
 from groklst_models.blocks.residual import ResidualBlock
 from groklst_models.blocks.upsample import bicubic
 
@@ -215,39 +215,6 @@ def convolve(inputs: int, outputs: int) -> nn.Sequential:
     """Make a 3×3 convolution, its normalization and its activation."""
     conv = nn.Conv2d(inputs, outputs, 3, padding=1)
     return nn.Sequential(conv, AdaptiveNorm(outputs), nn.PReLU())
-
-
-class AdaptiveNorm(nn.Module):
-    """Mix the features with their normalization, as training finds best; at first they are as is.
-
-    After Chen et al., "Fast Image Processing with Fully-Convolutional Networks", ICCV 2017.
-
-    Args:
-        channels: channels in and out.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = ChannelNorm(channels) if channels > 1 else Offset()
-        self.plain_share = nn.Parameter(torch.tensor(1.0))
-        self.norm_share = nn.Parameter(torch.tensor(0.0))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H, W) for (B, C, H, W)."""
-        mixed: Tensor = self.plain_share * features + self.norm_share * self.norm(features)
-        return mixed
-
-
-class Offset(nn.Module):
-    """Give what the normalization of each pixel leaves of a single channel: its bias everywhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(1))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, 1, H, W) for (B, 1, H, W)."""
-        return self.bias.expand_as(features)
 
 
 class Fusion(nn.Module):
