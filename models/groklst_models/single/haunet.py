@@ -24,8 +24,9 @@ from torch.utils.checkpoint import checkpoint
 from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.upsample import SubPixelHead, bilinear
 
-# Pairs of pixels, for each sample and head, that are compared at a time.
-PAIRS = 2**24
+# Pairs of pixels, for each sample and head, that are compared at a time: so few that a processor's
+# cache holds their scores.
+PAIRS = 2**20
 
 
 class HAUNet(nn.Module):
