@@ -246,8 +246,11 @@ def attend_pixels(query: Tensor, key: Tensor, value: Tensor, temperature: Tensor
     shape, heads = query.shape, len(temperature)
     query, key, value = (split_heads(features, heads).mT for features in (query, key, value))
     query, key = F.normalize(query, dim=-1), F.normalize(key, dim=-1)  # (B, heads, N, C/heads)
-    rows = torch.split(query, max(1, PAIRS // query.shape[2]), dim=2)
-    mixed = torch.cat([mix_anew(some, key, value, temperature) for some in rows], dim=2)
+    mixed = torch.empty_like(value)  # all rows at once: kept one by one, they would part the memory
+    step = max(1, PAIRS // value.shape[2])
+    for first in range(0, value.shape[2], step):
+        rows = slice(first, first + step)
+        mixed[:, :, rows] = mix_anew(query[:, :, rows], key, value, temperature)
     return mixed.mT.reshape(shape)
 
 
