@@ -56,4 +56,4 @@ class Offset(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, 1, H, W) for (B, 1, H, W)."""
-        return self.bias.expand_as(features)
+        return torch.zeros_like(features) + self.bias

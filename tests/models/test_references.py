@@ -1,0 +1,50 @@
+"""Each network against the authors' own code: the same weights, the same input, one answer."""
+
+import numpy as np
+import pytest
+import torch
+
+from groklst_models.registry import REGISTRY
+from tests.models.reference.rule import NUMBERS, Reference, unit
+
+NAMES = sorted(path.stem for path in NUMBERS.glob("*.json"))
+CLOSE = 1e-5
+"""Standard deviations of the answer; the epsilons of normalizations show from 1e-4 on."""
+
+WITHOUT = {"mocolsk"}
+"""Networks whose reference has a test of its own."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ours_answers_as_the_published_code(name):
+    assert Reference.read(name).difference() < CLOSE
+
+
+def test_every_network_has_a_reference():
+    networks = {name for name, entry in REGISTRY.items() if entry.needs_weights}
+    assert {Reference.read(name).network for name in NAMES} | WITHOUT == networks
+
+
+@pytest.mark.parametrize("name", ["edsr_x4", "djf_x4"])
+def test_a_tensor_that_is_amiss_shows(name):
+    reference = Reference.read(name)
+    reference.entries[0].shape.reverse()  # other numbers for the first tensor
+    entry = reference.entries[0]
+    entry.how.insert(0, ["reshape", entry.shape[::-1]])
+    entry.how.insert(0, ["flip", [0]])
+    assert reference.difference() > 100 * CLOSE
+
+
+def test_the_rule_is_the_one_that_the_answers_were_made_by():
+    numbers = unit("lst", [3])
+    assert np.abs(numbers).max() <= 3**0.5
+    np.testing.assert_array_equal(numbers, unit("lst", [3]))
+    assert not np.array_equal(numbers, unit("guide", [3]))
