@@ -29,7 +29,8 @@ from groklst_cli.geo.opening import (
 )
 from groklst_cli.geo.stored_band import StoredBand, written
 from groklst_cli.geo.summary import ValueSummary
-from groklst_cli.geo.units import CELSIUS_ZERO, UnitEvidence, Units, settle_units, without_factor
+from groklst_cli.geo.unit_names import Units
+from groklst_cli.geo.units import CELSIUS_ZERO, UnitEvidence, settle_units, without_factor
 
 _LEAST_SCALE: Final = 0.5
 """Tags of a smaller scale make nearly constant what varies like a temperature as it stands."""

@@ -14,7 +14,7 @@ from groklst_cli.errors import InputError
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 
 LEAST_COVERED: Final = 0.9
 """Share of a pixel that valid reference must cover for it to count."""

@@ -17,7 +17,7 @@ from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.summary import ValueSummary
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 
 READ_ROWS: Final = 128
 """Fine rows that are read at once."""

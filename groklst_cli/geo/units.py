@@ -4,13 +4,12 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from groklst_cli.errors import InputError
 from groklst_cli.geo.band_source import BandSource, typed
 from groklst_cli.geo.quantity_names import other_than_temperature
-
-Units = Literal["K", "C"]
+from groklst_cli.geo.unit_names import Units
 
 CELSIUS_ZERO: Final = 273.15
 """0 °C in kelvin (BIPM SI brochure)."""

@@ -26,7 +26,8 @@ from groklst_cli.geo.flaws import block_flaw
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, keeps_bits
 from groklst_cli.geo.targets import Finished, Naming, check_target
-from groklst_cli.geo.units import CELSIUS_ZERO, Units
+from groklst_cli.geo.unit_names import Units
+from groklst_cli.geo.units import CELSIUS_ZERO
 
 _DEFAULTS: Final = {
     "COMPRESS": "DEFLATE",

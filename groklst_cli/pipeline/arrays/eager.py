@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from groklst_cli.geo.units import CELSIUS_ZERO, Units
+from groklst_cli.geo.unit_names import Units
+from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.arrays.processor import processor
 from groklst_cli.pipeline.arrays.rasters import ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python

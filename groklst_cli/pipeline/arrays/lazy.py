@@ -31,7 +31,7 @@ from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.stored_band import StoredBand
 from groklst_cli.geo.summary import ValueSummary
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.arrays.eager import in_units, settled
 from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
 from groklst_cli.pipeline.arrays.processor import processor

@@ -21,7 +21,8 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
-from groklst_cli.geo.units import Units, units_of
+from groklst_cli.geo.unit_names import Units
+from groklst_cli.geo.units import units_of
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Shift, move_guides
 from groklst_cli.pipeline.predict.settings import Settings

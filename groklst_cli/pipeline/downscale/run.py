@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from groklst_cli.geo.pixel_hash import JOB_TAG
 from groklst_cli.geo.targets import Finished
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs

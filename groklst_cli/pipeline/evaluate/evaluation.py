@@ -13,7 +13,7 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import LEAST_COVERED, bring_reference, read_lst
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Shown, judge
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation

@@ -8,7 +8,7 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.predict.choice import Choice, choose
 from groklst_cli.pipeline.predict.default_scale import FoundScale, ScaleSource
 from groklst_cli.pipeline.predict.layout import Layout, Strip

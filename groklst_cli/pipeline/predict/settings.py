@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.resamplings import RESAMPLINGS, ResamplingName
-from groklst_cli.geo.units import Units
+from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.predict import reading
 from groklst_cli.pipeline.predict.option import option
 from groklst_cli.pipeline.predict.reading import Coregistration, PointSpread

@@ -1,0 +1,5 @@
+"""The units that an LST can be in."""
+
+from typing import Literal
+
+Units = Literal["K", "C"]
