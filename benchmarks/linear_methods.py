@@ -68,7 +68,7 @@ def run_here(arguments: list[str]) -> None:
     parts: dict[str, float] = {}
     clocked(Scene, "read_guide", time.thread_time, parts, "reading guides")
     clocked(ResultFile, "write", time.thread_time, parts, "writing rows")
-    clocked(ResultFile, "__exit__", time.process_time, parts, "COG")  # nothing else runs then
+    clocked(ResultFile, "finish", time.process_time, parts, "COG")  # nothing else runs then
     app(arguments, standalone_mode=False)
     print(json.dumps({"parts": parts, "processor": time.process_time()}))
 
