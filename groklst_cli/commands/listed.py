@@ -10,6 +10,7 @@ from typing import Final
 from groklst_cli.errors import InputError
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import SceneRow, read_scene_list
+from groklst_cli.pipeline.predict.listeners import Note, silent
 
 _FEW: Final = 10_000
 """Scenes that are kept, in some 15 MiB; of a longer list none is, and it is read again."""
@@ -29,7 +30,7 @@ class ListedRequests(Collection[Request]):
         self,
         path: Path,
         ask: Callable[[SceneRow], Request],
-        note: Callable[[str], None] = lambda text: None,
+        note: Note = silent,
     ) -> None:
         """Go through the list once, so that a line which makes no sense is found first.
 

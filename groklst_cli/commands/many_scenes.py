@@ -17,6 +17,7 @@ from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_m
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.predict.default_scale import scale_of_files
+from groklst_cli.pipeline.predict.listeners import Note, silent
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -69,7 +70,7 @@ def from_list(
     ask: Ask,
     batch_file: Path,
     out_dir: Path | None,
-    note: Callable[[str], None] = lambda text: None,
+    note: Note = silent,
 ) -> Collection[Request]:
     """Ask for each scene of a list what its line says, and for the rest the same.
 

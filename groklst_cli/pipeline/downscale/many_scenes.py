@@ -3,7 +3,7 @@
 import hashlib
 import os
 from array import array
-from collections.abc import Callable, Collection, Iterator, Set
+from collections.abc import Collection, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.predict.listeners import Progress
+from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 from groklst_models.acceleration import return_freed_memory
 
 Status = Literal["done", "planned", "skipped", "failed"]
@@ -62,8 +62,8 @@ def downscale_many(
     requests: Collection[Request],
     *,
     dry_run: bool = False,
-    note: Callable[[str], None] = lambda text: None,
-    progress: Progress = lambda done, total: None,
+    note: Note = silent,
+    progress: Progress = unwatched,
 ) -> Iterator[SceneOutcome]:
     """Carry out requests in turn.
 
@@ -152,7 +152,7 @@ def _file(path: Path) -> Path | tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _carry_out(request: Request, note: Callable[[str], None], progress: Progress) -> SceneOutcome:
+def _carry_out(request: Request, note: Note, progress: Progress) -> SceneOutcome:
     result = downscale(request, note=note, progress=progress)
     return SceneOutcome(request, "skipped" if result.skipped else "done", result.to_json())
 

@@ -14,7 +14,7 @@ from groklst_cli.geo.metrics import Scores
 from groklst_cli.geo.reference import best_shift
 from groklst_cli.pipeline.evaluate.scoreboard import ImageOutcome
 from groklst_cli.pipeline.predict.choice import choose
-from groklst_cli.pipeline.predict.listeners import Progress
+from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 from groklst_cli.pipeline.predict.settings import Conserving
 from groklst_models.registry import REGISTRY
 
@@ -113,8 +113,8 @@ class Follow:
         watch: Shown every image.
     """
 
-    note: Callable[[str], None] = lambda text: None
-    progress: Progress = lambda done, total: None
+    note: Note = silent
+    progress: Progress = unwatched
     watch: Watch = lambda shown: None
 
 
