@@ -122,6 +122,44 @@ class Method(Protocol):
         ...
 
 
+@runtime_checkable
+class SamplingMethod(Method, Protocol):
+    """A method whose answers have chance in them, drawn from a seed and each pixel's place."""
+
+    @property
+    def samples(self) -> int:
+        """How many answers ``predict`` returns the mean of."""
+        ...
+
+    def draw(self, tiles: Tiles, samples: int) -> Tensor:
+        """Return answers ``(samples, B, 1, s·h, s·w)``, kelvin; the first are always the same."""
+        ...
+
+
+@runtime_checkable
+class SamplingNetwork(Protocol):
+    """A network whose answer takes several steps and has chance in it.
+
+    It takes any size, and is handed all noise, so that it is itself without chance. Without noise
+    it is a network like any other.
+    """
+
+    @property
+    def steps(self) -> int:
+        """Steps to an answer, and planes of noise that it takes."""
+        ...
+
+    def forward(self, lst: Tensor, guide: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Return answers ``(B, S, s·h, s·w)`` for noise ``(B, S·steps, s·h, s·w)``."""
+        ...
+
+    def guess(
+        self, lst: Tensor, guide: Tensor, truth: Tensor, noise: Tensor, step: Tensor
+    ) -> Tensor:
+        """Guess a truth from what a step ``(B,)`` makes of it; this is what is trained."""
+        ...
+
+
 class FittedMethod(ABC):
     """A ``Method`` without weights, fitted to the scene before it predicts.
 

@@ -1,16 +1,17 @@
 """A network and its normalization, run as a method: kelvin in, kelvin out."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
 from groklst_models.bands import derivable, derive_known
-from groklst_models.contract import Tiles
+from groklst_models.contract import SamplingNetwork, Tiles
 from groklst_models.errors import MissingBandsError
-from groklst_models.inputs import network_inputs
+from groklst_models.inputs import NetworkInputs, network_inputs
 from groklst_models.normalization import Normalization
 from groklst_models.padding import run_padded
+from groklst_models.place_noise import noise_at
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -64,16 +65,20 @@ class NetworkMethod:
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return ``(B, 1, s·h, s·w)`` in kelvin, on the CPU."""
+        inputs = self._inputs(tiles)
+        with torch.inference_mode(), self._autocast():
+            fine = run_padded(self.network, inputs.lst, inputs.guide, self.scale).float()
+        return inputs.restore(fine).cpu()
+
+    def _inputs(self, tiles: Tiles) -> NetworkInputs:
+        """Bring tiles to the device and standardise them."""
         guide = None
         if self.uses_guide:
             assert tiles.guide is not None
             wanted = self.normalization.band_names
             guide = derive_known(self._brought(tiles.guide), self._bands, wanted)
         lst = self._brought(tiles.lst)
-        inputs = network_inputs(self.normalization, lst, guide, self.scale)
-        with torch.inference_mode(), self._autocast():
-            fine = run_padded(self.network, inputs.lst, inputs.guide, self.scale).float()
-        return inputs.restore(fine).cpu()
+        return network_inputs(self.normalization, lst, guide, self.scale)
 
     def _brought(self, values: Tensor) -> Tensor:
         """Bring a tensor to the device; to a GPU without making the processor wait."""
@@ -87,6 +92,62 @@ class NetworkMethod:
             dtype=_DTYPES.get(self._precision, torch.bfloat16),
             enabled=self._precision != "fp32",
         )
+
+
+class SampledNetworkMethod(NetworkMethod):
+    """A network with chance in its answers: a draw from the seed and each pixel's place.
+
+    Neither batches nor tiles nor processes show in a draw, and tiles that overlap share its noise.
+
+    Attributes:
+        seed: Of the noise.
+        samples: Draws whose mean is predicted.
+    """
+
+    def __init__(
+        self, network: nn.Module, *arguments: Any, seed: int, samples: int, **options: Any
+    ) -> None:
+        """Take a ``SamplingNetwork``, and what ``NetworkMethod`` takes."""
+        super().__init__(network, *arguments, **options)
+        self.seed, self.samples = seed, samples
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Return the mean ``(B, 1, s·h, s·w)`` of the draws; kelvin, on the CPU."""
+        return self.draw(tiles, self.samples).mean(dim=0)
+
+    def draw(self, tiles: Tiles, samples: int) -> Tensor:
+        """Return draws ``(samples, B, 1, s·h, s·w)``; kelvin, on the CPU."""
+        assert isinstance(self.network, SamplingNetwork)
+        inputs, scale = self._inputs(tiles), self.scale
+        height, width = (side * scale for side in tiles.lst.shape[-2:])
+        noise = noise_at(
+            [row * scale for row in tiles.rows],
+            [column * scale for column in tiles.columns],
+            (height, width),
+            seed=self.seed,
+            planes=samples * self.network.steps,
+            device=self.device,
+        )
+        with torch.inference_mode(), self._autocast():
+            fine = self.network(inputs.lst, inputs.guide, noise).float()
+        return inputs.restore(fine).cpu().transpose(0, 1)[:, :, None]
+
+
+def run_network(
+    network: nn.Module, *arguments: Any, seed: int = 0, samples: int = 1, **options: Any
+) -> NetworkMethod:
+    """Make a method of a network, of the kind that it is.
+
+    Args:
+        network: Plain, or a ``SamplingNetwork``.
+        *arguments: See ``NetworkMethod``.
+        seed: Of the noise, where there is any.
+        samples: Draws whose mean is predicted, where there is chance.
+        **options: See ``NetworkMethod``.
+    """
+    if isinstance(network, SamplingNetwork):
+        return SampledNetworkMethod(network, *arguments, seed=seed, samples=samples, **options)
+    return NetworkMethod(network, *arguments, **options)
 
 
 def _check_bands(normalization: Normalization, found: tuple[str, ...]) -> None:

@@ -117,6 +117,7 @@ _TABLE: Final = (
         "de Lutio et al., ICCV 2019",
     ),
     Entry("pac", "guided", "guided.pac:PACNet", "PAC-Net", "Su et al., CVPR 2019"),
+    Entry("pgdm", "guided", "guided.pgdm:PGDM", "PGDM", "Zhang et al., arXiv 2511.05964, 2025"),
     Entry("pmba", "guided", "guided.pmba:PMBANet", "PMBANet", "Ye et al., TIP 2020"),
     Entry("rsag", "guided", "guided.rsag:RSAG", "RSAG", "Yuan et al., AAAI 2023"),
     Entry("sgnet", "guided", "guided.sgnet:SGNet", "SGNet", "Wang et al., AAAI 2024"),

@@ -28,7 +28,6 @@ from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Ready, Work, move_guides
 from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import keep_freed_memory
-from groklst_models.turn_spread import TurnSpread
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""
@@ -75,7 +74,7 @@ class Cluster:
 
         Args:
             task: What to predict.
-            name: Of the rows: ``lst``, or ``deviation`` for the spread of flips and turns.
+            name: Of the rows: ``lst``, or ``deviation`` for the spread of a network's answers.
             folder: The job's; every worker has to see it under this path.
             strip: What the rows are for.
             groups: Which rows.
@@ -190,9 +189,9 @@ def predict_group(task: Task, name: str, folder: str, strip: Strip, group: range
             return len(group) * len(ready.layout.columns_of(strip))
         method = ready.method
         if name == "deviation":
-            factor = ready.plan.choice.spread_factor
-            assert factor is not None
-            method = TurnSpread(method, factor)
+            spread = ready.plan.choice.spread
+            assert spread is not None
+            method = spread.of(method)
         tiles = 0
 
         def count(done: int) -> None:

@@ -29,7 +29,6 @@ from groklst_cli.pipeline.predict.strips import nobody
 from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
-from groklst_models.turn_spread import TurnSpread
 
 _WORTH_SAYING: Final = 10.0  # seconds
 
@@ -90,22 +89,22 @@ class Run:
         return mean
 
     def _deviation_file(self, path: Path) -> ResultFile:
-        turns = self.ready.plan.choice.spread_factor is not None
+        spread = self.ready.plan.choice.spread
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
-            "GROKLST_FROM": "flips and turns" if turns else "coarse residuals",
+            "GROKLST_FROM": spread.answers.source if spread else "coarse residuals",
         }
         return self._file(path, self._form("K", tags))
 
     def _write_uncertainty(self, file: ResultFile, fine: Path, evidence: Evidence) -> None:
         ready, plan = self.ready, self.ready.plan
-        factor = plan.choice.spread_factor
-        if factor is None:
+        spread = plan.choice.spread
+        if spread is None:
             rows = uncertainty_rows(fine, plan, ready.scene, evidence)
         else:
-            turned = self._tile_rows("deviation", TurnSpread(ready.method, factor), plan.strip)
-            rows = ready.finished(turned, conserving=False)
+            deviations = self._tile_rows("deviation", spread.of(ready.method), plan.strip)
+            rows = ready.finished(deviations, conserving=False)
         with ahead(rows) as finished:
             _write(file, plan, finished)
             self.inputs.check()

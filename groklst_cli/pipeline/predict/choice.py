@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_models.answer_spread import MeasuredSpread
 from groklst_models.checkpoint import Header, fingerprint, read_header
 from groklst_models.errors import ModelsError
 from groklst_models.registry import REGISTRY, find
-from groklst_models.turn_spread import SCORE
 
 FITTED_TILE: Final = 512
 
@@ -54,10 +54,9 @@ class Choice:
         return self.header.conserve if self.header else True
 
     @property
-    def spread_factor(self) -> float | None:
-        """What the spread over flips and turns is to be multiplied by, where it was measured."""
-        found = self.header.scores.get(SCORE) if self.header else None
-        return float(found) if isinstance(found, int | float) else None
+    def spread(self) -> MeasuredSpread | None:
+        """What its standard deviation is the spread of, where that was measured."""
+        return MeasuredSpread.read(self.header.scores) if self.header else None
 
     @property
     def tag(self) -> str:

@@ -20,10 +20,10 @@ from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.acceleration import accelerate
 from groklst_models.checkpoint import load
-from groklst_models.contract import FittedMethod, Method
+from groklst_models.contract import FittedMethod, Method, SamplingMethod
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
-from groklst_models.network_method import NetworkMethod
+from groklst_models.network_method import run_network
 from groklst_models.registry import arguments_of, build
 
 _ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
@@ -56,7 +56,7 @@ def fit_or_load(
     found = find_device(name)
     try:
         if choice.checkpoint is not None:
-            return _loaded(choice.checkpoint, scene, settings, found)
+            return _loaded(choice, choice.checkpoint, scene, settings, found, note)
         if name != "auto" and found.type != "cpu":
             note(f"{choice.name} computes on the CPU: device {name} is for networks")
         return _fitted(choice, scene, settings, note)
@@ -66,8 +66,7 @@ def fit_or_load(
 
 def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Method:
     drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
-    if settings.seed and not drawn:
-        note(f"seed {settings.seed} has no effect: {choice.name} draws nothing at random")
+    _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
     method: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
     method.fit(FileView(scene, psf=_stated(settings.psf)))
     if method.point_spread is not None:
@@ -80,19 +79,41 @@ def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Met
     return method
 
 
-def _loaded(path: Path, scene: Scene, settings: Settings, device: torch.device) -> Method:
+def _loaded(
+    choice: Choice,
+    path: Path,
+    scene: Scene,
+    settings: Settings,
+    device: torch.device,
+    note: Note,
+) -> Method:
     checkpoint = load(path)
     keep_fp32(device)
     keep_order(device)
     network = checkpoint.load_network().to(device)
-    return NetworkMethod(
+    method = run_network(
         accelerate(network, device),
         checkpoint.header.normalization,
         scale=checkpoint.header.scale,
         bands=scene.bands,
         device=device,
         precision=find_precision(settings.precision, device),
+        seed=settings.seed,
+        samples=settings.samples,
     )
+    plain = not isinstance(method, SamplingMethod)
+    _note_without_effect(choice, settings, note, seed=plain, samples=plain)
+    return method
+
+
+def _note_without_effect(
+    choice: Choice, settings: Settings, note: Note, *, seed: bool, samples: bool
+) -> None:
+    """Say that a seed, or a number of draws, was asked for and changes nothing."""
+    if seed and settings.seed:
+        note(f"seed {settings.seed} has no effect: {choice.name} draws nothing at random")
+    if samples and settings.samples > 1:
+        note(f"samples {settings.samples} has no effect: {choice.name} gives one answer")
 
 
 def _stated(psf: PointSpread) -> float | None:

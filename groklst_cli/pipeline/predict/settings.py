@@ -19,6 +19,8 @@ Conserving = Literal["auto", "kelvin", "radiance", "none"]
 
 SCALES: Final = range(2, 65)
 
+MOST_SAMPLES: Final = 1024
+
 _DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,3})?|mps")
 _LONGEST: Final = 65536
 """Fine pixels along a tile, and tiles in a batch."""
@@ -42,7 +44,8 @@ class Settings:
         batch: Tiles that a network gets at once; ``auto`` for as many as its device allows.
         device: Where a network runs; several, with commas between, share the work.
         precision: Of a network's arithmetic.
-        seed: Of what a fitted method draws at random.
+        seed: Of what a method draws at random.
+        samples: Draws whose mean is the result, for networks with chance in their answers.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
     """
 
@@ -114,8 +117,12 @@ class Settings:
         read=reading.word_of("--precision", PrecisionChoice), in_python=True,
     )  # fmt: skip
     seed: int = option(
-        0, "Of what a fitted method draws at random.", "--seed",
+        0, "Of what a method draws at random.", "--seed",
         kind=int, low=0, high=2**32 - 1, listed=True, in_python=True,
+    )  # fmt: skip
+    samples: int = option(
+        1, "Draws to average, for networks with chance in their answers.", "--samples",
+        metavar="N", kind=int, low=1, high=MOST_SAMPLES, listed=True, in_python=True,
     )  # fmt: skip
     bounds: tuple[float, float, float, float] | None = option(
         None, "Only this part, in the LST's CRS.", "--bounds",
@@ -129,6 +136,7 @@ class Settings:
             UsageError: If one does not.
         """
         check_range("--tile", self.tile, 1, _LONGEST)
+        check_range("--samples", self.samples, 1, MOST_SAMPLES)
         check_range("--batch", None if self.batch == "auto" else self.batch, 1, _LONGEST)
         _check_devices(self.device)
         if self.bounds is not None:

@@ -24,9 +24,8 @@ from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.processes import any_of_all, launch, mean_of_all, part
 from groklst_cli.pipeline.train.run_folder import Trained
 from groklst_cli.pipeline.train.training import Training, begin
-from groklst_cli.pipeline.train.validation import draw_if_due, score_patches, spread_factor
+from groklst_cli.pipeline.train.validation import draw_if_due, measured_spread, score_patches
 from groklst_models import checkpoint
-from groklst_models.turn_spread import SCORE
 
 
 def fit(
@@ -176,8 +175,8 @@ def validate(training: Training, log: TrainLog | None) -> bool:
         return better
     if summary is not None and log is not None:
         log.write(training.step, training.mean_scores())
-    if better and (factor := spread_factor(training)) is not None:
-        training.scores[SCORE] = factor
+    if better and (spread := measured_spread(training)) is not None:
+        training.scores[spread.answers.score] = spread.factor
     draw_if_due(training, panels)
     return better
 

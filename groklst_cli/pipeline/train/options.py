@@ -12,7 +12,7 @@ from groklst_models.network_method import Precision
 from groklst_models.normalization import LstCenter
 from groklst_models.registry import REGISTRY, find
 
-Loss = Literal["l1", "huber"]
+Loss = Literal["auto", "l1", "huber", "square"]
 Schedule = Literal["restarts", "cosine"]
 
 
@@ -40,7 +40,8 @@ class TrainOptions:
         conserve: Whether coarse means are restored, before the loss and by ``downscale``.
         batch: Samples a step in each process.
         steps: How many steps.
-        loss: ``l1`` of kelvin, or ``huber`` of the LST's spreads.
+        loss: ``l1`` of kelvin, ``huber`` or ``square`` of the LST's spreads; ``auto``: the
+            network's own, ``square`` where its answers have chance in them, else ``l1``.
         learning_rate: The highest.
         weight_decay: Of AdamW.
         schedule: ``restarts``: cosine down every ``period`` steps; ``cosine``: down once.
@@ -82,7 +83,7 @@ class TrainOptions:
     conserve: bool = False
     batch: int = 4
     steps: int = 10_000
-    loss: Loss = "l1"
+    loss: Loss = "auto"
     learning_rate: float = 1e-4
     weight_decay: float = 1e-5
     schedule: Schedule = "restarts"

@@ -18,6 +18,7 @@ from groklst_cli.geo.metrics import MeanScores
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_models.checkpoint import Checkpoint, Header
+from groklst_models.contract import SamplingNetwork
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import Normalization
 
@@ -183,6 +184,8 @@ def begin(
     )
     averaged = deepcopy(network).to(fabric.device) if options.ema else network
     wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
+    if isinstance(network, SamplingNetwork):
+        wrapped.mark_forward_method("guess")
     training = Training(options, data, normalization, fabric, wrapped, averaged, wrapped_optimizer)
     if state is not None:
         training.restore(state)

@@ -16,9 +16,9 @@ from groklst_cli.geo.metrics import MeanScores, Scores
 from groklst_cli.pipeline.train.processes import gather
 from groklst_cli.pipeline.train.training import Training
 from groklst_cli.shown_text import printable
+from groklst_models.answer_spread import MeasuredSpread, answers_of
 from groklst_models.contract import Tiles
-from groklst_models.network_method import NetworkMethod
-from groklst_models.turn_spread import turned_answers
+from groklst_models.network_method import NetworkMethod, run_network
 
 _PANELS = 4
 
@@ -54,24 +54,27 @@ def score_patches(training: Training) -> tuple[MeanScores | None, list[Panel]]:
     return (MeanScores.of([scores for _, scores in everyone]) if everyone else None), panels
 
 
-def spread_factor(training: Training) -> float | None:
-    """Measure what the spread over flips and turns is to be multiplied by; see ``turn_spread``.
+def measured_spread(training: Training) -> MeasuredSpread | None:
+    """Measure what the spread of several answers is to be multiplied by; see ``answer_spread``.
 
     Returns:
         The ratio of error to spread over some validation patches, None where there is no truth.
     """
     method, patches = _method(training), WholePatches(training.data.val)
+    answers = answers_of(method)
     errors = spreads = 0.0
     for index in range(0, len(patches), max(1, len(patches) // _PANELS)):
         sample = patches[index]
-        answers = torch.stack(list(turned_answers(method, _tile(sample, method))))[:, 0]
+        several = torch.stack(list(answers.ask(method, _tile(sample, method))))[:, 0]
         error = _predict(method, patches, index, conserve=training.options.conserve)
         off = torch.from_numpy(error.prediction - error.truth)
         known = torch.isfinite(off)
         errors += float((off[known] ** 2).sum())
-        spreads += float((answers.var(dim=0)[0][known]).sum())
+        spreads += float((several.var(dim=0)[0][known]).sum())
     training.averaged.train()
-    return math.sqrt(errors / spreads) if errors > 0 and spreads > 0 else None
+    if not (errors > 0 and spreads > 0):
+        return None
+    return MeasuredSpread(answers, math.sqrt(errors / spreads))
 
 
 def draw_if_due(training: Training, panels: Sequence[Panel]) -> None:
@@ -109,7 +112,7 @@ def _draw(panels: Sequence[Panel], picture: Path) -> None:
 
 
 def _method(training: Training) -> NetworkMethod:
-    return NetworkMethod(
+    return run_network(
         training.averaged,
         training.normalization,
         scale=training.options.scale,

@@ -12,9 +12,9 @@ from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import deviation
+from groklst_models.answer_spread import TURNS
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
-from groklst_models.turn_spread import SCORE
 from tests.conftest import read
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
@@ -106,7 +106,7 @@ def test_a_network_with_a_measured_factor_answers_from_flips_and_turns(tmp_path,
     tiny = {"width": 8, "stages": 1, "blocks": 1}
     made = {}
     for factor in (1.0, 2.0):
-        header = Header("mocolsk", SCALE, statistics, tiny, tile=64, scores={SCORE: factor})
+        header = Header("mocolsk", SCALE, statistics, tiny, tile=64, scores={TURNS.score: factor})
         torch.manual_seed(0)
         weights = tmp_path / "w.safetensors"
         save(Checkpoint(header, header.build_network().state_dict()), weights)

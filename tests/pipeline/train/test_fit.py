@@ -19,7 +19,7 @@ from groklst_cli.pipeline.train.run_folder import BEST, LAST, STATE, load_state
 from groklst_models.checkpoint import load
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError
-from groklst_models.network_method import NetworkMethod
+from groklst_models.network_method import NetworkMethod, run_network
 from groklst_models.registry import find
 from tests.data.folders import write_groklst
 from tests.models.toy_networks import TABLE
@@ -235,6 +235,53 @@ def test_networks_of_other_multiples_and_without_guidance_train_and_run(dataset,
     assert torch.isfinite(fine).all()
 
 
+CHANCE = {"network": "pgdm", "arguments": {"width": 8, "multipliers": [1, 1], "attention": [1]}}
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_network_with_chance_in_it_trains_by_its_own_loss_and_resumes_its_noise(
+    dataset, tmp_path
+):
+    done = fit(tiny(dataset, tmp_path / "whole", **CHANCE))
+    assert done.scores["draw_spread_factor"] > 0
+    assert "turn_spread_factor" not in done.scores
+    options = tiny(dataset, tmp_path / "parts", **CHANCE)
+    with pytest.raises(KeyboardInterrupt):
+        fit(options, watch=stop_at(3, signal.SIGINT))
+    fit(options, resume=True)
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+    fit(tiny(dataset, tmp_path / "square", loss="square", **CHANCE))
+    assert same_weights(tmp_path / "whole", tmp_path / "square")
+    fit(tiny(dataset, tmp_path / "l1", loss="l1", **CHANCE))
+    assert not same_weights(tmp_path / "whole", tmp_path / "l1")
+
+
+def test_a_network_with_chance_in_it_learns_and_goes_without_bands(dataset, tmp_path):
+    values = {"steps": 150, "crop": 16, "batch": 2, "validate_every": 150, **CHANCE}
+    options = tiny(dataset, tmp_path / "run", band_dropout=0.2, deterministic=False, **values)
+    done = fit(options)
+    told = losses(tmp_path / "run")
+    assert np.mean(told[-30:]) < 0.6 * np.mean(told[:10])
+    checkpoint = load(done.checkpoint)
+    method = run_network(
+        checkpoint.load_network(),
+        checkpoint.header.normalization,
+        scale=2,
+        bands=("nir",),
+        device=torch.device("cpu"),
+    )
+    fine = method.predict(
+        Tiles(torch.full((1, 1, 7, 9), 300.0), torch.rand(1, 1, 14, 18), (0,), (0,))
+    )
+    assert torch.isfinite(fine).all()
+
+
+def test_plain_networks_are_trained_by_the_published_loss(dataset, tmp_path):
+    fit(tiny(dataset, tmp_path / "auto"))
+    fit(tiny(dataset, tmp_path / "l1", loss="l1"))
+    assert same_weights(tmp_path / "auto", tmp_path / "l1")
+
+
 def test_every_weight_of_the_generation_pathway_moves(dataset, tmp_path):
     fit(tiny(dataset, tmp_path / "early", steps=1, weight_decay=0.0, ema=0.0))
     fit(tiny(dataset, tmp_path / "late", steps=6, weight_decay=0.0, ema=0.0))
@@ -334,7 +381,7 @@ def test_printed_options_are_read_back_alike(tmp_path):
         (["batch=many"], "--set batch=… is 'many', it must be int"),
         (["batch=0"], "at least 1"),
         (["band_dropout=1.0"], "--band-dropout is 1.0"),
-        (["loss=l2"], "one of l1, huber"),
+        (["loss=l2"], "one of auto, l1, huber, square"),
         (["recipe=best"], "--recipe best is none of published, local"),
         (["network=ridge"], "--model is 'ridge'"),
         (["crop=9"], "a multiple of the scale"),

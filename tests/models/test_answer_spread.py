@@ -1,7 +1,7 @@
 import torch
 
+from groklst_models.answer_spread import DRAWS, TURNS, MeasuredSpread, answers_of, turned_answers
 from groklst_models.contract import Method, Tiles
-from groklst_models.turn_spread import TurnSpread, turned_answers
 
 
 class Leaning:
@@ -33,14 +33,41 @@ def test_answers_come_back_as_they_were_asked():
 
 
 def test_it_is_a_method_that_declares_what_the_wrapped_one_does():
-    spread = TurnSpread(Leaning(0), 1.0)
+    spread = MeasuredSpread(TURNS, 1.0).of(Leaning(0))
     assert isinstance(spread, Method)
     assert (spread.uses_guide, spread.concurrent, spread.device.type) == (True, False, "cpu")
 
 
 def test_the_spread_is_of_what_turning_changes_times_the_factor():
-    even = TurnSpread(Leaning(0), 3.0).predict(tiles())
+    even = MeasuredSpread(TURNS, 3.0).of(Leaning(0)).predict(tiles())
     torch.testing.assert_close(even, torch.full_like(even, 0.01))
-    once, twice = (TurnSpread(Leaning(0.5), factor).predict(tiles()) for factor in (1.0, 2.0))
+    once, twice = (
+        MeasuredSpread(TURNS, factor).of(Leaning(0.5)).predict(tiles()) for factor in (1.0, 2.0)
+    )
     assert (once > 0.3).any()
     torch.testing.assert_close(twice, 2 * once)
+
+
+class Chancy(Leaning):
+    """Draws the LST, higher by a kelvin with each draw."""
+
+    samples = 1
+
+    def draw(self, tiles: Tiles, samples: int) -> torch.Tensor:
+        return torch.stack([self.predict(tiles) + draw for draw in range(samples)])
+
+
+def test_where_there_is_chance_the_spread_is_of_draws_five_at_least():
+    chancy = Chancy(0)
+    assert answers_of(chancy) is DRAWS
+    assert answers_of(Leaning(0)) is TURNS
+    spread = MeasuredSpread(DRAWS, 2.0).of(chancy).predict(tiles())
+    torch.testing.assert_close(spread, torch.full_like(spread, 2 * 2.5**0.5))  # of 0 … 4
+    chancy.samples = 9
+    assert (MeasuredSpread(DRAWS, 2.0).of(chancy).predict(tiles()) > spread).all()
+
+
+def test_the_factor_is_read_from_the_scores_it_was_kept_in():
+    assert MeasuredSpread.read({}) is None
+    for answers in (TURNS, DRAWS):
+        assert MeasuredSpread.read({answers.score: 3}) == MeasuredSpread(answers, 3.0)

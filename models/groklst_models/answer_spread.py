@@ -1,0 +1,118 @@
+"""Several answers about one place: how far a network contradicts itself.
+
+A network that knew the answer would give the same one for a tile and its mirror image, and one with
+chance in it the same for any noise. The spread of such answers, times a factor that was measured on
+validation patches and is kept with the weights, is its standard deviation (G. Wang et al.,
+"Aleatoric uncertainty estimation with test-time augmentation", Neurocomputing 338, 2019; for draws
+from a diffusion, Zhang et al., arXiv 2511.05964, 2025).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+import torch
+from torch import Tensor
+
+from groklst_models.contract import Method, SamplingMethod, Tiles
+
+_LEAST: Final = 0.01
+"""Kelvin; equal answers are no proof."""
+
+_LEAST_DRAWS: Final = 5
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A way to have several answers.
+
+    Attributes:
+        score: Name, among a checkpoint's scores, of the factor of their spread.
+        source: What they differ by, for people.
+        ask: Predicts them for some tiles, kelvin.
+    """
+
+    score: str
+    source: str
+    ask: Callable[[Method, Tiles], Iterable[Tensor]]
+
+
+def turned_answers(method: Method, tiles: Tiles) -> Iterator[Tensor]:
+    """Predict the eight flips and turns of some tiles, each turned back; kelvin."""
+    for flip in (False, True):
+        for quarter in range(4):
+            guide = None if tiles.guide is None else _turn(tiles.guide, flip, quarter)
+            turned = replace(tiles, lst=_turn(tiles.lst, flip, quarter), guide=guide)
+            yield _turn_back(method.predict(turned), flip, quarter)
+
+
+def drawn_answers(method: Method, tiles: Tiles) -> Iterable[Tensor]:
+    """Draw as many answers as ``predict`` takes the mean of, and five at least; kelvin."""
+    assert isinstance(method, SamplingMethod)
+    return method.draw(tiles, max(_LEAST_DRAWS, method.samples))
+
+
+TURNS: Final = Answers("turn_spread_factor", "flips and turns", turned_answers)
+DRAWS: Final = Answers("draw_spread_factor", "draws", drawn_answers)
+
+
+def answers_of(method: Method) -> Answers:
+    """Choose what a method's spread is of: draws where there is chance in it."""
+    return DRAWS if isinstance(method, SamplingMethod) else TURNS
+
+
+@dataclass(frozen=True)
+class MeasuredSpread:
+    """A kind of answers whose spread was compared with the error.
+
+    Attributes:
+        answers: The kind.
+        factor: Standard deviation of the error for one of the answers' spread.
+    """
+
+    answers: Answers
+    factor: float
+
+    @classmethod
+    def read(cls, scores: Mapping[str, Any]) -> Self | None:
+        """Find the factor among a checkpoint's scores; None where it was not measured."""
+        for answers in (DRAWS, TURNS):
+            factor = scores.get(answers.score)
+            if isinstance(factor, int | float):
+                return cls(answers, float(factor))
+        return None
+
+    def of(self, method: Method) -> "AnswerSpread":
+        """Make the method that predicts the standard deviation of another."""
+        return AnswerSpread(method, self)
+
+
+class AnswerSpread:
+    """A method that predicts, instead of the LST, the spread of another's answers."""
+
+    def __init__(self, method: Method, measured: MeasuredSpread) -> None:
+        """Wrap a method.
+
+        Args:
+            method: Ready to predict; takes tiles of any shape.
+            measured: What its spread is of, and times what.
+        """
+        self._method, self._measured = method, measured
+        self.scale, self.halo = method.scale, method.halo
+        self.uses_guide, self.concurrent = method.uses_guide, method.concurrent
+        self.device = method.device
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Return the standard deviation ``(B, 1, s·h, s·w)``, kelvin."""
+        answers = torch.stack(list(self._measured.answers.ask(self._method, tiles)))
+        return (answers.std(dim=0) * self._measured.factor).clamp(min=_LEAST)
+
+
+def _turn(values: Tensor, flip: bool, quarter: int) -> Tensor:
+    flipped = values.flip(-1) if flip else values
+    return torch.rot90(flipped, quarter, (-2, -1)).contiguous()
+
+
+def _turn_back(values: Tensor, flip: bool, quarter: int) -> Tensor:
+    turned = torch.rot90(values, -quarter, (-2, -1))
+    return turned.flip(-1) if flip else turned
