@@ -1,0 +1,154 @@
+"""PGDM and MoCoLSK-Net with the same processor time, scored on places that neither has seen.
+
+``python benchmarks/pgdm_training.py TRAINING SCENES WORK [--minutes N] [--network …]`` prepares
+patches at ×4 from the six-band scenes of TRAINING, trains each network at a small width for so many
+minutes of processor time (validated on Pennsylvania and Hong Kong of SCENES), and prints a row of a
+Markdown table for each: RMSE in kelvin on Chiapas and Talca by ``evaluate --protocol wald_x4``, and
+the shares of truth within one standard deviation of ``--uncertainty`` (68 % is due) and within 1.96
+(95 %). WORK keeps what was prepared and trained; a network that is there is not trained again.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from coverage import shares
+from real_scenes import wald_cases
+
+from groklst_models.checkpoint import load, read_header
+
+SCALE = 4
+BANDS = "blue,green,red,nir,swir1,swir2"
+VALIDATION = ("pennsylvania_l7_20020720", "hongkong_l8_20131129")
+UNSEEN = ("chiapas_l7_19991118", "talca_l7_20130215")
+WIDTHS = {
+    "pgdm": {"width": 8, "multipliers": [1, 2, 4, 8], "attention": [2, 3]},
+    "mocolsk": {"width": 16, "stages": 2, "blocks": 1},
+}
+OPTIONS = (
+    "--recipe", "local", "-d", "cpu", "--set", "workers=0", "--set", "picture_every=0",
+    "--set", "crop=64", "--set", "batch=2", "--set", f"bands={BANDS}", "--set", "loss=auto",
+)  # fmt: skip
+PROBE = 20
+"""Steps whose processor time is measured first."""
+
+
+def groklst(*arguments: object) -> str:
+    """Run a command on one thread and return what it prints on stdout."""
+    command = [sys.executable, "-m", "groklst_cli", *map(str, arguments)]
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=one)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def prepare(training: Path, scenes: Path, folder: Path) -> None:
+    """Cut training and validation patches."""
+    if folder.is_dir():
+        return
+    bands = [f"{band}.tif" for band in BANDS.split(",")]
+    taught = sorted(p for p in training.iterdir() if all((p / band).is_file() for band in bands))
+    sets = [f"{p.name}=train" for p in taught] + [f"{name}=val" for name in VALIDATION]
+    groklst(
+        "prepare", *taught, *(scenes / name for name in VALIDATION), "--out", folder,
+        "--scale", SCALE, "--patch", 128, "--bands", BANDS, "--max-nodata", 0.4,
+        "--native-resolution", f"{VALIDATION[0]}=2",
+        *(part for text in sets for part in ("--whole", text)),
+    )  # fmt: skip
+
+
+def train(name: str, data: Path, run: Path, steps: int) -> float:
+    """Train a network and return the processor time that took, seconds."""
+    sets = [f"arguments.{key}={json.dumps(value)}" for key, value in WIDTHS[name].items()]
+    sets += [f"steps={steps}", f"validate_every={max(1, steps // 5)}", "save_every=1000000"]
+    before = processor_time()
+    groklst(
+        "train", "--data", data, "--model", name, "--scale", SCALE, "--out", run, *OPTIONS,
+        *(part for text in sets for part in ("--set", text)), "--overwrite",
+    )  # fmt: skip
+    return processor_time() - before
+
+
+def processor_time() -> float:
+    """Return the processor time of all programs that were run so far, seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def steps_for(name: str, data: Path, work: Path, minutes: float) -> int:
+    """Find how many steps take so many minutes, validations included."""
+    with tempfile.TemporaryDirectory(dir=work) as place:
+        short, long = (train(name, data, Path(place), PROBE * part) for part in (1, 3))
+    step = (long - short) / (2 * PROBE)
+    beside = max(0.0, short - PROBE * step)  # imports, and five validations either way
+    return int((60 * minutes - beside) / step)
+
+
+def score(scenes: Path, model: object) -> list[float]:
+    """Score a method on the unseen places, kelvin."""
+    named = [part for name in UNSEEN for part in ("--scene", name)]
+    printed = groklst(
+        "evaluate", "--data", scenes, "--protocol", f"wald_x{SCALE}", *named,
+        "-m", model, "-d", "cpu", "--json", "-q",
+    )  # fmt: skip
+    images = {row["image"]: row["scores"]["rmse"] for row in json.loads(printed)["images"]}
+    return [images[name] for name in UNSEEN]
+
+
+def held(scenes: Path, model: Path, work: Path) -> list[float]:
+    """Measure the shares of truth inside the intervals on the unseen places, per cent."""
+    with tempfile.TemporaryDirectory(dir=work) as place:
+        few = Path(place) / "scenes"
+        few.mkdir()
+        for name in UNSEEN:
+            (few / name).symlink_to((scenes / name).absolute())
+        cases = wald_cases(few, [SCALE], Path(place))
+        return [share for case in cases for share in shares(case, str(model), Path(place))]
+
+
+def row(name: str, options: argparse.Namespace) -> str:
+    """Train a network if it is not there, and say how it does."""
+    data, run = options.work / "set", options.work / name
+    best = run / "best.safetensors"
+    if not best.is_file():
+        steps = steps_for(name, data, options.work, options.minutes)
+        spent = train(name, data, run, steps)
+        print(f"{name}: {steps} steps in {spent / 60:.1f} min of processor time", file=sys.stderr)
+    weights = sum(part.numel() for part in load(best).weights.values())
+    steps = read_header(best).training["steps"]
+    figures = [f"{rmse:.3f}" for rmse in score(options.scenes, best)]
+    figures += [f"{share:.0f} %" for share in held(options.scenes, best, options.work)]
+    return f"| `{name}` | {weights:,} | {steps} | {' | '.join(figures)} |"
+
+
+def main() -> None:
+    """Train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("training", type=Path)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--network", nargs="+", choices=list(WIDTHS), default=list(WIDTHS))
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    prepare(options.training, options.scenes, options.work / "set")
+    places = [name.split("_")[0].capitalize() for name in UNSEEN]
+    heads = [*(f"{place} RMSE (K)" for place in places)]
+    heads += [f"{place} within {width}" for place in places for width in ("σ", "1.96 σ")]
+    print(f"| network | weights | best step | {' | '.join(heads)} |")
+    print(f"|---|---:|---:|{'---:|' * len(heads)}")
+    for name in options.network:
+        print(row(name, options), flush=True)
+    for name in ("bicubic", "ridge", "local"):
+        figures = [f"{rmse:.3f}" for rmse in score(options.scenes, name)]
+        print(f"| `{name}` | | | {' | '.join(figures)} |" + " |" * 4, flush=True)
+
+
+if __name__ == "__main__":
+    main()
