@@ -1,0 +1,24 @@
+"""Continuing a map beyond its last row and column by mirrors."""
+
+import torch
+from torch import Tensor
+
+
+def mirrored(features: Tensor, height: int, width: int) -> Tensor:
+    """Continue (B, C, H, W) features below and on the right to (B, C, height, width).
+
+    The last row and column are the mirrors and are not repeated. Where a map is too small for
+    what is missing it is mirrored at its first row or column again, and so on.
+    """
+    for side, length in ((2, height), (3, width)):
+        if features.shape[side] < length:
+            places = _places(features.shape[side], length, features.device)
+            features = features.index_select(side, places)
+    return features
+
+
+def _places(size: int, length: int, device: torch.device) -> Tensor:
+    """Say which of so many rows stands in each of the rows of a longer map."""
+    period = max(1, 2 * (size - 1))
+    place = torch.arange(length, device=device) % period
+    return torch.minimum(place, period - place) if size > 1 else place
