@@ -142,6 +142,7 @@ _TABLE: Final = (
     Entry("san", "single", "single.san:SAN", "SAN", "Dai et al., CVPR 2019"),
     Entry("srcnn", "single", "single.srcnn:SRCNN", "SRCNN", "Dong et al., TPAMI 2016"),
     Entry("srfbn", "single", "single.srfbn:SRFBN", "SRFBN", "Li et al., CVPR 2019"),
+    Entry("srformer", "single", "single.srformer:SRFormer", "SRFormer", "Zhou et al., ICCV 2023"),
     Entry("swinir", "single", "single.swinir:SwinIR", "SwinIR", "Liang et al., ICCVW 2021"),
 )
 
