@@ -126,6 +126,7 @@ _TABLE: Final = (
     Entry("act", "single", "single.act:ACT", "ACT", "Yoo et al., WACV 2023"),
     Entry("cfgn", "single", "single.cfgn:CFGN", "CFGN", "Dai et al., TETCI 2024"),
     Entry("ctn", "single", "single.ctn:CTNet", "CTNet", "Wang et al., TGRS 2022"),
+    Entry("dat", "single", "single.dat:DAT", "DAT", "Chen et al., ICCV 2023"),
     Entry("dbpn", "single", "single.dbpn:DBPN", "D-DBPN", "Haris et al., CVPR 2018"),
     Entry("dctlsa", "single", "single.dctlsa:DCTLSA", "DCTLSA", "Zeng et al., TIM 2023"),
     Entry("edsr", "single", "single.edsr:EDSR", "EDSR", "Lim et al., CVPRW 2017"),

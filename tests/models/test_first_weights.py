@@ -41,6 +41,23 @@ def test_linear_layers_of_ngswin_start_small_and_without_bias():
     assert not any(part.bias.any() for part in linear if part.bias is not None)
 
 
+def test_linear_layers_of_dat_start_small_and_without_bias_and_its_temperatures_at_one():
+    network = started("dat", width=64, depths=[2], window=(2, 4), heads=4)
+    linear = parts(network, nn.Linear)
+    assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
+    assert not any(part.bias.any() for part in linear)
+    assert (network.groups[0].layers[1].attention.far.temperature == 1).all()
+
+
+def test_linear_layers_and_position_tables_of_srformer_start_small():
+    network = started("srformer", width=60, groups=1, layers=2)
+    linear = parts(network, nn.Linear)
+    assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
+    assert not any(part.bias.any() for part in linear)
+    tables = [tensor for key, tensor in network.state_dict().items() if key.endswith("bias.table")]
+    assert deviation(tables) == pytest.approx(0.02, rel=0.05)
+
+
 def test_position_tables_of_omni_start_with_unit_deviation():
     network = started("omni", width=16, groups=1, blocks=2)
     tables = [tensor for key, tensor in network.state_dict().items() if key.endswith("bias.table")]
