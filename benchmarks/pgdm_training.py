@@ -34,8 +34,9 @@ OPTIONS = (
     "--recipe", "local", "-d", "cpu", "--set", "workers=0", "--set", "picture_every=0",
     "--set", "crop=64", "--set", "batch=2", "--set", f"bands={BANDS}", "--set", "loss=auto",
 )  # fmt: skip
-PROBE = 20
+PROBE = 80
 """Steps whose processor time is measured first."""
+VALIDATIONS = 5
 
 
 def groklst(*arguments: object) -> str:
@@ -63,10 +64,10 @@ def prepare(training: Path, scenes: Path, folder: Path) -> None:
     )  # fmt: skip
 
 
-def train(name: str, data: Path, run: Path, steps: int) -> float:
+def train(name: str, data: Path, run: Path, steps: int, validations: int = VALIDATIONS) -> float:
     """Train a network and return the processor time that took, seconds."""
     sets = [f"arguments.{key}={json.dumps(value)}" for key, value in WIDTHS[name].items()]
-    sets += [f"steps={steps}", f"validate_every={max(1, steps // 5)}", "save_every=1000000"]
+    sets += [f"steps={steps}", f"validate_every={-(-steps // validations)}", "save_every=1000000"]
     before = processor_time()
     groklst(
         "train", "--data", data, "--model", name, "--scale", SCALE, "--out", run, *OPTIONS,
@@ -82,12 +83,14 @@ def processor_time() -> float:
 
 
 def steps_for(name: str, data: Path, work: Path, minutes: float) -> int:
-    """Find how many steps take so many minutes, validations included."""
+    """Find how many steps take so many minutes, with imports and validations."""
     with tempfile.TemporaryDirectory(dir=work) as place:
-        short, long = (train(name, data, Path(place), PROBE * part) for part in (1, 3))
-    step = (long - short) / (2 * PROBE)
-    beside = max(0.0, short - PROBE * step)  # imports, and five validations either way
-    return int((60 * minutes - beside) / step)
+        beside = train(name, data, Path(place), 1, validations=1)
+        step = (train(name, data, Path(place), PROBE, validations=1) - beside) / (PROBE - 1)
+    left = 60 * minutes - VALIDATIONS * beside
+    if not (step > 0 and left > step):
+        raise SystemExit(f"{minutes} minutes are too few, or the machine is too busy to measure")
+    return int(left / step)
 
 
 def score(scenes: Path, model: object) -> list[float]:

@@ -11,7 +11,7 @@ def to_tokens(features: Tensor) -> Tensor:
 def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
     """Turn tokens (B, height·width, C) back into features (B, C, height, width)."""
     batch, _, channels = tokens.shape
-    return tokens.transpose(1, 2).reshape(batch, channels, height, width)
+    return tokens.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def start_small(part: nn.Module) -> None:

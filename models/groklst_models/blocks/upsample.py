@@ -63,3 +63,23 @@ class SubPixelHead(nn.Sequential):
 
     def __init__(self, channels: int, *, scale: int) -> None:
         super().__init__(nn.Conv2d(channels, scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+
+class UpsamplingHead(nn.Sequential):
+    """Turn features into the fine LST, doubling height and width at a width of its own.
+
+    The head of SwinIR (Liang et al., ICCVW 2021): (B, C, h, w) becomes (B, 1, sh, sw).
+
+    Args:
+        channels: channels in.
+        width: channels on the way to the fine grid.
+        scale: how many times finer the output is, a power of two.
+    """
+
+    def __init__(self, channels: int, width: int, *, scale: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.LeakyReLU(),
+            PixelShuffleUpsampler(width, scale=scale),
+            nn.Conv2d(width, 1, 3, padding=1),
+        )

@@ -15,18 +15,16 @@ here, and 0.1 in the benchmark.
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from groklst_models.blocks.normalization import ChannelNorm
+from groklst_models.blocks.stochastic_depth import DropPath
+from groklst_models.blocks.swin_frame import EPSILON, SwinFrame
 from groklst_models.blocks.tokens import TokenMLP, start_small, to_map, to_tokens
-from groklst_models.blocks.upsample import PixelShuffleUpsampler
 from groklst_models.blocks.window import WindowAttention, attend_in_windows
 
-_EPSILON = 1e-5  # added to the variance by every normalization
 
-
-class SwinIR(nn.Module):
+class SwinIR(SwinFrame):
     """Downscale LST with attention in shifted windows.
 
     Args:
@@ -57,64 +55,18 @@ class SwinIR(nn.Module):
         head_width: int = 64,
         drop_path: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            width,
+            groups * [layers],
+            lambda _, layer, rate: SwinLayer(
+                width, heads, window, mlp_ratio, shift=layer % 2 * window // 2, rate=rate
+            ),
+            scale=scale,
+            head_width=head_width,
+            drop_path=drop_path,
+        )
         self.multiple_of = window
-        last = max(1, groups * layers - 1)
-        rates = [drop_path * layer / last for layer in range(groups * layers)]
-        self.stem = nn.Conv2d(1, width, 3, padding=1)
-        self.stem_norm = ChannelNorm(width, epsilon=_EPSILON)
-        self.groups = nn.Sequential(
-            *(
-                SwinGroup(width, heads, window, mlp_ratio, rates[first : first + layers])
-                for first in range(0, groups * layers, layers)
-            )
-        )
-        self.groups_norm = ChannelNorm(width, epsilon=_EPSILON)
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-        self.head = nn.Sequential(
-            nn.Conv2d(width, head_width, 3, padding=1),
-            nn.LeakyReLU(),
-            PixelShuffleUpsampler(head_width, scale=scale),
-            nn.Conv2d(head_width, 1, 3, padding=1),
-        )
         self.apply(start_small)
-
-    def forward(self, lst: Tensor) -> Tensor:
-        """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
-        shallow = self.stem(lst)  # (B, F, h, w)
-        deep = self.groups(self.stem_norm(shallow))
-        deep = self.conv(self.groups_norm(deep))
-        fine: Tensor = self.head(shallow + deep)  # (B, 1, sh, sw)
-        return fine
-
-
-class SwinGroup(nn.Module):
-    """Chain layers and a 3×3 convolution, with a skip over all of it (RSTB).
-
-    Args:
-        width: channels in and out.
-        heads: attention heads of a layer.
-        window: rows and columns of a window.
-        mlp_ratio: of the layers.
-        rates: how often each layer is left out in training, one for each.
-    """
-
-    def __init__(
-        self, width: int, heads: int, window: int, mlp_ratio: int, rates: list[float]
-    ) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *(
-                SwinLayer(width, heads, window, mlp_ratio, shift=index % 2 * window // 2, rate=rate)
-                for index, rate in enumerate(rates)
-            )
-        )
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H, W) features for (B, C, H, W) features."""
-        residual: Tensor = self.conv(self.layers(features))
-        return features + residual
 
 
 class SwinLayer(nn.Module):
@@ -134,9 +86,9 @@ class SwinLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.shift = shift
-        self.attention_norm = ChannelNorm(width, epsilon=_EPSILON)
+        self.attention_norm = ChannelNorm(width, epsilon=EPSILON)
         self.attention = WindowAttention(width, heads=heads, size=window)
-        self.mlp_norm = ChannelNorm(width, epsilon=_EPSILON)
+        self.mlp_norm = ChannelNorm(width, epsilon=EPSILON)
         self.mlp = TokenMLP(width, mlp_ratio * width)
         self.drop_path = DropPath(rate)
 
@@ -148,24 +100,3 @@ class SwinLayer(nn.Module):
         mixed = to_map(self.mlp(to_tokens(self.mlp_norm(features))), *features.shape[-2:])
         residual: Tensor = self.drop_path(mixed)
         return features + residual
-
-
-class DropPath(nn.Module):
-    """Leave an addition out at random in training, for each sample by itself.
-
-    Stochastic depth (Huang et al., ECCV 2016): what is kept grows, so that the mean stays.
-
-    Args:
-        rate: the probability of being left out, below 1.
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.kept = 1 - rate
-
-    def forward(self, residual: Tensor) -> Tensor:
-        """Return the (B, C, H, W) residual, all of it or none for each sample."""
-        if not self.training or self.kept == 1:
-            return residual
-        chances = residual.new_full((residual.shape[0], 1, 1, 1), self.kept)
-        return residual * torch.bernoulli(chances) / self.kept

@@ -104,9 +104,17 @@ class Reference:
 
     @classmethod
     def read(cls, name: str) -> Self:
-        """Read the numbers of a name."""
+        """Read the numbers of a name.
+
+        A row of the table is an entry. Where numbers of its keys are left open, as braces, the
+        row ends in a list of those that stand there, and is an entry for each.
+        """
         told = json.loads((NUMBERS / f"{name}.json").read_text(encoding="utf-8"))
-        entries = [Entry(*row) for row in told.pop("tensors")]
+        entries = [
+            Entry(key.format(*places), shape, fill, ours.format(*places), how, at)
+            for key, shape, fill, ours, how, at, *repeats in told.pop("tensors")
+            for places in (repeats[0] if repeats else [[]])
+        ]
         return cls(**told, entries=entries, answer=np.load(NUMBERS / f"{name}.npy"))
 
     def built(self) -> nn.Module:
@@ -165,4 +173,6 @@ def _turned(tensor: Tensor, step: list[Any]) -> Tensor:
         return tensor.index_select(arguments[0], torch.tensor(arguments[1]))
     if name == "reciprocal":
         return 1 / tensor
+    if name == "times":
+        return tensor * arguments[0]
     raise ValueError(f"there is no step {name}")
