@@ -63,11 +63,16 @@ class SwinFrame(nn.Module):
 
     def forward(self, lst: Tensor) -> Tensor:
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
+        fine: Tensor = self.head(self.features(lst))
+        return fine
+
+    def features(self, lst: Tensor) -> Tensor:
+        """Return what the head makes fine LST of, (B, F, h, w), for LST (B, 1, h, w)."""
         shallow = self.stem(lst)  # (B, F, h, w)
         deep = self.groups(self.stem_norm(shallow))
         deep = self.conv(self.groups_norm(deep))
-        fine: Tensor = self.head(shallow + deep)  # (B, 1, sh, sw)
-        return fine
+        together: Tensor = shallow + deep
+        return together
 
 
 class SwinGroup(nn.Module):

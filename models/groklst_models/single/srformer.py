@@ -27,6 +27,8 @@ from groklst_models.blocks.tokens import start_small
 from groklst_models.blocks.transformer_layer import TransformerLayer
 from groklst_models.blocks.window import RelativePositionBias, cut_off, moved, neighbours
 
+_REACH = 3  # how far the head looks, in coarse pixels; what lies farther out need not be made
+
 
 class SRFormer(SwinFrame):
     """Downscale LST with attention among large windows' cells and squares of cells.
@@ -87,7 +89,8 @@ class SRFormer(SwinFrame):
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
         height, width = lst.shape[-2:]
         whole = mirrored(lst, height + -height % self.window, width + -width % self.window)
-        fine = super().forward(whole)
+        features = self.features(whole)[..., : height + _REACH, : width + _REACH]
+        fine: Tensor = self.head(features)  # (B, 1, s(h + 3), s(w + 3)) at most
         return fine[..., : height * self.scale, : width * self.scale]
 
 
