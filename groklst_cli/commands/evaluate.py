@@ -154,6 +154,7 @@ def _print_table(evaluation: "Evaluation") -> None:
         defined,
         legend,
         method_head,
+        published_cells,
         written,
     )
 
@@ -167,8 +168,12 @@ def _print_table(evaluation: "Evaluation") -> None:
     for standing, row in zip(standings, figures, strict=True):
         cells = [written(key, row[key]) for key in shown]
         table.add_row(standing.method, str(standing.summary.images), *cells)
+        if (beside := evaluation.beside.figures.get(standing.method)) is not None:
+            table.add_row(f"  {beside.label}", "", *published_cells(beside, shown))
     room = console.stdout.options.update(width=_WIDEST)
     table.width = console.stdout.measure(table, options=room).maximum
     console.stdout.print(table)
     if told := legend(shown):
         console.stdout.print(fill(told, table.width))
+    for remark in evaluation.beside.remarks:
+        console.stdout.print(fill(remark, table.width))
