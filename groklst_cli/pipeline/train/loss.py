@@ -33,6 +33,8 @@ def sample_losses(training: Training, batch: Sample) -> Tensor:
     error = torch.where(valid, fine - torch.nan_to_num(truth), 0.0)
     if training.options.loss == "l1":
         values = error.abs() * inputs.spread.std
+    elif training.options.loss == "mse":
+        values = error.square()
     else:
         values = functional.smooth_l1_loss(
             error, torch.zeros_like(error), beta=_HUBER, reduction="none"
