@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from groklst_cli.geo.metrics import plain
+
+_SCALES: Final = {2: "x2", 4: "x4", 8: "x8"}
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,15 @@ class PublishedMethod:
     Attributes:
         name: The method's, as the paper prints it.
         arguments: What makes our network the one that was scored, beside its defaults.
+        recipe: Which of ``groklst train``'s trained it.
+        training: Options that differ from that recipe, by scale.
         at: Its figures, by scale.
     """
 
     name: str
     arguments: Mapping[str, Any]
+    recipe: str
+    training: Mapping[int, Mapping[str, Any]]
     at: Mapping[int, Published]
 
 
@@ -81,13 +87,15 @@ def published_methods() -> Mapping[str, PublishedMethod]:
 
 def _row(row: Mapping[str, Any], sources: Mapping[str, str]) -> PublishedMethod:
     name, source, differs = row["name"], sources[row["source"]], row.get("differs", "")
-    doubts = row.get("doubt", {})
+    doubts, training = row.get("doubt", {}), row.get("training", {})
     at = {
         scale: Published(name, source, scale, row[key], differs, doubts.get(key, ""))
-        for scale, key in ((2, "x2"), (4, "x4"), (8, "x8"))
+        for scale, key in _SCALES.items()
         if key in row
     }
-    return PublishedMethod(name, row.get("arguments", {}), at)
+    taken = {scale: training[key] for scale, key in _SCALES.items() if key in training}
+    recipe = row.get("recipe", "published")
+    return PublishedMethod(name, row.get("arguments", {}), recipe, taken, at)
 
 
 @dataclass(frozen=True)
