@@ -91,7 +91,7 @@ def _other_network(header: Header, contender: Contender, row: PublishedMethod) -
     scored, ours = {**defaults, **row.arguments}, {**defaults, **header.arguments}
     for name in ours.keys() - _TRAINING_ONLY:
         if _listed(ours[name]) != _listed(scored.get(name)):
-            return f"{name} is {ours[name]}, there {scored.get(name)}"
+            return f"{name} is {ours[name]!s:.60}, there {scored.get(name)}"
     if contender.conserve == "kelvin" or (contender.conserve == "auto" and header.conserve):
         return "coarse means are restored; ':raw' leaves them as they come"
     bands = header.normalization.band_names
