@@ -8,7 +8,8 @@
 * ``truth.tif``: the temperature at 30 m from which ``lst.tif`` was averaged;
 * ``days/``, ``batch.csv``, ``batch.jsonl``: three days of such LST, and lists of them;
 * ``scenes/``: two halves of the valley at 30 m, to train and to score on;
-* ``sdgsat/`` and ``landsat/``: the valley as files of those satellites.
+* ``sdgsat/`` and ``landsat/``: the valley as files of those satellites;
+* ``GrokLST/``: ten small tiles of it in that dataset's form.
 """
 
 import csv
@@ -16,6 +17,7 @@ import json
 import sys
 from pathlib import Path
 
+import groklst_tiles
 import landsat
 import numpy as np
 import sdgsat
@@ -85,6 +87,7 @@ def main(folder: Path) -> None:
     write_halves(folder, truth)
     sdgsat.write_products(folder / "sdgsat", truth)
     landsat.write_product(folder / "landsat", truth)
+    groklst_tiles.write_dataset(folder / "GrokLST", truth)
 
 
 if __name__ == "__main__":

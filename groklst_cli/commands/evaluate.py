@@ -76,7 +76,8 @@ def evaluate(
     """Score methods on a dataset or a protocol, or a prediction against a reference.
 
     Prints a table, or JSON with --json. An image that fails does not stop the others, and the exit
-    code is 6.
+    code is 6. On the whole test split of the GrokLST dataset, published figures of the same method
+    stand beside.
     """
     from contextlib import ExitStack
 
@@ -154,6 +155,7 @@ def _print_table(evaluation: "Evaluation") -> None:
         defined,
         legend,
         method_head,
+        published_cells,
         written,
     )
 
@@ -167,8 +169,12 @@ def _print_table(evaluation: "Evaluation") -> None:
     for standing, row in zip(standings, figures, strict=True):
         cells = [written(key, row[key]) for key in shown]
         table.add_row(standing.method, str(standing.summary.images), *cells)
+        if (beside := evaluation.beside.figures.get(standing.method)) is not None:
+            table.add_row(f"  {beside.label}", "", *published_cells(beside, shown))
     room = console.stdout.options.update(width=_WIDEST)
     table.width = console.stdout.measure(table, options=room).maximum
     console.stdout.print(table)
     if told := legend(shown):
         console.stdout.print(fill(told, table.width))
+    for remark in evaluation.beside.remarks:
+        console.stdout.print(fill(remark, table.width))

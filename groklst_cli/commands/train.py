@@ -31,7 +31,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="published|local", help="Values to start from.")
+        str | None, typer.Option(metavar="published|local|paper", help="Values to start from.")
     ] = None,
     band_dropout: Annotated[
         float | None,

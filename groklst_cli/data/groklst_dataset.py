@@ -34,6 +34,7 @@ class GrokLST:
         scale: 2, 4 or 8.
         bands: The ten guidance bands.
         split: Which split.
+        tiles: How many there are in all splits.
     """
 
     bands = BANDS
@@ -54,7 +55,7 @@ class GrokLST:
         _refuse_unlike(folder, listings)
         names = listings[f"{FINE}/lst"]
         self._names = [names[i] for i in _positions(folder / "split" / f"{split}.txt", len(names))]
-        self._coarse = coarse
+        self._coarse, self.tiles = coarse, len(names)
 
     def __len__(self) -> int:
         return len(self._names)

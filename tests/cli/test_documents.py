@@ -79,6 +79,26 @@ pip wheel --no-deps -w wheels .
 python3 -m pip install --no-index --no-deps --target site wheels/*.whl
 export PYTHONPATH=$PWD:$PWD/models:$PWD/site
 python3 benchmarks/gpu.py
+groklst evaluate --data GrokLST --scale 8 -m random-forest -m xgboost -m lightgbm -m catboost
+groklst train benchmark.toml --data GrokLST --scale 8 --model edsr --out runs/edsr_x8
+groklst evaluate --data GrokLST --scale 8 -m runs/edsr_x8/best.safetensors --report edsr_page
+for key in edsr rdn rcan dbpn fenet fen srfbn dlgsanet act dctlsa hit_sir hit_sng hit_srf; do
+  groklst train benchmark.toml --data GrokLST --scale 8 --model $key --out runs/${key}_x8
+done
+for key in msg djfr p2p dsrn fdsr dkn fdkn ahmf codon dagf rsag mocolsk; do
+groklst train benchmark.toml --data GrokLST --scale 4 --model ctn --out runs/ctn_x4
+groklst train benchmark.toml --data GrokLST --scale 4 --model ngswin --out runs/ngswin_x4
+groklst train --data GrokLST --scale 8 --model pgdm --out runs/pgdm_x8 --recipe paper
+groklst train benchmark.toml --data GrokLST --scale 8 --model cfgn --out runs/cfgn_x8 \
+  --set arguments.context=false --set arguments.width=48 --set arguments.blocks=6
+groklst train benchmark.toml --data GrokLST --scale 8 --model swinir --out runs/swinir_x8 \
+  --set arguments.drop_path=0.1
+groklst train benchmark.toml --data GrokLST --scale 8 --model dat --out runs/dat_x8 \
+groklst train benchmark.toml --data GrokLST --scale 8 --model srformer --out runs/srformer_x8 \
+groklst train benchmark.toml --data GrokLST --scale 8 --model svlrm --out runs/svlrm_x8 \
+  --set arguments.linear_in_lst=true
+groklst train benchmark.toml --data GrokLST --scale 8 --model suft --out runs/suft_x8 \
+  --set steps=20000 --set period=5000
 """.strip().splitlines()
 )
 

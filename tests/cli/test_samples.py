@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from groklst_cli.data.groklst_dataset import GrokLST
+from groklst_cli.geo.conserve import block_means
+
 SCRIPT = Path(__file__).resolve().parents[2] / "sample_data" / "make.py"
 
 
@@ -82,6 +85,17 @@ def test_sdgsats_cameras_share_a_strip(samples):
         assert west.count == east.count == 7
         shared = round((west.bounds.right - east.bounds.left) / 10)
         assert np.array_equal(west.read()[:, :, -shared:], east.read()[:, :, :shared])
+
+
+def test_the_dataset_s_tiles_are_of_one_ground_at_every_scale(samples):
+    for scale in (2, 4, 8):
+        splits = [GrokLST(samples / "GrokLST", name, scale) for name in ("train", "val", "test")]
+        assert [len(split) for split in splits] == [6, 1, 3]
+        patch = splits[0].read(1)
+        means = block_means(patch.truth.astype(float), scale)
+        assert np.abs(patch.lst - means).max() < 1e-3
+        assert patch.truth.shape == (96, 96)
+        assert np.isfinite(patch.guide).all()
 
 
 def test_both_lists_name_the_same_scenes(samples):

@@ -15,7 +15,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from groklst_cli import __version__
@@ -25,12 +25,14 @@ from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.evaluate import figures
 from groklst_cli.pipeline.evaluate.contenders import Shown
 from groklst_cli.pipeline.evaluate.pixels import Samples
+from groklst_cli.pipeline.evaluate.published import Published
 from groklst_cli.pipeline.evaluate.scoreboard import (
     FIGURES,
     Evaluation,
     ImageOutcome,
     defined,
     method_head,
+    published_cells,
     written,
 )
 from groklst_cli.shown_text import printable
@@ -116,11 +118,15 @@ class Report:
             title=_text(evaluation.title),
             facts=_facts(evaluation),
             leaderboard=_table(
-                [s.method for s in standings], rows, method_head(evaluation.outcomes)
+                [s.method for s in standings],
+                rows,
+                method_head(evaluation.outcomes),
+                evaluation.beside.figures,
             ),
             legend="; ".join(
                 f"<b>{FIGURES[key][0]}</b> {FIGURES[key][1]}" for key in defined(rows)
             ),
+            published=_paragraph("; ".join(evaluation.beside.remarks)),
             left_out=_left_out(evaluation),
             scores=self._img(scores, "RMSE of every image"),
             gradient=self._img(gradient, "RMSE against the truth's gradient"),
@@ -186,9 +192,15 @@ class Report:
 
 
 def _table(
-    methods: Sequence[str], rows: Sequence[Mapping[str, float]], first: str = "method"
+    methods: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    first: str = "method",
+    beside: Mapping[str, Published] = MappingProxyType({}),
 ) -> str:
-    """Lay out figures by method, the best marked; columns that nobody has are left out."""
+    """Lay out figures by method, the best marked, published ones below those that have any.
+
+    Columns that no method has are left out.
+    """
     shown = defined(rows)
     heads = "".join(
         f'<th title="{_text(FIGURES[key][1])}">{_text(FIGURES[key][0])}</th>' for key in shown
@@ -199,8 +211,18 @@ def _table(
         cells = "".join(f"<td>{written(key, row.get(key, math.nan))}</td>" for key in shown)
         mark = ' class="best"' if row is best else ""
         lines.append(f"<tr{mark}><td>{_text(method)}</td>{cells}</tr>")
+        if method in beside:
+            lines.append(_published_row(beside[method], shown))
     head = f"<thead><tr><th>{_text(first)}</th>{heads}</tr></thead>"
     return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
+
+
+def _published_row(published: Published, shown: Sequence[str]) -> str:
+    cells = "".join(f"<td>{text}</td>" for text in published_cells(published, shown))
+    return (
+        f'<tr class="published" title="{_text(published.source)}">'
+        f"<td>{_text(published.label)}</td>{cells}</tr>"
+    )
 
 
 def _figures(outcome: ImageOutcome) -> dict[str, float]:
@@ -234,6 +256,10 @@ def _left_out(evaluation: Evaluation) -> str:
     return "".join(
         f'<p class="note">{what}: {_listed(images)}.</p>' for what, images in told.items() if images
     )
+
+
+def _paragraph(text: str) -> str:
+    return f'<p class="note">{_text(text)}.</p>' if text else ""
 
 
 def _listed(images: Mapping[str, str]) -> str:

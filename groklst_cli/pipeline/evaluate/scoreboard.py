@@ -12,6 +12,7 @@ from groklst_cli.geo.metrics import SCORE_NAMES, MeanScores, Scores, plain
 from groklst_cli.geo.reference import Shifted
 from groklst_cli.geo.targets import check_target
 from groklst_cli.pipeline.downscale.failure import Failure
+from groklst_cli.pipeline.evaluate.published import Beside, Published
 from groklst_cli.shown_text import cell
 
 FIGURES: Final = {
@@ -127,6 +128,7 @@ class Evaluation:
         left_out: Images that were not scored, and why.
         protocol: How it was done, as plain data.
         failures: Images that could not be scored, and why.
+        beside: Published figures to compare with.
     """
 
     title: str
@@ -135,6 +137,7 @@ class Evaluation:
     left_out: Mapping[str, str] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
+    beside: Beside = field(default_factory=Beside)
 
     def standings(self) -> list[Standing]:
         """Rank the methods by their mean RMSE, best first."""
@@ -182,6 +185,7 @@ class Evaluation:
             "images": [outcome.to_json() for outcome in self.outcomes],
             "left_out": dict(self.left_out),
             "failed": [failure.to_json() for failure in self.failures],
+            "published": self.beside.to_json(),
         }
 
     def _standing(self, method: str) -> Standing:
@@ -232,3 +236,9 @@ def written(name: str, value: float) -> str:
         return "–"
     digits = {"seconds": 2, "peak_memory": 0}.get(name, 3)
     return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off -0
+
+
+def published_cells(published: Published, names: Iterable[str]) -> list[str]:
+    """Write published figures for a table; what the paper does not print is left empty."""
+    figures = published.figures
+    return [written(name, figures[name]) if name in figures else "" for name in names]

@@ -21,6 +21,7 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.pipeline.arrays.rasters import scene_of
 from groklst_cli.pipeline.downscale.failure import Failure
 from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case, patch_case, wald_case
+from groklst_cli.pipeline.evaluate.comparable import published_beside
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement
 from groklst_cli.pipeline.evaluate.match import Match
 from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol, WaldProtocol
@@ -147,6 +148,7 @@ def run_patches(
     trial = _Trial(follow, len(patches))
     match = Match([Contender.parse(BASELINE), *contenders], Judgement(), device)
     match.check(patches.scale)
+    beside = published_beside(patches, contenders)
     with gdal_environment():
         _refuse_lost_scenes(patches)
         for index in range(len(patches)):
@@ -163,7 +165,10 @@ def run_patches(
         raise InputError("the split holds no patch with a valid truth; choose another --split")
     facts = {**patches.describe(), "scale": patches.scale}
     title = f"{facts['kind']} {facts.get('split', '')} ×{patches.scale}"
-    return Evaluation(title, trial.outcomes, BASELINE, trial.left_out, facts, trial.failures)
+    beside = beside.of_part(len({outcome.image for outcome in trial.outcomes}), len(patches))
+    return Evaluation(
+        title, trial.outcomes, BASELINE, trial.left_out, facts, trial.failures, beside
+    )
 
 
 def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) -> SceneFolder | None:

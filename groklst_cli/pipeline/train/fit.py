@@ -133,12 +133,16 @@ def train_step(training: Training, batch: Sample) -> Tensor:
 
 def learning_rate(step: int, options: TrainOptions) -> float:
     """Return the learning rate of a step, counted from 0."""
+    warm = min(1.0, (step + 1) / (options.warmup + 1))
+    if options.schedule == "steps":
+        passed = sum(step >= milestone for milestone in options.milestones)
+        return max(options.floor, options.learning_rate * options.decay**passed) * warm
     period = options.period if options.schedule == "restarts" else options.steps
     phase = (step % period) / period
     rate = options.floor + (options.learning_rate - options.floor) * 0.5 * (
         1 + math.cos(math.pi * phase)
     )
-    return rate * min(1.0, (step + 1) / (options.warmup + 1))
+    return rate * warm
 
 
 def _report(

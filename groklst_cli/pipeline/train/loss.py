@@ -53,10 +53,10 @@ def _values(training: Training, error: Tensor, std: Tensor) -> Tensor:
     """Value the error of each pixel, given in the LST's spreads."""
     loss = training.options.loss
     if loss == "auto":
-        loss = "square" if isinstance(training.bare, SamplingNetwork) else "l1"
+        loss = "mse" if isinstance(training.bare, SamplingNetwork) else "l1"
     if loss == "l1":
         return error.abs() * std
-    if loss == "square":
+    if loss == "mse":
         return error.square()
     return functional.smooth_l1_loss(error, torch.zeros_like(error), beta=_HUBER, reduction="none")
 

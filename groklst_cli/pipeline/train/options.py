@@ -12,8 +12,8 @@ from groklst_models.network_method import Precision
 from groklst_models.normalization import LstCenter
 from groklst_models.registry import REGISTRY, find
 
-Loss = Literal["auto", "l1", "huber", "square"]
-Schedule = Literal["restarts", "cosine"]
+Loss = Literal["auto", "l1", "huber", "mse"]
+Schedule = Literal["restarts", "cosine", "steps"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,16 @@ class TrainOptions:
         conserve: Whether coarse means are restored, before the loss and by ``downscale``.
         batch: Samples a step in each process.
         steps: How many steps.
-        loss: ``l1`` of kelvin, ``huber`` or ``square`` of the LST's spreads; ``auto``: the
-            network's own, ``square`` where its answers have chance in them, else ``l1``.
+        loss: ``l1`` of kelvin, ``huber`` or ``mse`` of the LST's spreads; ``auto``: the
+            network's own, ``mse`` where its answers have chance in them, else ``l1``.
         learning_rate: The highest.
         weight_decay: Of AdamW.
-        schedule: ``restarts``: cosine down every ``period`` steps; ``cosine``: down once.
+        beta2: Of AdamW: how slowly the mean of the squared gradients moves.
+        schedule: ``restarts``: cosine down every ``period`` steps; ``cosine``: down once;
+            ``steps``: times ``decay`` at each of the ``milestones``.
         period: Steps between restarts.
+        milestones: Steps from which on the learning rate is lower.
+        decay: What it is then multiplied by.
         floor: The lowest learning rate.
         warmup: Steps of linear rise.
         clip: Largest norm of the gradient; 0 for any.
@@ -86,8 +90,11 @@ class TrainOptions:
     loss: Loss = "auto"
     learning_rate: float = 1e-4
     weight_decay: float = 1e-5
+    beta2: float = 0.999
     schedule: Schedule = "restarts"
     period: int = 2_500
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.5
     floor: float = 1e-7
     warmup: int = 0
     clip: float = 0.0
@@ -117,13 +124,16 @@ class TrainOptions:
             self._demand(name, getattr(self, name) >= 1, "at least 1")
         for name in ("crop", "warmup", "workers", "cached", "picture_every", "clip", "floor"):
             self._demand(name, getattr(self, name) >= 0, "at least 0")
-        for name in ("weight_decay", "gain_jitter"):
-            self._demand(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
-        for name in ("band_dropout", "ema"):
+        for name in ("weight_decay", "gain_jitter", "band_dropout", "ema", "beta2"):
             self._demand(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._demand("seed", self.seed >= 0, "at least 0")
         self._demand("scale", 2 <= self.scale <= 64, "2 … 64")
         self._demand("learning_rate", self.learning_rate > 0, "positive")
+        self._demand("decay", 0 < self.decay < 1, "above 0 and below 1")
+        rising = list(self.milestones) == sorted({max(1, step) for step in self.milestones})
+        self._demand("milestones", rising, "steps from 1 on, in rising order")
+        stepped = bool(self.milestones) or self.schedule != "steps"
+        self._demand("milestones", stepped, "named where the schedule is steps")
         self._demand("crop", self.crop % self.scale == 0, f"a multiple of the scale {self.scale}")
         try:
             weighty = find(self.network).needs_weights
@@ -134,7 +144,8 @@ class TrainOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
-        return {**asdict(self), "arguments": dict(self.arguments), "bands": list(self.bands)}
+        facts = {**asdict(self), "arguments": dict(self.arguments)}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in facts.items()}
 
     def to_toml(self) -> str:
         """Describe as a TOML file that says all there is to say."""

@@ -11,6 +11,7 @@ from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.private import refuse_shared
 from groklst_cli.geo.targets import spare
 from groklst_cli.pipeline.train.options import TrainOptions, flag
+from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_values
 
 OPTIONS: Final = "options.toml"
 """The file in a run's folder that holds its options."""
@@ -40,7 +41,10 @@ RECIPES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         },
     }
 )
-"""Values that differ from the published recipe; ``local`` is for few scenes and little time."""
+"""Values that differ from the published recipe; ``local`` is for few scenes and little time.
+
+A third recipe, ``paper``, is another for each network.
+"""
 
 
 def assemble(
@@ -66,13 +70,19 @@ def assemble(
             given[key] = value
     base = start if start is not None else TrainOptions()
     recipe = given.get("recipe", base.recipe)
-    if recipe not in RECIPES:
-        raise UsageError(f"--recipe {recipe} is none of {', '.join(RECIPES)}")
-    if start is None:
-        given = {**RECIPES[recipe], **given}
+    if recipe not in (*RECIPES, PAPER):
+        raise UsageError(f"--recipe {recipe} is none of {', '.join((*RECIPES, PAPER))}")
+    asked = {key: _convert(key, value) for key, value in given.items()}
+    begun = {} if start is not None else _values_of(recipe, replace(base, **asked))
     if arguments:
-        given["arguments"] = {**base.arguments, **arguments}
-    return replace(base, **{key: _convert(key, value) for key, value in given.items()})
+        asked["arguments"] = {**base.arguments, **begun.get("arguments", {}), **arguments}
+    return replace(base, **{**begun, **asked})
+
+
+def _values_of(recipe: str, asked: TrainOptions) -> dict[str, Any]:
+    """Look up what a recipe says of a network at a scale."""
+    values = paper_values(asked.network, asked.scale) if recipe == PAPER else RECIPES[recipe]
+    return {key: _convert(key, value) for key, value in values.items()}
 
 
 def collect(
@@ -150,12 +160,22 @@ def _convert(key: str, value: Any) -> Any:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if get_origin(wanted) is tuple:
-        names = value.split(",") if isinstance(value, str) else value
-        if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
-            return tuple(name for name in names if name)
+        several = _several(value, get_args(wanted)[0])
+        if several is not None:
+            return several
     elif get_origin(wanted) is not None:
         if isinstance(value, Mapping):
             return dict(value)
     elif type(value) is wanted:
         return value
     raise UsageError(f"{flag(key)} is {value!r}, it must be {getattr(wanted, '__name__', wanted)}")
+
+
+def _several(value: Any, kind: type[Any]) -> tuple[Any, ...] | None:
+    """Take a list, or a text with commas, of values of one type; None if it is none."""
+    parts = [part for part in value.split(",") if part] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return None
+    if kind is int and isinstance(value, str):
+        parts = [int(part) if part.isdecimal() else part for part in parts]
+    return tuple(parts) if all(type(part) is kind for part in parts) else None

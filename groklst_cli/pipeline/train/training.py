@@ -17,12 +17,12 @@ from groklst_cli.errors import UsageError
 from groklst_cli.geo.metrics import MeanScores
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_recipes
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.contract import SamplingNetwork
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import Normalization
 
-_BETAS: Final = (0.9, 0.999)
 _SCORES: Final = ("rmse", "mae", "bias", "cc", "rsd")
 
 
@@ -146,6 +146,8 @@ class Training:
         options, data = self.options, self.data
         weights = sum(weight.numel() for weight in self.bare.parameters())
         yield f"network {options.network}: {weights} weights, recipe {options.recipe}"
+        if options.recipe == PAPER and (beyond := paper_recipes()[options.network].beyond):
+            yield f"the paper's recipe is not followed in all: {beyond}"
         yield (
             f"data {len(data.train)} patches to train on, {len(data.val)} to validate on; "
             f"bands {', '.join(data.bands) or 'none'}; crops {data.crop * options.scale}"
@@ -179,7 +181,7 @@ def begin(
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=options.learning_rate,
-        betas=_BETAS,
+        betas=(0.9, options.beta2),
         weight_decay=options.weight_decay,
     )
     averaged = deepcopy(network).to(fabric.device) if options.ema else network

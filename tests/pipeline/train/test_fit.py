@@ -12,17 +12,23 @@ import pytest
 import torch
 
 from groklst_cli.errors import GroklstError, InputError, OutputExistsError, UsageError
+from groklst_cli.pipeline.train.data import batches, open_data
 from groklst_cli.pipeline.train.fit import fit, learning_rate
+from groklst_cli.pipeline.train.loss import sample_losses
 from groklst_cli.pipeline.train.options import TrainOptions
+from groklst_cli.pipeline.train.paper_recipes import paper_recipes
+from groklst_cli.pipeline.train.processes import launch
 from groklst_cli.pipeline.train.recipes import RECIPES, collect
 from groklst_cli.pipeline.train.run_folder import BEST, LAST, STATE, load_state
+from groklst_cli.pipeline.train.training import begin
 from groklst_models.checkpoint import load
 from groklst_models.contract import Tiles
 from groklst_models.errors import MissingBandsError
 from groklst_models.network_method import NetworkMethod, run_network
-from groklst_models.registry import find
+from groklst_models.registry import REGISTRY, arguments_of, find
 from tests.data.folders import write_groklst
 from tests.models.toy_networks import TABLE
+from tests.pipeline.evaluate.test_published import PENDING
 
 TINY = {"width": 8, "stages": 1, "blocks": 1}
 
@@ -250,8 +256,8 @@ def test_a_network_with_chance_in_it_trains_by_its_own_loss_and_resumes_its_nois
         fit(options, watch=stop_at(3, signal.SIGINT))
     fit(options, resume=True)
     assert same_weights(tmp_path / "whole", tmp_path / "parts")
-    fit(tiny(dataset, tmp_path / "square", loss="square", **CHANCE))
-    assert same_weights(tmp_path / "whole", tmp_path / "square")
+    fit(tiny(dataset, tmp_path / "mse", loss="mse", **CHANCE))
+    assert same_weights(tmp_path / "whole", tmp_path / "mse")
     fit(tiny(dataset, tmp_path / "l1", loss="l1", **CHANCE))
     assert not same_weights(tmp_path / "whole", tmp_path / "l1")
 
@@ -367,8 +373,67 @@ def test_options_come_from_recipe_file_flags_and_sets_in_this_order(tmp_path):
     assert chosen.bands == ("red", "nir")
 
 
+def test_a_stepwise_schedule_lowers_the_rate_at_its_milestones():
+    options = TrainOptions(
+        schedule="steps", milestones=(10, 30), decay=0.2, learning_rate=1e-3, floor=1e-4
+    )
+    rates = [learning_rate(step, options) for step in (0, 9, 10, 29, 30)]
+    assert rates == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4, 1e-4])  # 4e-5 is below the floor
+    assert learning_rate(0, replace(options, warmup=9)) == pytest.approx(1e-4)
+
+
+def test_a_loss_of_squares_is_what_it_says(dataset, tmp_path):
+    options = tiny(dataset, tmp_path / "run", loss="mse", steps=1, augment=False)
+    training = begin(options, open_data(options), launch("cpu", "fp32"), None)
+    batch = next(iter(batches(training.data, options, range(1), training.fabric)))
+    squares = sample_losses(training, batch)
+    training.options = replace(options, loss="l1")
+    with torch.no_grad():
+        absolute = sample_losses(training, batch) / training.normalization.lst_std
+    assert squares.shape == absolute.shape == (2,)
+    assert (squares > absolute.square()).all()  # the mean of squares is above the square of means
+    assert (squares < 3 * absolute.square()).all()
+
+
+@pytest.mark.parametrize("name", sorted(paper_recipes()))
+def test_a_paper_s_recipe_is_one_that_can_be_run(name):
+    recipe = paper_recipes()[name]
+    assert name in REGISTRY or name in PENDING
+    options = {"batch", "learning_rate", "weight_decay", "schedule"}
+    assert options <= set(recipe.options)
+    assert "crop" not in recipe.options
+    assert recipe.patch % 8 == 0
+    if name not in REGISTRY:
+        return
+    for scale in (2, 4, 8):
+        chosen = collect(None, {"network": name, "scale": scale, "recipe": "paper"}, [])
+        assert chosen.crop == recipe.patch * scale
+        told = chosen.to_json()
+        assert {key: told[key] for key in recipe.options} == recipe.options
+    assert set(chosen.arguments) <= set(arguments_of(name))
+
+
+def test_what_is_typed_goes_before_a_paper_s_recipe():
+    flags = {"network": "swinir", "scale": 4, "recipe": "paper", "arguments": {"width": 60}}
+    chosen = collect(None, flags, ["batch=2", "milestones=5,9", "crop=64"])
+    assert (chosen.batch, chosen.milestones, chosen.crop) == (2, (5, 9), 64)
+    assert dict(chosen.arguments) == {"drop_path": 0.1, "width": 60}
+
+
+def test_what_a_paper_s_recipe_leaves_open_is_said(dataset, tmp_path):
+    notes: list[str] = []
+    sets = ["steps=1", "batch=2", "crop=8", "workers=0", "device=cpu", "validate_every=9"]
+    flags = {"network": "edsr", "scale": 2, "recipe": "paper", "data": str(dataset),
+             "out": str(tmp_path / "run"), "arguments": {"width": 4, "blocks": 1}}  # fmt: skip
+    fit(collect(None, flags, sets), note=notes.append)
+    assert any("not followed in all: 300,000 steps" in note for note in notes)
+
+
 def test_printed_options_are_read_back_alike(tmp_path):
     chosen = collect(None, {"recipe": "local", "scale": 4}, ["arguments.width=8", "bands=red"])
+    (tmp_path / "again.toml").write_text(chosen.to_toml())
+    assert collect(tmp_path / "again.toml", {}, []) == chosen
+    chosen = collect(None, {"recipe": "paper", "scale": 4, "network": "swinir"}, [])
     (tmp_path / "again.toml").write_text(chosen.to_toml())
     assert collect(tmp_path / "again.toml", {}, []) == chosen
 
@@ -381,8 +446,15 @@ def test_printed_options_are_read_back_alike(tmp_path):
         (["batch=many"], "--set batch=… is 'many', it must be int"),
         (["batch=0"], "at least 1"),
         (["band_dropout=1.0"], "--band-dropout is 1.0"),
-        (["loss=l2"], "one of auto, l1, huber, square"),
-        (["recipe=best"], "--recipe best is none of published, local"),
+        (["loss=l2"], "one of auto, l1, huber, mse"),
+        (["recipe=best"], "--recipe best is none of published, local, paper"),
+        (["recipe=paper"], "--recipe paper is known for .*, not for mocolsk; use --recipe"),
+        (["schedule=steps"], "it must be named where the schedule is steps"),
+        (["milestones=[20,10]"], "steps from 1 on, in rising order"),
+        (["milestones=10,often"], "it must be tuple"),
+        (["milestones=[1.5]"], "it must be tuple"),
+        (["decay=1.0"], "above 0 and below 1"),
+        (["beta2=1.0"], "from 0 to below 1"),
         (["network=ridge"], "--model is 'ridge'"),
         (["crop=9"], "a multiple of the scale"),
         (["augment=1"], "it must be bool"),
