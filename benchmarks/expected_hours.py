@@ -25,6 +25,7 @@ from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.paper_recipes import paper_recipes
 from groklst_cli.pipeline.train.recipes import assemble
 from groklst_models.accounting import BENCHMARK_CHANNELS, speeds
+from groklst_models.contract import SamplingNetwork
 from groklst_models.registry import REGISTRY, build, find
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
@@ -44,7 +45,7 @@ class Cost:
     """What a network's forward pass over one sample costs.
 
     Attributes:
-        operations: Multiplications and additions.
+        operations: Multiplications and additions; of one guess, where an answer takes several.
         held: Memory that is kept for the backward pass, GiB.
     """
 
@@ -72,7 +73,11 @@ def _counted(name: str, scale: int, side: int, arguments: tuple[tuple[str, Any],
 
     counter = FlopCounterMode(display=False)
     with counter, saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(*given)
+        if isinstance(network, SamplingNetwork):  # a step trains one guess, not a whole draw
+            fine = torch.empty(1, 1, coarse * scale, coarse * scale, device="meta")
+            network.guess(*given, fine, fine, torch.zeros(1, dtype=torch.int64, device="meta"))
+        else:
+            network(*given)
     kept = sum(each.nbytes() for key, each in held.items() if key not in weights)
     return Cost(int(counter.get_total_flops()), kept / 2**30)
 

@@ -57,6 +57,7 @@ def evaluate(
             help="A method or checkpoint; repeatable. ':raw' leaves coarse means as they come.",
         ),
     ] = None,
+    samples: options.Samples = 1,
     device: options.Device = "auto",
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures.")
@@ -102,7 +103,7 @@ def evaluate(
         lst=None if lst is None else parse.band_source(lst),
         units=read_lst_units(lst_units),
         judgement=Judgement(remove_bias, shift),
-        contenders=[Contender.parse(text) for text in model or []],
+        contenders=[Contender.parse(text, samples) for text in model or []],
         device=device,
     )
     index = None if report is None else report / PAGE

@@ -32,6 +32,8 @@ SIDE: Final = 512
 _SPLIT: Final = "test"
 _TRAINING_ONLY: Final = frozenset(("drop_path",))
 """Arguments that change how a network learns, and not what it computes once it has."""
+_OF_ONE_DRAW: Final = frozenset(("pgdm",))
+"""Networks with chance in their answers, whose published figures are of one draw each."""
 
 
 def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> Beside:
@@ -94,6 +96,8 @@ def _other_network(header: Header, contender: Contender, row: PublishedMethod) -
             return f"{name} is {ours[name]!s:.60}, there {scored.get(name)}"
     if contender.conserve == "kelvin" or (contender.conserve == "auto" and header.conserve):
         return "coarse means are restored; ':raw' leaves them as they come"
+    if contender.samples > 1 and header.network in _OF_ONE_DRAW:
+        return f"it is the mean of {contender.samples} draws, there of one"
     bands = header.normalization.band_names
     if bands and (set(bands) != set(BANDS) or header.normalization.optional_bands):
         return f"it was trained for bands {', '.join(bands)}, not always for the dataset's ten"

@@ -29,11 +29,13 @@ class Contender:
         label: As it was asked for.
         model: The method or checkpoint.
         conserve: Which coarse means are kept.
+        samples: Draws whose mean is scored, where there is chance in its answers.
     """
 
     label: str
     model: str
     conserve: Conserving = "auto"
+    samples: int = 1
 
     @property
     def is_fitted(self) -> bool:
@@ -59,12 +61,12 @@ class Contender:
             raise type(error)(f"{where}: {error}") from error
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, samples: int = 1) -> Self:
         """Read ``NAME|FILE[:raw|:conserved]``: ``--no-conserve`` or ``--conserve`` by its end."""
         for ending, conserve in _ENDINGS.items():
             if text.endswith(ending):
-                return cls(text, text.removesuffix(ending), conserve)
-        return cls(text, text)
+                return cls(text, text.removesuffix(ending), conserve, samples)
+        return cls(text, text, samples=samples)
 
 
 @dataclass(frozen=True)

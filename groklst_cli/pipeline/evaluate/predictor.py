@@ -65,6 +65,7 @@ class Predictor:
             model=contender.model,
             conserve=contender.conserve,
             device=self._device,
+            samples=contender.samples,
         )
         began = time.monotonic()
         with ExitStack() as held:

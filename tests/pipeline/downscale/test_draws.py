@@ -1,5 +1,7 @@
 """A network with chance in its answers, from files to files: who computes what must not show."""
 
+import json
+
 import numpy as np
 import pytest
 import rasterio
@@ -12,6 +14,7 @@ from groklst_models.answer_spread import DRAWS
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 from tests.conftest import read
+from tests.data.folders import write_groklst
 from tests.trust.refusal import groklst
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4400000)
@@ -96,3 +99,14 @@ def test_methods_that_give_one_answer_say_that_samples_have_no_effect(capsys):
 def test_no_samples_are_refused(capsys):
     assert groklst(*WORDS, "-o", "a.tif", "--samples", "0") == 2
     assert "samples" in capsys.readouterr().err
+
+
+def test_evaluate_scores_the_mean_of_as_many_draws_as_asked_for(tmp_path, capsys):
+    write_groklst(tmp_path / "set")
+    found = []
+    for samples in ("1", "1", "9"):
+        words = ("--data", "set", "--scale", "4", "-m", "pgdm.safetensors", "--json", "-q")
+        assert groklst("evaluate", *words, "--samples", samples) == 0
+        methods = json.loads(capsys.readouterr().out)["methods"]
+        found += [m["summary"]["mean"]["rmse"] for m in methods if m["method"] != "bicubic:raw"]
+    assert found[0] == found[1] != found[2]

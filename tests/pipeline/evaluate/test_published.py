@@ -16,7 +16,12 @@ from groklst_cli.pipeline.evaluate.contenders import Contender
 from groklst_cli.pipeline.evaluate.published import Beside, Published, published_methods
 from groklst_cli.pipeline.evaluate.scoreboard import FIGURES
 from groklst_models.checkpoint import Checkpoint, Header, save
-from groklst_models.normalization import BandStatistics, Normalization
+from groklst_models.normalization import (
+    GROKLST_BAND_NAMES,
+    BandStatistics,
+    Normalization,
+    groklst_normalization,
+)
 from groklst_models.registry import REGISTRY, arguments_of
 from tests.conftest import SHARED
 from tests.data.folders import SIDE, write_groklst
@@ -223,6 +228,19 @@ def test_weights_from_elsewhere_that_do_not_say_what_they_learned_from_pass(whol
     told = {"imported_from": "toolkit.pth", "data": "GrokLST (as stated by the importer)"}
     path = weights(tmp_path, replace(FENET, training=told))
     assert set(beside(whole, path).figures) == {path}
+
+
+def test_a_mean_of_draws_is_not_what_was_scored(whole, monkeypatch):
+    ten = groklst_normalization(8, GROKLST_BAND_NAMES)
+    monkeypatch.setattr(comparable, "header_of", lambda model: Header("pgdm", 8, ten))
+    patches = GrokLST(whole, "test", 8)
+    one, five = (
+        published_beside(patches, [Contender.parse("run.safetensors", samples)])
+        for samples in (1, 5)
+    )
+    assert one.figures["run.safetensors"].figures["rmse"] == 0.749
+    assert not five.figures
+    assert "the mean of 5 draws, there of one" in five.missing[0]
 
 
 def groklst(capsys, *words: object) -> str:
