@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from groklst_models.blocks.attention import ChannelAttention, EnhancedSpatialAttention
+from groklst_models.blocks.gated_feed_forward import GatedFeedForward
 from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.upsample import SubPixelHead
 from groklst_models.blocks.window import WindowAttention, from_windows, to_windows
@@ -206,31 +207,6 @@ class WindowChannelAttention(nn.Module):
     def transposed(self, windows: Tensor) -> Tensor:
         """Turn windows (B, N, T, C) to grids (B, T, N, C) and back, where cells are spread."""
         return windows.transpose(1, 2) if self.grid else windows
-
-
-class GatedFeedForward(nn.Module):
-    """Add two views of each pixel and its neighbours, one of which gates the other.
-
-    After Restormer (Zamir et al., CVPR 2022), without expansion.
-
-    Args:
-        width: channels in and out.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = ChannelNorm(width)
-        self.views = nn.Sequential(
-            nn.Conv2d(width, 2 * width, 1, bias=False),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width, bias=False),
-        )
-        self.project = nn.Conv2d(width, width, 1, bias=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H, W) features for (B, C, H, W) features."""
-        gate, view = self.views(self.norm(features)).chunk(2, dim=1)
-        residual: Tensor = self.project(functional.gelu(gate) * view)
-        return features + residual
 
 
 def gather(features: Tensor, size: int, *, grid: bool) -> Tensor:
