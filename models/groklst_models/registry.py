@@ -129,6 +129,7 @@ _TABLE: Final = (
     Entry("dat", "single", "single.dat:DAT", "DAT", "Chen et al., ICCV 2023"),
     Entry("dbpn", "single", "single.dbpn:DBPN", "D-DBPN", "Haris et al., CVPR 2018"),
     Entry("dctlsa", "single", "single.dctlsa:DCTLSA", "DCTLSA", "Zeng et al., TIM 2023"),
+    Entry("dlgsanet", "single", "single.dlgsanet:DLGSANet", "DLGSANet", "Li et al., ICCV 2023"),
     Entry("edsr", "single", "single.edsr:EDSR", "EDSR", "Lim et al., CVPRW 2017"),
     Entry("egasr", "single", "single.egasr:EGASR", "EGASR", "Qiu et al., ISPRS J. 2023"),
     Entry("fen", "single", "single.fen:FENet", "FENet", "Behjati et al., Access 2022"),
