@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groklst_models.blocks.ngram import NGramContext
 from groklst_models.blocks.normalization import ChannelNorm
 from groklst_models.blocks.tokens import TokenMLP, start_small, to_map, to_tokens
 from groklst_models.blocks.upsample import SubPixelHead
@@ -208,7 +209,12 @@ class NGramBlock(nn.Module):
         super().__init__()
         self.window = window
         self.shift = shift
-        self.context = NGramContext(width, heads, window, ngram)
+        half = width // 2
+        self.context = NGramContext(
+            width,
+            word=nn.Conv2d(width, half, window, stride=window, groups=half),
+            attention=CosineWindowAttention(half, heads=heads, size=ngram),
+        )
         self.attention = CosineWindowAttention(width, heads=heads, size=window)
         self.attention_norm = Norm(width)
         self.mlp = TokenMLP(width, mlp_ratio * width)
@@ -238,62 +244,6 @@ class CosineWindowAttention(WindowAttention):
         """Return query and key so that their product is the score."""
         scale = self.log_scale.clamp(max=math.log(LARGEST_SCALE)).exp()
         return functional.normalize(query, dim=-1) * scale, functional.normalize(key, dim=-1)
-
-
-class NGramContext(nn.Module):
-    """Say of each window what its neighbours hold, as grams of n × n windows tell it.
-
-    Args:
-        width: channels in and out, even.
-        heads: attention heads among the windows of a gram.
-        window: rows and columns of a window.
-        ngram: rows and columns of windows in a gram.
-    """
-
-    def __init__(self, width: int, heads: int, window: int, ngram: int) -> None:
-        super().__init__()
-        half = width // 2
-        self.ngram = ngram
-        self.word = nn.Conv2d(width, half, window, stride=window, groups=half)
-        self.attention = CosineWindowAttention(half, heads=heads, size=ngram)
-        self.merge = nn.Conv2d(width, width, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return one token for each window, (B, C, H/window, W/window), of (B, C, H, W)."""
-        words = self.word(features)  # (B, C/2, H/window, W/window)
-        grams = [self.read(words, before=before) for before in (False, True)]
-        context: Tensor = self.merge(torch.cat(grams, dim=1))
-        return context
-
-    def read(self, words: Tensor, *, before: bool) -> Tensor:
-        """Let the words (B, C, H, W) of each gram attend, and return their means (B, C, H, W)."""
-        for side in (2, 3):
-            words = extend(words, self.ngram - 1, side, before=before)
-        batch, channels, height, width = words.shape
-        grams = functional.unfold(words, self.ngram)  # (B, C·n², H·W)
-        cut = grams.reshape(batch, channels, self.ngram**2, -1)
-        windows = cut.permute(0, 3, 2, 1)  # (B, H·W, n², C)
-        height, width = height - self.ngram + 1, width - self.ngram + 1
-        return to_map(self.attention(windows).mean(dim=2), height, width)
-
-
-def extend(words: Tensor, more: int, side: int, *, before: bool) -> Tensor:
-    """Repeat rows or columns next to an edge beyond it, in their order, as far as there are.
-
-    Args:
-        words: (B, C, H, W).
-        more: how many to add.
-        side: 2 for rows, 3 for columns.
-        before: whether to add them before the first, and not after the last.
-
-    Returns:
-        Words with so many more rows or columns.
-    """
-    length = words.shape[side]
-    first = 1 if before else length - 1 - more
-    places = torch.arange(first, first + more, device=words.device).clamp(0, length - 1)
-    added = words.index_select(side, places)
-    return torch.cat([added, words] if before else [words, added], dim=side)
 
 
 def mixing(inputs: int, outputs: int, *, bias: bool = True) -> nn.Conv2d:
