@@ -10,10 +10,11 @@ def mirrored(features: Tensor, height: int, width: int) -> Tensor:
     The last row and column are the mirrors and are not repeated. Where a map is too small for
     what is missing it is mirrored at its first row or column again, and so on.
     """
-    for side, length in ((2, height), (3, width)):
-        if features.shape[side] < length:
-            places = _places(features.shape[side], length, features.device)
-            features = features.index_select(side, places)
+    for side, length in ((1, height), (2, width)):
+        cells = features.permute(0, 2, 3, 1)  # channels lie together after a normalization
+        if cells.shape[side] < length:
+            places = _places(cells.shape[side], length, features.device)
+            features = cells.index_select(side, places).permute(0, 3, 1, 2)
     return features
 
 
