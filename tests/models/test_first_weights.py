@@ -27,8 +27,17 @@ def deviation(tensors: list[Tensor]) -> float:
     return torch.cat([tensor.flatten() for tensor in tensors]).std().item()
 
 
-def test_linear_layers_of_swinir_start_small_and_without_bias():
-    linear = parts(started("swinir", width=60, groups=1, layers=2), nn.Linear)
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("swinir", {"layers": 2}),
+        ("hit_sir", {"windows": [4, 16]}),
+        ("hit_sng", {"windows": [4, 16]}),
+        ("hit_srf", {"windows": [4, 16]}),
+    ],
+)
+def test_linear_layers_start_small_and_without_bias(name, layers):
+    linear = parts(started(name, width=60, groups=1, **layers), nn.Linear)
     assert deviation([part.weight for part in linear]) == pytest.approx(0.02, rel=0.05)
     assert not any(part.bias.any() for part in linear)
 
@@ -56,6 +65,22 @@ def test_linear_layers_and_position_tables_of_srformer_start_small():
     assert not any(part.bias.any() for part in linear)
     tables = [tensor for key, tensor in network.state_dict().items() if key.endswith("bias.table")]
     assert deviation(tables) == pytest.approx(0.02, rel=0.05)
+
+
+def test_position_tables_of_hit_sng_start_small():
+    state = started("hit_sng", groups=2).state_dict()
+    tables = [tensor for key, tensor in state.items() if key.endswith("bias.table")]
+    assert deviation(tables) == pytest.approx(0.02, rel=0.1)
+
+
+def test_dlgsanet_starts_as_plain_layers_do_with_temperatures_of_one():
+    network = started("dlgsanet", groups=1, blocks=2)
+    mixing = [part for part in parts(network, nn.Conv2d) if part.weight[0].numel() == 90]
+    assert deviation([part.weight for part in mixing]) == pytest.approx(270**-0.5, rel=0.05)
+    state = network.state_dict()
+    temperatures = [tensor for key, tensor in state.items() if key.endswith("temperature")]
+    assert len(temperatures) == 2
+    assert all((tensor == 1).all() for tensor in temperatures)
 
 
 def test_position_tables_of_omni_start_with_unit_deviation():
