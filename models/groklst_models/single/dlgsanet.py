@@ -74,6 +74,7 @@ class DLGSANet(nn.Module):
     def forward(self, lst: Tensor) -> Tensor:
         """Return fine LST (B, 1, sh, sw) for LST (B, 1, h, w)."""
         shallow = self.stem(lst)  # (B, F, h, w)
+        shallow = shallow.contiguous(memory_format=torch.channels_last)  # as normalizations read
         fine: Tensor = self.head(shallow + self.body(shallow))  # (B, 1, sh, sw)
         return fine
 
