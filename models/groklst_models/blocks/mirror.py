@@ -10,12 +10,12 @@ def mirrored(features: Tensor, height: int, width: int) -> Tensor:
     The last row and column are the mirrors and are not repeated. Where a map is too small for
     what is missing it is mirrored at its first row or column again, and so on.
     """
-    cells = features.permute(0, 2, 3, 1)  # a cell's channels lie together after a normalization
     for side, length in ((1, height), (2, width)):
+        cells = features.permute(0, 2, 3, 1)  # channels lie together after a normalization
         if cells.shape[side] < length:
             places = _places(cells.shape[side], length, features.device)
-            cells = cells.index_select(side, places)
-    return cells.permute(0, 3, 1, 2)
+            features = cells.index_select(side, places).permute(0, 3, 1, 2)
+    return features
 
 
 def _places(size: int, length: int, device: torch.device) -> Tensor:
