@@ -8,7 +8,7 @@ tensors (message hubs, schedulers) is passed over. Tensors become ours by the ta
 import inspect
 import re
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from groklst_models.normalization import (
 )
 from groklst_models.pickled_tensors import Other, PickledTensor
 from groklst_models.published.table import Published
-from groklst_models.registry import build, find
+from groklst_models.registry import find
 from groklst_models.torch_archive import TorchArchive
 
 _PREFIX: Final = re.compile(r"^(?:module\.)?(?:generator\.)?(?:module\.)?")
@@ -126,20 +126,26 @@ def import_toolkit(
     Raises:
         CheckpointError: If the file cannot be read, its tensors are not the published network's,
             or ours computes something else with them and that is not accepted.
-        ArgumentsError: If the network does not take an argument or refuses its value.
     """
     entry = find(network)
     if not entry.needs_weights:
         raise CheckpointError(f"{network} takes no weights, so there is nothing to import")
-    statistics = groklst_normalization(scale, bands)
-    sizes: dict[str, Any] = {**(arguments or {}), "scale": scale}
+    statistics, guided = groklst_normalization(scale, bands), {"guide_channels": len(bands)}
     if entry.shelf == "single":
-        statistics = Normalization(statistics.lst_mean, statistics.lst_std)
-    else:
-        sizes["guide_channels"] = statistics.guide_channels
+        statistics, guided = Normalization(statistics.lst_mean, statistics.lst_std), {}
+    header = Header(
+        network=network,
+        scale=scale,
+        normalization=statistics,
+        arguments=dict(arguments or {}),
+        tile=_GROKLST_TILE,
+    )
     tensors = read_tensors(path)
-    shapes = shapes_of(partial(build, network, **sizes), len(tensors))
-    published = published_form(network, **sizes)
+    try:
+        shapes = shapes_of(header.build_network, len(tensors))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is no such network: {error}") from error
+    published = published_form(network, **header.arguments, scale=scale, **guided)
     if published.differs and not accept_differences:
         raise CheckpointError(
             f"{path} would not compute as published with {network}: {published.differs}; add "
@@ -152,19 +158,12 @@ def import_toolkit(
         "data": "GrokLST (as stated by the importer)",
         **({"differs": told} if told else {}),
     }
-    header = Header(
-        network=network,
-        scale=scale,
-        normalization=statistics,
-        arguments=dict(arguments or {}),
-        tile=_GROKLST_TILE,
-        training=training,
-    )
     try:
-        checkpoint = Checkpoint(header, published.weights(tensors, shapes))
+        weights = published.weights(tensors, shapes)
+        checkpoint = Checkpoint(replace(header, training=training), weights)
         checkpoint.check()
     except CheckpointError as error:
         raise CheckpointError(
-            f"{path} is not {network} as {published.code} publishes it: {error}"
+            f"{path} does not hold {network} as {published.code} publishes it: {error}"
         ) from error
     return checkpoint

@@ -149,7 +149,7 @@ def test_toolkit_files_are_imported_by_key_and_nothing_in_them_runs(tmp_path, pr
 def test_toolkit_files_that_are_not_what_is_said_are_refused(tmp_path):
     path = tmp_path / "toolkit.pth"
     torch.save(toolkit_weights(""), path)
-    with pytest.raises(CheckpointError, match=r"is not mocolsk .* lacks"):
+    with pytest.raises(CheckpointError, match=r"does not hold mocolsk .* lacks"):
         import_toolkit(path, network="mocolsk", scale=2, bands=("dem", "red"))
     with pytest.raises(CheckpointError, match="takes no weights"):
         import_toolkit(path, network="bicubic", scale=2)

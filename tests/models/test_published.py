@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.blueprint import shapes_of
-from groklst_models.errors import ArgumentsError, CheckpointError
+from groklst_models.errors import CheckpointError
 from groklst_models.published.layout import (
     Arranged,
     Backwards,
@@ -215,7 +215,7 @@ def test_averaged_weights_go_before_the_last_ones(tmp_path):
 
 
 def test_arguments_that_the_network_does_not_take_are_told(tmp_path):
-    with pytest.raises(ArgumentsError, match="takes no depth"):
+    with pytest.raises(CheckpointError, match="takes no depth"):
         imported(tmp_path / "a.pth", tensors(*SMALLEST), arguments={"depth": 3})
 
 
