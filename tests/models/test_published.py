@@ -1,5 +1,6 @@
 """The tables of published keys at every size, and what is refused of a file."""
 
+import inspect
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import partial, reduce
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.blueprint import shapes_of
-from groklst_models.errors import CheckpointError
+from groklst_models.errors import ArgumentsError, CheckpointError
 from groklst_models.published.layout import (
     Arranged,
     Backwards,
@@ -24,7 +25,7 @@ from groklst_models.published.layout import (
     arranged,
 )
 from groklst_models.published.table import Published, Source, turned
-from groklst_models.registry import REGISTRY, build
+from groklst_models.registry import REGISTRY, arguments_of, build
 from groklst_models.toolkit import import_toolkit, published_form
 from tests.models.reference.rule import NUMBERS, Reference
 
@@ -137,6 +138,27 @@ def test_every_table_fills_its_network_at_other_scales_widths_and_depths(name):
     check(name, arguments(name, 4, SMALL[name]["tiny"]))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_table_follows_each_argument(name):
+    small = SMALL[name]["small"]
+    defaults = inspect.signature(REGISTRY[name].load()).parameters
+    for argument in set(arguments_of(name)) - {"scale", "guide_channels"}:
+        value = small.get(argument, defaults[argument].default)
+        changes = (value * 2, value + 1) if type(value) is int else ()
+        given = (arguments(name, 4, {**small, argument: changed}) for changed in changes)
+        for possible in filter(partial(can_be_built, name), given):
+            check(name, possible)
+            break
+
+
+def can_be_built(name: str, given: Mapping[str, Any]) -> bool:
+    try:
+        return bool(shapes(name, given))
+    except (ArgumentsError, CheckpointError):
+        return False
+
+
 SMALLEST = ("srcnn", 2, {"width": 4, "mapped": 2})
 
 
@@ -161,10 +183,10 @@ def without(held: dict[str, Tensor], key: str) -> dict[str, Tensor]:
 
 
 REFUSED = {
-    "missing": (lambda held: without(held, "conv2.bias"), "lacks 1 tensors, as conv2.bias"),
+    "missing": (lambda held: without(held, "conv2.bias"), "lacks 1 tensors, as 'conv2.bias'"),
     "unknown": (
         lambda held: held | {"conv4.bias": torch.zeros(2)},
-        "1 unknown ones, as conv4.bias",
+        "1 unknown ones, as 'conv4.bias'",
     ),
     "other shape": (
         lambda held: held | {"conv2.bias": torch.zeros(3)},
@@ -174,7 +196,10 @@ REFUSED = {
         lambda held: held | {"module.conv2.bias": torch.zeros(2)},
         "two tensors for 'conv2.bias'",
     ),
-    "our own keys": (lambda held: {"describe.weight": torch.zeros(4, 1, 9, 9)}, "as conv1.weight"),
+    "our own keys": (
+        lambda held: {"describe.weight": torch.zeros(4, 1, 9, 9)},
+        "as 'conv1.weight'",
+    ),
 }
 
 
@@ -239,7 +264,7 @@ def test_buffers_that_nothing_depends_on_are_ignored_by_name(name, tmp_path):
     options = {"network": name, "scale": 4, "arguments": small, "accept_differences": True}
     weights = imported(tmp_path / "a.pth", held, **options)
     assert weights.keys() == shapes(name, arguments(name, 4, small)).keys()
-    with pytest.raises(CheckpointError, match="unknown ones, as other"):
+    with pytest.raises(CheckpointError, match="unknown ones, as 'other'"):
         imported(tmp_path / "a.pth", held | {"other": torch.zeros(2)}, **options)
 
 

@@ -5,10 +5,10 @@ from groklst_models.published.parts import BATCH_STATISTICS
 from groklst_models.published.table import Published, turned
 
 
-def published(*, radius: int, **_: object) -> Published:
+def published(**_: object) -> Published:
     """Tell which tensor fills which."""
     scalar = arranged("1 ->")
-    window = arranged("1 1 row column -> (row column)", row=2 * radius + 1)
+    window = arranged("1 1 row column -> (row column)", row=3)
     return Published(
         "wuhuikai/DeepGuidedFilter",
         {

@@ -7,7 +7,7 @@ def published(*, scale: int, **_: object) -> Published:
     """Tell which tensor fills which."""
     last = 4 if scale == 4 else 2  # after a convolution and a pixel shuffle, or two of each
     return Published(
-        "yulunzhang/RDN",
+        "sanghyun-son/EDSR-PyTorch",
         {
             "stem": "SFENet1",
             "enter": "SFENet2",

@@ -147,8 +147,8 @@ class Published:
         missing = [key for key in used if key not in tensors]
         unknown = [key for key in tensors if key not in used and not self.is_idle(key)]
         if missing or unknown:
-            lacks = f"it lacks {len(missing)} tensors, as {missing[0]}" if missing else ""
-            holds = f"it holds {len(unknown)} unknown ones, as {unknown[0]}" if unknown else ""
+            lacks = f"it lacks {len(missing)} tensors, as {missing[0]!r}" if missing else ""
+            holds = f"it holds {len(unknown)} unknown ones, as {unknown[0]!r}" if unknown else ""
             raise CheckpointError("; ".join(filter(None, (lacks, holds))))
         return {name: source.made(tensors, shapes[name]) for name, source in sources.items()}
 
