@@ -35,6 +35,7 @@ from groklst_cli.pipeline.train.recipes import OPTIONS, collect
 from groklst_cli.pipeline.train.run_folder import STATE, load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
+from groklst_models.toolkit import published_form
 
 SCALE: Final = 2
 SIDE: Final = 32  # fine pixels
@@ -213,8 +214,9 @@ def checkpoints(folder: Path) -> Iterator[Target]:
 def toolkit(folder: Path) -> Iterator[Target]:
     """A toolkit's files, and the state of a training run."""
     out = folder / "out.safetensors"
-    net = Header("srcnn", 4, Normalization(300, 5)).build_network()
-    weights = {f"generator.{name}": tensor for name, tensor in net.state_dict().items()}
+    ours = Header("srcnn", 4, Normalization(300, 5)).build_network().state_dict()
+    sources = published_form("srcnn").sources(ours)
+    weights = {f"generator.{source.keys[0]}": ours[name] for name, source in sources.items()}
     whole = {"state_dict": weights, "meta": {"epoch": 3, "day": date(2024, 5, 6)}}  # a class
     for path, held in ((folder / "whole.pth", whole), (folder / "bare.pth", weights)):
         torch.save(held, path)

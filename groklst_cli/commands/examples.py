@@ -25,7 +25,10 @@ _LINES: Final = {
     ),
     "models": ("groklst models", "groklst models net.safetensors"),
     "info": ("groklst info lst.tif net.safetensors",),
-    "import": ("groklst import toolkit.pth net.safetensors -m mocolsk -s 8",),
+    "import": (
+        "groklst import toolkit.pth net.safetensors -m mocolsk -s 8",
+        "groklst import rdn.pth net.safetensors -m rdn -s 4 --set arguments.width=32",
+    ),
 }
 
 

@@ -9,7 +9,9 @@ from groklst_cli.commands import completion, options
 
 
 def import_toolkit(
-    toolkit: Annotated[Path, typer.Argument(metavar="TOOLKIT.pth", help="The toolkit's file.")],
+    toolkit: Annotated[
+        Path, typer.Argument(metavar="PUBLISHED.pth", help="The file of the published code.")
+    ],
     output: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="The checkpoint to write.")
     ],
@@ -28,16 +30,43 @@ def import_toolkit(
         str | None,
         typer.Option(metavar="NAME,…", help="Guidance channels in order; the dataset's ten."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="arguments.NAME=VALUE",
+            help="A width or depth of the network that is not the published one; repeatable.",
+        ),
+    ] = None,
+    accept_differences: Annotated[
+        bool,
+        typer.Option(
+            "--accept-differences",
+            help="Import weights of a network that groklst computes otherwise.",
+        ),
+    ] = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Turn a GrokLST toolkit's .pth file into a checkpoint; only its tensors are read."""
+    """Turn weights that published code trained into a checkpoint; only tensors are read.
+
+    The GrokLST toolkit's .pth files are taken, and those of the networks' authors; groklst models
+    NAME tells whose. What would compute something else is refused.
+    """
     from groklst_cli.commands import console
     from groklst_cli.pipeline.catalogue.entries import import_checkpoint
 
-    names = tuple(bands.split(",")) if bands else None
     header = import_checkpoint(
-        toolkit, output, network=model, scale=scale, bands=names, overwrite=overwrite
+        toolkit,
+        output,
+        network=model,
+        scale=scale,
+        bands=tuple(bands.split(",")) if bands else None,
+        sets=set_ or [],
+        accept_differences=accept_differences,
+        overwrite=overwrite,
+        note=console.Notes(quiet=quiet),
     )
     if json:
         console.print_json({"output": str(output), **header})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from affine import Affine
 from groklst_cli.app import run
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
+from groklst_models.registry import build
+from groklst_models.toolkit import published_form
 from tests.conftest import read
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
@@ -186,6 +189,57 @@ def test_import_refuses_what_is_no_toolkit_file(tmp_path, capsys):
     assert groklst("import", str(tmp_path / "y.pth"), out, "-m", "mocolsk", "-s", "8") == 3
     assert groklst("import", str(tmp_path / "x.pth"), out, "-m", "none", "-s", "8") == 2
     assert not os.path.exists(out)
+
+
+def published_srcnn(path: Path, width: int) -> str:
+    """Save a tiny SRCNN as the published code names its tensors."""
+    sizes = {"conv1": (width, 1, 9, 9), "conv2": (4, width, 1, 1), "conv3": (1, 4, 5, 5)}
+    held = {}
+    for layer, (out, *rest) in sizes.items():
+        held |= {f"{layer}.weight": torch.rand(out, *rest), f"{layer}.bias": torch.rand(out)}
+    torch.save({"state_dict": held}, path)
+    return str(path)
+
+
+def test_import_takes_other_widths_and_makes_what_downscale_takes(files, tmp_path, capsys):
+    saved, out = published_srcnn(tmp_path / "a.pth", 8), str(tmp_path / "a.safetensors")
+    assert groklst("import", saved, out, "-m", "srcnn", "-s", "4") == 3
+    told = capsys.readouterr().err
+    assert "'conv1.weight' is of shape (8, 1, 9, 9)" in told
+    assert told.count("\n") == 1
+    widths = ("--set", "arguments.width=8", "--set", "arguments.mapped=4")
+    assert groklst("import", saved, out, "-m", "srcnn", "-s", "4", *widths) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == (f"{out}\n", "")
+    assert groklst("models", out, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["arguments"] == {"width": 8, "mapped": 4}
+    assert found["training"]["code"] == "GrokCV/GrokLST"
+    assert groklst("downscale", "lst.tif", "fine.tif", "-m", out, "-q", "-d", "cpu") == 0
+
+
+def test_models_tells_whose_weights_can_be_imported(capsys):
+    assert groklst("models", "rcan", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["import"] == "weights of yulunzhang/RCAN"
+    assert groklst("models", "dkn", "--json") == 0
+    assert "--accept-differences: there" in json.loads(capsys.readouterr().out)["only_with"]
+    assert groklst("models", "ridge", "--json") == 0
+    assert "import" not in json.loads(capsys.readouterr().out)
+
+
+def test_import_tells_what_is_not_as_published(tmp_path, capsys):
+    saved, out = str(tmp_path / "a.pth"), str(tmp_path / "a.safetensors")
+    sizes = {"width": 6, "maps": 1, "fusion_width": 4}
+    form = published_form("djfr", scale=4, guide_channels=1, **sizes)
+    ours = build("djfr", scale=4, guide_channels=1, **sizes).state_dict()
+    held = {source.keys[0]: ours[name] for name, source in form.sources(ours).items()}
+    torch.save({f"generator.{key}": tensor for key, tensor in held.items()}, saved)
+    sets = [f"--set=arguments.{name}={value}" for name, value in sizes.items()]
+    typed = ("import", saved, out, "-m", "djfr", "-s", "4", "--bands", "dem", *sets)
+    assert groklst(*typed) == 0
+    assert "does not compute all as published: there convolutions" in capsys.readouterr().err
+    assert groklst(*typed, "--overwrite", "--quiet") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_python_m_runs_it_from_any_folder(tmp_path):

@@ -10,7 +10,7 @@ from groklst_models.checkpoint import Checkpoint, Header, load, read_header, sav
 from groklst_models.errors import CheckpointError, MissingBandsError
 from groklst_models.network_method import NetworkMethod
 from groklst_models.normalization import BandStatistics, Normalization, groklst_normalization
-from groklst_models.toolkit import import_toolkit, read_tensors
+from groklst_models.toolkit import import_toolkit, published_form, read_tensors
 
 TINY = {"width": 8, "stages": 2, "blocks": 1}
 STATISTICS = Normalization(
@@ -114,11 +114,12 @@ class Recorder:
 
 def toolkit_weights(prefix: str) -> OrderedDict[str, torch.Tensor]:
     """Name a tiny network's weights as the toolkit does."""
-    from groklst_models.guided.mocolsk import from_toolkit_key
     from tests.models.toolkit_keys import toolkit_keys
 
     ours = made(imported_header()).weights
-    return OrderedDict((prefix + key, ours[from_toolkit_key(key)]) for key in toolkit_keys())
+    sources = published_form("mocolsk", scale=2, **TINY).sources(ours)
+    theirs = {source.keys[0]: ours[name] for name, source in sources.items()}
+    return OrderedDict((prefix + key, theirs[key]) for key in toolkit_keys())
 
 
 def imported_header() -> Header:
@@ -148,7 +149,7 @@ def test_toolkit_files_are_imported_by_key_and_nothing_in_them_runs(tmp_path, pr
 def test_toolkit_files_that_are_not_what_is_said_are_refused(tmp_path):
     path = tmp_path / "toolkit.pth"
     torch.save(toolkit_weights(""), path)
-    with pytest.raises(CheckpointError, match="do not fit mocolsk"):
+    with pytest.raises(CheckpointError, match=r"does not hold mocolsk .* lacks"):
         import_toolkit(path, network="mocolsk", scale=2, bands=("dem", "red"))
     with pytest.raises(CheckpointError, match="takes no weights"):
         import_toolkit(path, network="bicubic", scale=2)

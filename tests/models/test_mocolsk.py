@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from groklst_models.guided.mocolsk import MoCoLSKNet, convolve_each, from_toolkit_key
+from groklst_models.guided.mocolsk import MoCoLSKNet, convolve_each
+from groklst_models.toolkit import published_form
 from tests.conftest import SHARED
 
 SPEC = SHARED / "spec"
@@ -71,23 +72,22 @@ def test_parameter_count_is_the_published_one(scale):
 @needs_spec
 @pytest.mark.parametrize("scale", [2, 8])
 def test_toolkit_keys_are_ours_one_to_one(scale):
-    theirs = {from_toolkit_key(key): shape for key, shape in toolkit_shapes(scale).items()}
+    theirs = toolkit_shapes(scale)
     ours = {key: list(weight.shape) for key, weight in published(scale).state_dict().items()}
-    assert len(theirs) == len(toolkit_shapes(scale)) == 615
-    assert theirs == ours
-
-
-def test_prefixes_of_toolkit_checkpoints_are_dropped():
-    for prefix in ("generator.", "module.generator.", "generator.module."):
-        assert from_toolkit_key(f"{prefix}gui_stem.bias") == "guide_stem.0.bias"
+    sources = published_form("mocolsk", scale=scale).sources(ours)
+    keys = {name: source.keys for name, source in sources.items()}
+    assert sorted(key for (key,) in keys.values()) == sorted(theirs)
+    assert len(theirs) == 615
+    assert {name: theirs[key] for name, (key,) in keys.items()} == ours
 
 
 @needs_spec
 @pytest.mark.parametrize(("scale", "size"), [(2, (24, 32)), (8, (12, 16))])
 def test_reference_output_is_reached(scale, size):
     network = published(scale)
-    shapes = toolkit_shapes(scale).items()
-    weights = {from_toolkit_key(key): reference_weight(key, shape) for key, shape in shapes}
+    made = {key: reference_weight(key, shape) for key, shape in toolkit_shapes(scale).items()}
+    ours = {key: tuple(weight.shape) for key, weight in network.state_dict().items()}
+    weights = published_form("mocolsk", scale=scale).weights(made, ours)
     network.load_state_dict(weights, assign=True)
     height, width = size
     lst = 280 + 15 * torch.from_numpy(unit_values("lst", [1, 1, height, width])).float()

@@ -156,6 +156,11 @@ OTHERS = [
     case("import at scale 0", "import toolkit.pth new.safetensors -m mocolsk -s 0", 2, "--scale"),
     case("import other tensors", IMPORT, 3, "toolkit.pth"),
     case("import unknown bands", f"{IMPORT} --bands violet", 2, "violet"),
+    case("import with a width unnamed", f"{IMPORT} --set width=8", 2, "--set width", "arguments."),
+    case("import with a scale set", f"{IMPORT} --set arguments.scale=4", 2, "arguments.scale"),
+    case("import with nothing set", f"{IMPORT} --set arguments.width", 2, "not key=value"),
+    case("import with a word", f"{IMPORT} --set arguments.width=wide", 2, "mocolsk", "--set"),
+    case("import at no width", f"{IMPORT} --set arguments.width=-8", 2, "cannot be built"),
     case("import into a folder", "import toolkit.pth scenes -m mocolsk -s 8", 2, "folder"),
     case("import over a file", "import toolkit.pth net.safetensors -m mocolsk -s 8", 4, "exists"),
     case(

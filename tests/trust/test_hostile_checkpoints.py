@@ -21,7 +21,7 @@ from groklst_cli.pipeline.train.run_folder import load_state, save_state
 from groklst_models.checkpoint import Checkpoint, Header, load, save
 from groklst_models.errors import CheckpointError
 from groklst_models.normalization import BandStatistics, Normalization, groklst_normalization
-from groklst_models.toolkit import import_toolkit, read_tensors
+from groklst_models.toolkit import import_toolkit, published_form, read_tensors
 from tests.trust.refusal import Case, refuse
 
 LIMIT = 512 * 2**20  # bytes of memory beside what the process takes to import torch
@@ -221,8 +221,9 @@ def test_a_file_of_the_other_byte_order_is_read_right(tmp_path):
 
 
 def toolkit_file(path: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
-    header = Header("srcnn", 2, _lst_only(), {})
-    weights = dict(header.build_network().state_dict())
+    ours = Header("srcnn", 2, _lst_only(), {}).build_network().state_dict()
+    sources = published_form("srcnn").sources(ours)
+    weights = {source.keys[0]: ours[name] for name, source in sources.items()}
     change(weights)
     torch.save({"state_dict": weights}, path)
 
@@ -240,6 +241,17 @@ def test_weights_that_are_no_numbers_are_not_imported(tmp_path, value):
     toolkit_file(tmp_path / "a.pth", spoil)
     with pytest.raises(CheckpointError, match="hold NaN or infinity"):
         import_toolkit(tmp_path / "a.pth", network="srcnn", scale=2)
+
+
+def test_factors_that_do_not_belong_together_take_no_memory(tmp_path):
+    ours = published_form("sgnet", scale=2, guide_channels=10)
+    source = next(iter(ours.sources(["first.both.mix.weight"]).values()))
+    sizes = ((2, 2), (2, 2), (10**7,), (10**7,), (2, 2))
+    factors = {
+        key: torch.zeros(()).expand(size) for key, size in zip(source.keys, sizes, strict=True)
+    }
+    with pytest.raises(CheckpointError, match="does not make one of"):
+        source.made(factors, (2, 2, 1, 1))
 
 
 def test_tensors_that_share_a_storage_become_a_checkpoint(tmp_path):

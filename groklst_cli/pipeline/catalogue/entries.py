@@ -1,6 +1,7 @@
 """What there is and what it means: methods, checkpoints, rasters."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +12,21 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.opening import BandSource, data_bands, grid_of, open_raster
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.targets import check_target, spare
+from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.train.recipes import parse_set
 from groklst_models.bands import derivable
+from groklst_models.blueprint import shapes_of
 from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
-from groklst_models.registry import REGISTRY, find
-from groklst_models.toolkit import import_toolkit
+from groklst_models.registry import REGISTRY, arguments_of, find
+from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
+_MOST_TENSORS: Final = 100_000
+"""More than any network has."""
+_SCALE: Final = 8
+"""That a network is described at."""
 
 
 def list_methods() -> list[dict[str, Any]]:
@@ -34,7 +42,7 @@ def describe(name: str) -> dict[str, Any]:
         InputError: If the file is no checkpoint.
     """
     if name in REGISTRY:
-        return _method(name)
+        return {**_method(name), **_published(name)}
     if not os.path.isfile(name):
         raise UsageError(f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file")
     return _checkpoint(Path(name))
@@ -59,9 +67,23 @@ def import_checkpoint(
     network: str,
     scale: int,
     bands: tuple[str, ...] | None = None,
+    sets: Sequence[str] = (),
+    accept_differences: bool = False,
     overwrite: bool = False,
+    note: Note = silent,
 ) -> dict[str, Any]:
-    """Turn a toolkit's file into a checkpoint.
+    """Turn a file of published code into a checkpoint.
+
+    Args:
+        toolkit: The file.
+        output: The checkpoint.
+        network: The method's key.
+        scale: What the weights were trained for.
+        bands: Names of the guidance channels; None for the GrokLST dataset's ten.
+        sets: Texts ``arguments.NAME=VALUE`` for widths and depths that are not the published ones.
+        accept_differences: Whether to take weights of a network that ours computes otherwise.
+        overwrite: Whether to replace the output.
+        note: Told what ours computes otherwise.
 
     Raises:
         GroklstError: If the output exists, or the file is not what it is said to be.
@@ -80,18 +102,67 @@ def import_checkpoint(
         groklst_normalization(scale, names)
     except ModelsError as error:
         raise UsageError(f"{error}; mend --scale or --bands") from error
+    arguments = _arguments(network, scale, names, sets)
     try:
-        checkpoint = import_toolkit(toolkit, network=network, scale=scale, bands=names)
+        checkpoint = import_toolkit(
+            toolkit,
+            network=network,
+            scale=scale,
+            bands=names,
+            arguments=arguments,
+            accept_differences=accept_differences,
+        )
         save(checkpoint, output)
     except ModelsError as error:
         raise InputError(str(error)) from error
+    if told := checkpoint.header.training.get("differs"):
+        note(f"{output} does not compute all as published: {told}")
     return checkpoint.header.to_json()
+
+
+def _arguments(
+    network: str, scale: int, bands: tuple[str, ...], sets: Sequence[str]
+) -> dict[str, Any]:
+    """Read what is set of a network.
+
+    Raises:
+        UsageError: If it takes no such argument, or refuses its value.
+    """
+    known = [name for name in arguments_of(network) if name not in ("scale", "guide_channels")]
+    found: dict[str, Any] = {}
+    for text in sets:
+        key, value = parse_set(text)
+        name = key.removeprefix("arguments.")
+        if name not in known or name == key:
+            choices = ", ".join(f"arguments.{one}" for one in known)
+            raise UsageError(f"--set {key} is none of {choices}")
+        found[name] = value
+    header = Header(network, scale, groklst_normalization(scale, bands), arguments=found)
+    try:
+        if found:
+            shapes_of(header.build_network, _MOST_TENSORS)
+    except ModelsError as error:
+        raise UsageError(f"{error}; mend --set arguments.NAME=VALUE") from error
+    return found
 
 
 def _method(name: str) -> dict[str, Any]:
     entry = find(name)
     facts = {key: value for key, value in asdict(entry).items() if key not in ("where", "presets")}
     return {**facts, "needs": "weights" if entry.needs_weights else "the scene itself"}
+
+
+def _published(name: str) -> dict[str, str]:
+    """Tell whose weights of a network can be imported, and what is to know about it."""
+    if not find(name).needs_weights:
+        return {}
+    published = published_form(name, scale=_SCALE, guide_channels=len(GROKLST_BAND_NAMES))
+    told = {"import": f"weights of {published.code}"}
+    if published.differs:
+        told["only_with"] = f"--accept-differences: {published.differs}"
+    if published.note:
+        told["note"] = published.note
+    return told
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

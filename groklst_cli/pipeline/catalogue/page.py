@@ -11,6 +11,7 @@ from groklst_models.accounting import (
     speeds,
 )
 from groklst_models.registry import REGISTRY, Entry
+from groklst_models.toolkit import published_form
 
 _SCALES: Final = (2, 4, 8)
 _HEAD: Final = """\
@@ -32,6 +33,7 @@ def catalogue_page() -> str:
         conditions=speeds().conditions,
         guided=_HEAD + _lines(map(_network, shelves["guided"])),
         single=_HEAD + _lines(map(_network, shelves["single"])),
+        published=_lines(map(_published, shelves["guided"] + shelves["single"])),
         fitted=_lines(map(_fitted, shelves["fitted"])),
     )
 
@@ -48,6 +50,12 @@ def _network(entry: Entry) -> str:
         "not measured" if ratio is None else _three_digits(ratio),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _published(entry: Entry) -> str:
+    form = published_form(entry.name, scale=_SCALES[-1], guide_channels=BENCHMARK_CHANNELS)
+    told = form.differs and f"`--accept-differences`: {form.differs}"
+    return f"| `{entry.name}` | {form.code} | {told or form.note} |"
 
 
 def _three_digits(value: float) -> str:

@@ -12,7 +12,6 @@ not the batch's mean, so a patch's result does not depend on its company. And th
 part of the graph, so the pathway that makes it learns. One sample alone gives the published result.
 """
 
-import re
 from functools import partial
 from typing import ClassVar
 
@@ -188,41 +187,3 @@ def convolve_each(maps: Tensor, kernels: Tensor) -> Tensor:
     channels, stacked = maps.flatten(0, 1), kernels.flatten(0, 1)  # a sample is a group of channels
     convolved = F.conv2d(channels, stacked, padding=size // 2, groups=batch)  # (B·O, H, W)
     return convolved.reshape(batch, outputs, *maps.shape[2:])
-
-
-# Keys of the GrokLST toolkit's checkpoints become ours by these substitutions, made in this order.
-TOOLKIT_KEYS: tuple[tuple[str, str], ...] = (
-    (r"^((generator|module)\.)+", ""),
-    (r"^(lst|gui)_stem\.", r"\1_stem.0."),
-    (r"^(lst|gui)_rgs\.", r"\1_groups."),
-    (r"^gui_", "guide_"),
-    (r"^decoder\.", "reconstruction."),
-    (r"^proj_head\.", "head."),
-    (r"\.body\.(\d+)\.body\.3\.conv_du\.0\.", r".blocks.\1.attention.squeeze."),
-    (r"\.body\.(\d+)\.body\.3\.conv_du\.2\.", r".blocks.\1.attention.excite."),
-    (r"\.body\.(\d+)\.body\.", r".blocks.\1.convolutions."),
-    (r"\.body\.\d+\.", ".conv."),
-    (r"\.lst_up\.", ".up."),
-    (r"\.conv_1\.", ".project."),
-    (r"\.conv_2\.", ".back."),
-    (r"\.conv_3\.", ".correct."),
-    (r"\.dlsk\.", ".selection."),
-    (r"\.selection\.conv_lst\.", ".selection.near_view."),
-    (r"\.selection\.conv_spatial0\.", ".selection.far_view."),
-    (r"\.selection\.conv1\.", ".selection.near_squeeze."),
-    (r"\.selection\.conv2\.", ".selection.far_squeeze."),
-    (r"\.selection\.conv\.", ".selection.expand."),
-    (r"\.dynamic_mlp\.conv1\.", ".weight_generation.query."),
-    (r"\.dynamic_mlp\.conv2\.0\.dynamic_conv\.get_weight\.", ".weight_generation.guide_matrix."),
-    (r"\.dynamic_mlp\.conv2\.0\.dynamic_conv\.norm\.", ".weight_generation.query_norm."),
-    (r"\.dynamic_mlp\.conv3\.", ".weight_generation.proposal."),
-    (r"\.dynamic_mlp\.norm3\.", ".weight_generation.proposal_norm."),
-    (r"\.dynamic_mlp\.conv4\.", ".weight_generation.shortcut."),
-)
-
-
-def from_toolkit_key(key: str) -> str:
-    """Return our name for the tensor that a toolkit checkpoint keeps under this key."""
-    for pattern, replacement in TOOLKIT_KEYS:
-        key = re.sub(pattern, replacement, key)
-    return key

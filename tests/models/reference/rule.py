@@ -1,15 +1,18 @@
 """Weights and inputs made by rule, so that a reference is its answer and a table of keys.
 
-``numbers/NAME.json`` says how a published network was built and fed, and where each tensor of its
-state dict stands in ours; ``numbers/NAME.npy`` is what the published code answered. No weights are
-stored: the values of a tensor are SplitMix64's numbers from the CRC-32 of the published key.
+``numbers/NAME.json`` says how a published network was built and fed, and which tensors its state
+dict holds; ``numbers/NAME.npy`` is what the published code answered. No weights are stored: the
+values of a tensor are SplitMix64's numbers from the CRC-32 of the published key. Where a tensor
+stands in ours is told by ``groklst_models.published``. Tensors that differ in numbers of their keys
+only share a row, which lists the numbers for each `{}`.
 """
 
 import json
 import math
 import zlib
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from groklst_models.normalization import GROKLST_BAND_NAMES
 from groklst_models.registry import build
+from groklst_models.toolkit import import_toolkit, published_form
 
 NUMBERS = Path(__file__).with_name("numbers")
 
@@ -43,32 +48,26 @@ class Entry:
         key: Its key there.
         shape: Its shape there.
         fill: The kind of value.
-        ours: Our key.
-        how: Steps that turn its layout into ours, in order.
-        at: Axis and start of the part of our tensor that it fills; None for all of it.
     """
 
     key: str
     shape: list[int]
     fill: str
-    ours: str
-    how: list[list[Any]]
-    at: list[int] | None
+
+    @classmethod
+    def each(cls, row: list[Any]) -> Iterator[Self]:
+        """Read a row: one tensor, or one for each choice of numbers for the braces of its key."""
+        key, shape, fill, *numbers = row
+        for name in names(key, numbers):
+            yield cls(name, list(shape), fill)
 
     def value(self, gain: float) -> Tensor:
-        """Make it in our layout."""
-        made = torch.from_numpy(np.asarray(self._published(gain))).float()
-        return reduce(_turned, self.how, made)
-
-    def _published(self, gain: float) -> NDArray[np.float64]:
-        if self.fill == "identity":
-            return np.eye(self.shape[0])
-        if self.fill == "invertible":
-            return _invertible(self.key, self.shape[0], gain)
+        """Make it."""
         numbers = unit(self.key, self.shape)
         made = {
             "weight": lambda: gain * numbers / math.sqrt(math.prod(self.shape[1:])),
             "bias": lambda: 0.01 * numbers,
+            "slope": lambda: 0.01 * numbers + [1, 0],
             "norm": lambda: 1 + 0.1 * numbers,
             "prelu": lambda: np.full(self.shape, 0.25),
             "half": lambda: 0.5 * numbers,
@@ -76,8 +75,16 @@ class Entry:
             "threshold": lambda: 0.05 * np.abs(numbers),
             "kernel_scale": lambda: 4.5 + 0.5 * numbers,
             "one": lambda: np.ones(self.shape),
+            "zero": lambda: np.zeros(self.shape),
+            "identity": lambda: np.eye(self.shape[0]),
         }
-        return made[self.fill]()
+        return torch.from_numpy(np.asarray(made[self.fill]())).float()
+
+
+def names(key: str, numbers: list[list[int]]) -> Iterator[str]:
+    """Write a key with each choice of numbers for its braces."""
+    for chosen in product(*numbers):
+        yield key.format(*chosen)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,9 @@ class Reference:
         arguments: Of our constructor.
         gain: Factor of all weights.
         inputs: Keys and shapes of what it was fed.
-        entries: Its tensors.
-        zeros: Tensors of ours that it lacks, which are 0.
+        entries: Its tensors that the answer depends on.
         answer: What it said.
+        idle: Keys of its tensors that the answer does not depend on.
     """
 
     network: str
@@ -99,80 +106,59 @@ class Reference:
     gain: float
     inputs: dict[str, list[int]]
     entries: list[Entry]
-    zeros: list[str]
     answer: NDArray[np.float32]
+    idle: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, name: str) -> Self:
-        """Read the numbers of a name.
-
-        A row of the table is an entry. Where numbers of its keys are left open, as braces, the
-        row ends in a list of those that stand there, and is an entry for each.
-        """
+        """Read the numbers of a name."""
         told = json.loads((NUMBERS / f"{name}.json").read_text(encoding="utf-8"))
-        entries = [
-            Entry(key.format(*places), shape, fill, ours.format(*places), how, at)
-            for key, shape, fill, ours, how, at, *repeats in told.pop("tensors")
-            for places in (repeats[0] if repeats else [[]])
-        ]
-        return cls(**told, entries=entries, answer=np.load(NUMBERS / f"{name}.npy"))
+        rows = (row if isinstance(row, list) else [row] for row in told.pop("idle", []))
+        entries = [entry for row in told.pop("tensors") for entry in Entry.each(row)]
+        return cls(
+            **told,
+            entries=entries,
+            answer=np.load(NUMBERS / f"{name}.npy"),
+            idle=[key for row in rows for key in names(row[0], row[1:])],
+        )
+
+    def published(self) -> dict[str, Tensor]:
+        """Make the published state dict."""
+        idle = {key: torch.full([1], torch.nan) for key in self.idle}
+        return {**{entry.key: entry.value(self.gain) for entry in self.entries}, **idle}
+
+    def imported(self, path: Path, *, prefix: str = "") -> nn.Module:
+        """Save the state dict as the published code does, import the file, and load our network."""
+        torch.save({f"{prefix}{key}": value for key, value in self.published().items()}, path)
+        scale, bands, sizes = self.sizes()
+        checkpoint = import_toolkit(
+            path,
+            network=self.network,
+            scale=scale,
+            bands=bands,
+            arguments=sizes,
+            accept_differences=True,
+        )
+        return checkpoint.load_network().eval()
 
     def built(self) -> nn.Module:
-        """Build our network with the published tensors; each of ours must be filled."""
+        """Build our network and fill it without a file."""
         network: nn.Module = build(self.network, **self.arguments).eval()
-        state = {
-            key: torch.full_like(value, torch.nan) for key, value in network.state_dict().items()
-        }
-        for key in self.zeros:
-            state[key].zero_()
-        for entry in self.entries:
-            target = state[entry.ours]
-            value = entry.value(self.gain)
-            if entry.at is not None:
-                axis, start = entry.at
-                target = target.narrow(axis, start, value.shape[axis])
-            assert target.shape == value.shape, entry
-            target.copy_(value)
-        empty = [key for key, value in state.items() if value.isnan().any()]
-        assert not empty, f"nothing fills {empty}"
-        network.load_state_dict(state)
+        shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+        published = published_form(self.network, **self.arguments)
+        network.load_state_dict(published.weights(self.published(), shapes))
         return network
 
-    def difference(self) -> float:
-        """Return the largest difference of ours, in standard deviations of the answer."""
+    def sizes(self) -> tuple[int, tuple[str, ...], dict[str, Any]]:
+        """Tell scale, bands and other arguments apart."""
+        sizes = dict(self.arguments)
+        scale, channels = sizes.pop("scale"), sizes.pop("guide_channels", 0)
+        return scale, GROKLST_BAND_NAMES[:channels], sizes
+
+    def difference(self, network: nn.Module) -> float:
+        """Return a network's largest difference, in standard deviations of the answer."""
         fed = [torch.from_numpy(unit(key, shape)).float() for key, shape in self.inputs.items()]
         with torch.inference_mode():
-            ours = self.built()(*fed).numpy().astype(np.float64)
+            ours = network(*fed).numpy().astype(np.float64)
         assert ours.shape == self.answer.shape
         return float(np.abs(ours - self.answer).max() / self.answer.std(dtype=np.float64))
-
-
-def _invertible(key: str, size: int, gain: float) -> NDArray[np.float64]:
-    """Multiply out the triangular factors that a published invertible convolution keeps."""
-    lower, upper = (
-        gain * unit(f"{key}.{part}", [size, size]) / math.sqrt(size) for part in ("l", "u")
-    )
-    diagonal = np.diag(np.exp(0.5 * unit(f"{key}.log_s", [size])))
-    return (np.tril(lower, -1) + np.eye(size)) @ (np.triu(upper, 1) + diagonal)
-
-
-def _turned(tensor: Tensor, step: list[Any]) -> Tensor:
-    name, *arguments = step
-    if name == "part":
-        place, parts = arguments[0]
-        return tensor.chunk(parts, dim=0)[place]
-    if name == "reshape":
-        return tensor.reshape(arguments[0])
-    if name == "permute":
-        return tensor.permute(arguments[0])
-    if name == "flip":
-        return tensor.flip(arguments[0])
-    if name == "roll":
-        return tensor.roll(arguments[1], arguments[0])
-    if name == "take":
-        return tensor.index_select(arguments[0], torch.tensor(arguments[1]))
-    if name == "reciprocal":
-        return 1 / tensor
-    if name == "times":
-        return tensor * arguments[0]
-    raise ValueError(f"there is no step {name}")

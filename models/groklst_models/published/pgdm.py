@@ -1,0 +1,69 @@
+"""PGDM as published."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from groklst_models.published.table import Fills, Published, Source, turned, within
+
+
+def published(*, guide_channels: int, multipliers: Sequence[int], **_: object) -> Published:
+    """Tell which tensor fills which; the decoder is counted from the deepest level there."""
+    deepest = len(multipliers) - 2
+    decoder: dict[str, str | Source] = {}
+    for level in range(deepest + 1):
+        decoder[f"ups.{level}.0"] = f"ups.{deepest - level}.0"
+        decoder |= within(f"decoders.{level}", f"decoders.{deepest - level}", _BLOCK)
+    return Published(
+        "cas222huan/PGDM",
+        {
+            "step_network.*": "timestep_embedder.time_mlp.*",
+            "lst_stem.*": "head_in_lst.conv<i//2+1>",
+            "state_stem.*": "head_in_xt.conv<i//2+1>",
+            "guide_stem.0.weight": turned("head_in_gui.conv1.weight", First(1, guide_channels)),
+            "guide_stem.*": "head_in_gui.conv<i//2+1>",
+            **within("surface_encoders.*", "encoders_geo.*", _BLOCK),
+            **within("state_encoders.*", "encoders_xt.*", _BLOCK),
+            "surface_downs.*": "downs_geo.*",
+            "state_downs.*": "downs_xt.*",
+            **within("bridge", "bridge", _BLOCK),
+            **decoder,
+            "head": "head_out",
+        },
+        idle=("lulc_embed_layer", "timestep_embedder.embedding"),
+        differs=(
+            "LST and bands are brought to a range there, here to mean 0 and deviation 1, and "
+            "land cover is not looked at"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class First:
+    """Takes the first cells along an axis; those behind are of what is always masked.
+
+    Attributes:
+        axis: Which one.
+        size: How many cells.
+    """
+
+    axis: int
+    size: int
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Return the cells."""
+        return tensor.narrow(self.axis, 0, self.size)
+
+
+_BLOCK: Fills = {
+    "first_norm": "norm1",
+    "first": "conv1",
+    "second_norm": "norm2",
+    "second": "conv2",
+    "modulate.*": "film.mlp.*",
+    "skip": "residual",
+    "attention.norm": "attn.norm",
+    "attention.query_key_value": "attn.qkv",
+    "attention.project": "attn.proj",
+}
