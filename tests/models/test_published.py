@@ -13,9 +13,11 @@ from torch import Tensor
 
 from groklst_models.blueprint import shapes_of
 from groklst_models.errors import ArgumentsError, CheckpointError
+from groklst_models.published.dat import frozen_bias, frozen_weight
 from groklst_models.published.layout import (
     Arranged,
     Backwards,
+    First,
     Joined,
     NotNegative,
     Part,
@@ -30,6 +32,9 @@ from groklst_models.toolkit import import_toolkit, published_form
 from tests.models.reference.rule import NUMBERS, Reference
 
 Shape = tuple[int, ...]
+
+FROZEN = (frozen_weight, frozen_bias)
+"""Both are made of the same statistics."""
 
 TRAINED = [name for name, entry in REGISTRY.items() if entry.needs_weights]
 REFERENCES = sorted(path.stem for path in NUMBERS.glob("*.json"))
@@ -56,6 +61,8 @@ def before(shape: Shape, step: Any) -> Shape:
         changed[0] *= step.of
     elif isinstance(step, Widened):
         changed[step.axis] = min(3, step.size)  # what SGNet looks at
+    elif isinstance(step, First):
+        changed[step.axis] += 8  # PGDM's land cover
     elif isinstance(step, Spread):
         changed[step.axis] = 1
     else:
@@ -71,6 +78,8 @@ def given_to(source: Source, shape: Shape) -> Iterator[tuple[str, Shape]]:
             size // len(source.keys) if axis == 0 else size for axis, size in enumerate(made)
         )
         yield from ((key, made) for key in source.keys)
+    elif source.join in FROZEN:
+        yield from ((key, made) for key in source.keys)
     elif len(source.keys) > 1:  # factors of an invertible convolution
         square, vector = made[:2], made[:1]
         yield from zip(source.keys, (square, square, vector, vector, square), strict=True)
@@ -84,7 +93,8 @@ def published_shapes(published: Published, ours: Mapping[str, Shape]) -> dict[st
     for name, source in published.sources(ours).items():
         for key, shape in given_to(source, ours[name]):
             parted = any(isinstance(step, Part) for step in source.steps)
-            assert key not in found or parted, f"{key} fills two of ours"
+            shared = parted or source.join in FROZEN
+            assert key not in found or shared, f"{key} fills two of ours"
             assert found.setdefault(key, shape) == shape
     return found
 

@@ -13,17 +13,19 @@ def published(*, frozen_norms: bool, head_width: int | None, **_: object) -> Pub
     """Tell which tensor fills which; fixed statistics of batches are folded into the norms."""
     norms = {"near.1": "dwconv.1", "channel_gate.1": "channel_interaction.2"}
     norms |= {"cell_gate.1": "spatial_interaction.1"}
-    frozen: dict[str, str | Source] = {}
-    for ours, there in norms.items() if frozen_norms else ():
+    kept: dict[str, str | Source] = {}
+    for ours, there in norms.items():
         parts = [f"{there}.{name}" for name in ("weight", "running_var", "bias", "running_mean")]
-        frozen[f"{ours}.weight"] = made_of(frozen_weight, *parts[:2])
-        frozen[f"{ours}.bias"] = made_of(frozen_bias, *parts)
+        if frozen_norms:
+            kept[f"{ours}.weight"] = made_of(frozen_weight, *parts[:2])
+            kept[f"{ours}.bias"] = made_of(frozen_bias, *parts)
+        else:
+            kept[f"{ours}.norm"] = there
     attention: Fills = {
         "query_key_value": "qkv",
         **within("far.branches.*.position", "attns.*.pos", POSITION_NETWORK),
         "far.temperature": "temperature",
-        **frozen,
-        **norms,
+        **kept,
         "near.0": "dwconv.0",
         "channel_gate.*": "channel_interaction.<i+1>",
         "cell_gate.*": "spatial_interaction.*",

@@ -106,6 +106,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class First:
+    """Takes the first cells along an axis: those behind are of what is always masked.
+
+    Attributes:
+        axis: Which one.
+        size: How many cells.
+    """
+
+    axis: int
+    size: int
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Return the cells."""
+        return tensor.narrow(self.axis, 0, self.size)
+
+
+@dataclass(frozen=True)
 class Widened:
     """Adds zeros at the end of an axis: for what the published network does not look at.
 

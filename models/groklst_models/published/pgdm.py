@@ -1,10 +1,8 @@
 """PGDM as published."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from torch import Tensor
-
+from groklst_models.published.layout import First
 from groklst_models.published.table import Fills, Published, Source, turned, within
 
 
@@ -37,23 +35,6 @@ def published(*, guide_channels: int, multipliers: Sequence[int], **_: object) -
             "land cover is not looked at"
         ),
     )
-
-
-@dataclass(frozen=True)
-class First:
-    """Takes the first cells along an axis; those behind are of what is always masked.
-
-    Attributes:
-        axis: Which one.
-        size: How many cells.
-    """
-
-    axis: int
-    size: int
-
-    def __call__(self, tensor: Tensor) -> Tensor:
-        """Return the cells."""
-        return tensor.narrow(self.axis, 0, self.size)
 
 
 _BLOCK: Fills = {
