@@ -15,10 +15,11 @@ from groklst_models.bands import derivable
 from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
-from groklst_models.registry import REGISTRY, find
+from groklst_models.registry import EXTRA, REGISTRY, find
 from groklst_models.toolkit import import_toolkit
 
 SUFFIX: Final = ".safetensors"
+_INSIDE: Final = ("where", "presets", "package")  # what of an entry says nothing to people
 
 
 def list_methods() -> list[dict[str, Any]]:
@@ -90,8 +91,11 @@ def import_checkpoint(
 
 def _method(name: str) -> dict[str, Any]:
     entry = find(name)
-    facts = {key: value for key, value in asdict(entry).items() if key not in ("where", "presets")}
-    return {**facts, "needs": "weights" if entry.needs_weights else "the scene itself"}
+    facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
+    needs = "weights" if entry.needs_weights else "the scene itself"
+    if entry.package is not None:
+        needs += f", {EXTRA}"
+    return {**facts, "needs": needs}
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
