@@ -3,7 +3,7 @@
 L. Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018.
 Small oblivious trees, which ask the same question in all nodes of a level, each fitted to what
 those before it left; by the authors' library. Differs in plain boosting, the library's own choice
-on a CPU (boosting in an order of the samples took four times as long and was no better on real
+on a CPU (boosting in an order of the samples took three times as long and was no better on real
 scenes), in bounding samples, so that time does not grow with the scene, and in the sensor's blur.
 """
 

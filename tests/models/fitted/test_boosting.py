@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from tests.trust.refusal import groklst
 
 NAMES = [name for name, entry in REGISTRY.items() if entry.package is not None]
 COARSE = Affine(240, 0, 500000, 0, -240, 4400000)
-ROOT = Path(__file__).parents[3]
 IN_ANOTHER_PROCESS = """
 import pickle, sys
 for name in sys.argv[1:]:
@@ -121,7 +119,7 @@ def test_another_process_answers_with_the_same_bits(scene, tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", IN_ANOTHER_PROCESS, *(name for name, _ in there)],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "models")])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
