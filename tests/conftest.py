@@ -10,6 +10,9 @@ import torch
 from affine import Affine
 from rasterio.crs import CRS
 
+from groklst_models.errors import MissingPackageError
+from groklst_models.registry import find
+
 torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -19,11 +22,16 @@ WriteRaster = Callable[..., str]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose folders beside the checkout are not there."""
+    """Skip a test whose folders beside the checkout, or whose method's package, are not there."""
     for marker in item.iter_markers("scenes"):
         for folder in marker.args or ("data/scenes",):
             if not (SHARED / folder).is_dir():
                 pytest.skip(f"{folder} is not in {SHARED}, beside the checkout")
+    for marker in item.iter_markers("method"):
+        try:
+            find(marker.args[0]).check_package()
+        except MissingPackageError as error:
+            pytest.skip(str(error))
 
 
 @pytest.fixture

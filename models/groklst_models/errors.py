@@ -24,6 +24,10 @@ class MissingBandsError(ModelsError, ValueError):
     """A method needs guidance bands that are not there."""
 
 
+class MissingPackageError(ModelsError, ImportError):
+    """A method needs a package that is not installed, or that does not load."""
+
+
 class FitError(ModelsError, ValueError):
     """A fitted method cannot be fitted to this scene."""
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, Literal
 
-from groklst_models.errors import ArgumentsError, UnknownMethodError
+from groklst_models.errors import ArgumentsError, MissingPackageError, UnknownMethodError
 
 Shelf = Literal["guided", "single", "fitted"]
+
+EXTRA: Final = "groklst[boosting]"
+"""What to install for the methods that have a package of their own."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Entry:
         title: The method's own name.
         paper: First author, venue and year.
         presets: Arguments that make this entry of a class that serves several.
+        package: What it imports beyond that which groklst always has.
     """
 
     name: str
@@ -30,11 +34,33 @@ class Entry:
     title: str
     paper: str
     presets: Mapping[str, Any] = field(default_factory=dict)
+    package: str | None = None
 
     @property
     def needs_weights(self) -> bool:
         """Whether it runs from a checkpoint only."""
         return self.shelf != "fitted"
+
+    def check_package(self) -> None:
+        """Make sure that its package is there.
+
+        Raises:
+            MissingPackageError: If it is not installed or does not load.
+        """
+        if self.package is None:
+            return
+        try:
+            import_module(self.package)
+        except ModuleNotFoundError as error:
+            raise MissingPackageError(
+                f"{self.name} needs the package {error.name}, which is not installed; "
+                f"type: pip install '{EXTRA}'"
+            ) from error
+        except (ImportError, OSError, ValueError) as error:  # of the loader; ValueError: XGBoost's
+            raise MissingPackageError(
+                f"{self.name} needs the package {self.package}, which does not load "
+                f"({' '.join(str(error).split())[:200]}); groklst doctor says what mends it"
+            ) from error
 
     def load(self) -> type[Any]:
         """Import and return its class."""
@@ -50,6 +76,14 @@ _TABLE: Final = (
     Entry("best", "fitted", "fitted.best:Best", "Weighed ensemble", "Breiman, Mach. Learn. 1996"),
     Entry("bicubic", "fitted", "fitted.bicubic:Bicubic", "Cubic convolution", "Keys, TASSP 1981"),
     Entry("bilinear", "fitted", "fitted.bilinear:Bilinear", "Bilinear", "Smith, Ultramicr. 1981"),
+    Entry(
+        "catboost",
+        "fitted",
+        "fitted.catboost:CatBoost",
+        "CatBoost",
+        "Prokhorenkova et al., NeurIPS 2018",
+        package="catboost",
+    ),
     Entry("dms", "fitted", "fitted.dms:DMS", "Data mining sharpener", "Gao et al., RS 2012"),
     Entry(
         "extra-trees", "fitted", "fitted.extra_trees:ExtraTrees", "Extra trees", "Geurts, ML 2006"
@@ -67,6 +101,14 @@ _TABLE: Final = (
         "fitted.guided_filter:GuidedFilter",
         "Guided filter",
         "He et al., TPAMI 2013",
+    ),
+    Entry(
+        "lightgbm",
+        "fitted",
+        "fitted.lightgbm:LightGBM",
+        "LightGBM",
+        "Ke et al., NeurIPS 2017",
+        package="lightgbm",
     ),
     Entry("local", "fitted", "fitted.local:Local", "Local regression", "Brunsdon et al., GA 1996"),
     Entry("nearest", "fitted", "fitted.nearest:Nearest", "Nearest neighbour", "Parker, TMI 1983"),
@@ -94,6 +136,14 @@ _TABLE: Final = (
         "de Lutio et al., ICCV 2019",
     ),
     Entry("tsharp", "fitted", "fitted.tsharp:TsHARP", "TsHARP", "Agam et al., RSE 2007"),
+    Entry(
+        "xgboost",
+        "fitted",
+        "fitted.xgboost:XGBoost",
+        "XGBoost",
+        "Chen & Guestrin, KDD 2016",
+        package="xgboost",
+    ),
     # guided
     Entry("ahmf", "guided", "guided.ahmf:AHMF", "AHMF", "Zhong et al., TIP 2022"),
     Entry("codon", "guided", "guided.codon:CODON", "CODON", "Yang et al., IJCV 2022"),
@@ -226,6 +276,7 @@ def build(name: str, **arguments: Any) -> Any:
     Raises:
         UnknownMethodError: If there is no such method.
         ArgumentsError: If it does not take an argument or refuses its value.
+        MissingPackageError: If it needs a package that is not there.
     """
     entry, known = find(name), arguments_of(name)
     unknown = [key for key in arguments if key not in known]
@@ -233,6 +284,7 @@ def build(name: str, **arguments: Any) -> Any:
         raise ArgumentsError(
             f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
         )
+    entry.check_package()
     try:
         return entry.load()(**entry.presets, **arguments)
     except (TypeError, ValueError) as error:

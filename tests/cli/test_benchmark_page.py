@@ -10,9 +10,7 @@ from groklst_models.registry import REGISTRY
 from tests.cli.pages import ROOT, blocks_of
 
 PAGE = ROOT / "docs" / "benchmark.md"
-NETWORKS = {
-    key for key in published_methods() if key not in REGISTRY or REGISTRY[key].needs_weights
-} - {"xgboost", "lightgbm", "catboost"}
+NETWORKS = {key for key in published_methods() if REGISTRY[key].needs_weights}
 
 
 @pytest.fixture

@@ -114,6 +114,38 @@ class TestLibraries:
         assert (findings["numpy"].state, findings["dask"].state) == ("wrong", "ok")
         assert "groklst[dask]" in findings["dask"].mend
 
+    BOOSTING = (
+        "lightgbm>=4.3; extra == 'boosting'",
+        "xgboost-cpu>=2.1.1; (sys_platform != 'darwin') and extra == 'boosting'",
+        "xgboost>=2.1.1; (sys_platform == 'darwin') and extra == 'boosting'",
+        "lightgbm>=4.3; extra == 'test'",
+    )
+
+    def test_an_extra_of_several_libraries_is_told_library_by_library(self, versions):
+        versions([*self.BOOSTING])
+        findings = list(doctor_libraries.check_libraries())
+        assert [f.about for f in findings] == ["lightgbm", "xgboost", "libraries"]
+        assert {f.mend for f in findings[:2]} == {"pip install 'groklst[boosting]'"}
+
+    @pytest.mark.parametrize("build", ["xgboost-cpu", "xgboost"])
+    def test_one_of_two_builds_is_enough(self, versions, monkeypatch, build):
+        monkeypatch.setitem(sys.modules, "xgboost", sys)  # whatever can be imported
+        versions([*self.BOOSTING[1:3]], **{build: "3.2.0"})
+        findings = found(doctor_libraries.check_libraries)
+        assert set(findings) == {"libraries"}
+        assert findings["libraries"].found == f"{build} 3.2.0"
+
+    def test_an_optional_library_that_does_not_load_keeps_groklst_from_nothing(
+        self, versions, monkeypatch, tmp_path
+    ):
+        (tmp_path / "lightgbm.py").write_text("raise OSError('libgomp.so.1: cannot open')")
+        monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+        versions([*self.BOOSTING[:1]], lightgbm="4.7.0")
+        finding = found(doctor_libraries.check_libraries)["lightgbm"]
+        assert finding.state == "warning"
+        assert "the system's package that holds libgomp.so.1" in finding.mend
+
     def test_tools_for_those_who_change_groklst_are_not_asked_for(self, versions):
         versions(["ruff>=0.8; extra == 'check'"])
         assert set(found(doctor_libraries.check_libraries)) == {"libraries"}

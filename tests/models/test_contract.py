@@ -23,7 +23,11 @@ from tests.models.toy_networks import (
 )
 from tests.models.toy_scene import ToyScene
 
-FITTED = [name for name, entry in REGISTRY.items() if not entry.needs_weights]
+FITTED = [
+    pytest.param(name, marks=pytest.mark.method(name))
+    for name, entry in REGISTRY.items()
+    if not entry.needs_weights
+]
 SCALES = (2, 4, 8)
 
 

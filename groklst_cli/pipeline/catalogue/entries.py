@@ -19,10 +19,11 @@ from groklst_models.blueprint import shapes_of
 from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
-from groklst_models.registry import REGISTRY, arguments_of, find
+from groklst_models.registry import EXTRA, REGISTRY, arguments_of, find
 from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
+_INSIDE: Final = ("where", "presets", "package")  # what of an entry says nothing to people
 _MOST_TENSORS: Final = 100_000
 """More than any network has."""
 _SCALE: Final = 8
@@ -148,8 +149,11 @@ def _arguments(
 
 def _method(name: str) -> dict[str, Any]:
     entry = find(name)
-    facts = {key: value for key, value in asdict(entry).items() if key not in ("where", "presets")}
-    return {**facts, "needs": "weights" if entry.needs_weights else "the scene itself"}
+    facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
+    needs = "weights" if entry.needs_weights else "the scene itself"
+    if entry.package is not None:
+        needs += f", {EXTRA}"
+    return {**facts, "needs": needs}
 
 
 def _published(name: str) -> dict[str, str]:

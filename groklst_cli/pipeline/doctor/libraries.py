@@ -15,8 +15,20 @@ from groklst_cli.errors import words_of
 
 _REQUIREMENT: Final = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\d.]+)(?:.*extra == .(\w+))?")
 _LACKING: Final = re.compile(r"(\S+\.so[.\d]*): cannot open")
-_MODULES: Final = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric"}
-_OPTIONAL: Final = {"dask": "--workers and --scheduler", "tensorboard": "train's event files"}
+_MODULES: Final = {
+    "scikit-learn": "sklearn",
+    "lightning-fabric": "lightning_fabric",
+    "xgboost-cpu": "xgboost",
+}
+_BUILDS: Final = {"xgboost-cpu": "xgboost", "xgboost": "xgboost-cpu"}  # without and with CUDA
+_EXTRAS: Final = ("boosting", "dask", "tensorboard")  # others are for those who change groklst
+_OPTIONAL: Final = {
+    "catboost": "the method catboost",
+    "dask": "--workers and --scheduler",
+    "lightgbm": "the method lightgbm",
+    "tensorboard": "train's event files",
+    "xgboost": "the method xgboost",
+}
 
 State = Literal["ok", "warning", "wrong"]
 
@@ -60,11 +72,13 @@ def check_libraries() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield Finding("libraries", "warning", "groklst is not installed", "pip install .")
         return
-    good = []
-    for name, least, extra in (m.groups() for m in map(_REQUIREMENT.match, lines) if m):
-        if extra not in (None, name):
-            continue  # only for those who change groklst
-        problem = _problem_of(name, least, optional=extra is not None)
+    good, looked_at = [], set()
+    for named, least, extra in (m.groups() for m in map(_REQUIREMENT.match, lines) if m):
+        name = named if _version(named) else _BUILDS.get(named, named)
+        if extra not in (None, *_EXTRAS) or _module_of(name) in looked_at:
+            continue
+        looked_at.add(_module_of(name))
+        problem = _problem_of(name, least, extra)
         if problem is None:
             good.append(f"{name} {_version(name)}")
         else:
@@ -72,24 +86,29 @@ def check_libraries() -> Iterator[Finding]:
     yield Finding("libraries", "ok", ", ".join(good))
 
 
-def _problem_of(name: str, least: str, *, optional: bool) -> Finding | None:
-    found = _version(name)
-    if found is None and optional:
-        hint = f"pip install 'groklst[{name}]'"
-        return Finding(name, "ok", f"not installed; only {_OPTIONAL[name]} needs it", hint)
+def _problem_of(name: str, least: str, extra: str | None) -> Finding | None:
+    found, module = _version(name), _module_of(name)
+    state: State = "wrong" if extra is None else "warning"
+    if found is None and extra is not None:
+        hint = f"pip install 'groklst[{extra}]'"
+        return Finding(module, "ok", f"not installed; only {_OPTIONAL[module]} needs it", hint)
     if found is None:
         return Finding(name, "wrong", "not installed", f"pip install '{name}>={least}'")
     if _numbers(found) < _numbers(least):
         mend = f"pip install --upgrade '{name}>={least}'"
-        return Finding(name, "wrong", f"{found} is older than {least}", mend)
+        return Finding(name, state, f"{found} is older than {least}", mend)
     try:
-        import_module(_MODULES.get(name, name))
+        import_module(module)
     except (ImportError, OSError, ValueError) as error:  # ValueError: built for another numpy
         mend = f"pip install --force-reinstall '{name}>={least}'"
         if lacking := _LACKING.search(str(error)):
             mend += f"; if it stays, install the system's package that holds {lacking[1]}"
-        return Finding(name, "wrong", f"{found} cannot be imported: {words_of(error)}", mend)
+        return Finding(name, state, f"{found} cannot be imported: {words_of(error)}", mend)
     return None
+
+
+def _module_of(name: str) -> str:
+    return _MODULES.get(name, name)
 
 
 def _version(name: str) -> str | None:

@@ -9,8 +9,8 @@ from typing import Final
 from groklst_cli.errors import InputError, UsageError
 from groklst_models.answer_spread import MeasuredSpread
 from groklst_models.checkpoint import Header, fingerprint, read_header
-from groklst_models.errors import ModelsError
-from groklst_models.registry import REGISTRY, find
+from groklst_models.errors import MissingPackageError, ModelsError
+from groklst_models.registry import REGISTRY, Entry, find
 
 FITTED_TILE: Final = 512
 
@@ -99,13 +99,12 @@ def check_model(model: str) -> None:
     """Refuse what can be no ``--model`` whatever the scene holds; no file is opened.
 
     Raises:
-        UsageError: If it is neither a method nor a file, or needs weights that are not given.
+        UsageError: If it is neither a method nor a file, or needs weights that are not given or a
+            package that is not there.
     """
-    if model in REGISTRY and find(model).needs_weights:
-        raise UsageError(
-            f"{model} needs weights; name a checkpoint file, as in --model {model}.safetensors"
-        )
-    if model != "auto" and model not in REGISTRY and not os.path.isfile(model):
+    if model in REGISTRY:
+        _check_method(find(model))
+    elif model != "auto" and not os.path.isfile(model):
         raise UsageError(
             f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
             f"checkpoint file; {_nearest(model)}"
@@ -126,6 +125,19 @@ def header_of(model: str) -> Header | None:
         return read_header(Path(model))
     except ModelsError as error:
         raise InputError(str(error)) from error
+
+
+def _check_method(entry: Entry) -> None:
+    """Refuse a method that cannot run by its name alone, or not in this environment."""
+    if entry.needs_weights:
+        raise UsageError(
+            f"{entry.name} needs weights; name a checkpoint file, "
+            f"as in --model {entry.name}.safetensors"
+        )
+    try:
+        entry.check_package()
+    except MissingPackageError as error:
+        raise UsageError(str(error)) from error
 
 
 def _nearest(model: str) -> str:

@@ -7,31 +7,12 @@ what those before it left. Applied with the sensor's blur and bounded samples.
 
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from groklst_models.regression.tree_regression import Regressor, TreeRegression
+from groklst_models.regression.boosted_trees import BoostedTrees
+from groklst_models.regression.tree_regression import Regressor
 
 
-class GradientBoosting(TreeRegression):
-    """A sum of small trees."""
-
-    def __init__(
-        self, *, scale: int, trees: int = 100, leaves: int = 16, rate: float = 0.1, seed: int = 0
-    ) -> None:
-        """Choose the trees.
-
-        Args:
-            scale: Fine pixels along a coarse one.
-            trees: How many.
-            leaves: At most so many in a tree.
-            rate: Share of its answer that a tree adds, above 0 and at most 1.
-            seed: Of the bins.
-
-        Raises:
-            ValueError: If an argument is out of its range.
-        """
-        super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
-        if not 0 < rate <= 1:
-            raise ValueError(f"rate is {rate}, it must lie above 0 and not above 1")
-        self.rate = rate
+class GradientBoosting(BoostedTrees):
+    """A sum of small trees by scikit-learn, whose seed is that of the bins."""
 
     def regressor(self) -> Regressor:
         """Make the trees, still without branches."""

@@ -12,11 +12,14 @@ from groklst_models.contract import FittedMethod, Tiles
 from groklst_models.errors import FitError
 from groklst_models.fitted.best import Best
 from groklst_models.fitted.bicubic import Bicubic
+from groklst_models.fitted.catboost import CatBoost
 from groklst_models.fitted.dms import DMS
 from groklst_models.fitted.extra_trees import ExtraTrees
 from groklst_models.fitted.gradient_boosting import GradientBoosting
+from groklst_models.fitted.lightgbm import LightGBM
 from groklst_models.fitted.random_forest import RandomForest
 from groklst_models.fitted.scene_net import SceneNet
+from groklst_models.fitted.xgboost import XGBoost
 from groklst_models.regression.detail_ridge import Detail, linear, quadratic
 from groklst_models.regression.linear_trees import Growth, LinearTrees
 from groklst_models.regression.stacking import Member, weigh
@@ -30,8 +33,18 @@ from groklst_models.sampling.training_set import detail, read_training_set
 from tests.models.toy_scene import ToyScene
 
 BANDS = ("red", "nir", "swir1")
+WITH_PACKAGES = [CatBoost, LightGBM, XGBoost]
+
+
+def form(method: type[Any], *arguments: Any) -> Any:
+    """A test's parameters, of which the first is a method that may need a package."""
+    marks = [pytest.mark.method(method.__name__.lower())] if method in WITH_PACKAGES else []
+    return pytest.param(method, *arguments, marks=marks)
+
+
 FORMS = [
     (Best, {"steps": 20}),
+    *(form(method, {"trees": 10}) for method in WITH_PACKAGES),
     (DMS, {}),
     (DMS, {"local_trees": 0}),
     (ExtraTrees, {"trees": 10}),
@@ -39,7 +52,14 @@ FORMS = [
     (RandomForest, {"trees": 10}),
     (SceneNet, {"steps": 20, "networks": 2}),
 ]
-LEARNED = [DMS, ExtraTrees, GradientBoosting, RandomForest, SceneNet]
+LEARNED = [
+    DMS,
+    ExtraTrees,
+    GradientBoosting,
+    RandomForest,
+    SceneNet,
+    *(form(method) for method in WITH_PACKAGES),
+]
 
 
 def make(bands: tuple[str, ...] = BANDS, **shape: Any) -> ToyScene:
@@ -194,6 +214,7 @@ class TestLearnedMethods:
         (RandomForest, {}, 0.7),
         (ExtraTrees, {}, 0.7),
         (GradientBoosting, {}, 0.7),
+        *(form(method, {}, 0.7) for method in WITH_PACKAGES),
     ],
 )
 def test_a_relation_is_found_through_the_sensor(method, arguments, share):
