@@ -46,3 +46,11 @@ def test_far_rows_are_as_good_as_near_ones():
     far = noise([2**25], [2**24], (200, 200))
     assert abs(far.mean().item()) < 0.02
     assert far.std().item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.gpu
+def test_a_gpu_has_the_same_bits():
+    drawn = noise_at([3], [5], (40, 50), seed=2, planes=3, device=torch.device("cuda"))
+    torch.testing.assert_close(
+        drawn.cpu(), noise([3], [5], (40, 50), seed=2, planes=3), rtol=0, atol=0
+    )
