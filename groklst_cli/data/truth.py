@@ -176,6 +176,10 @@ class SceneTruth:
             values[self._clear.read(raw_rows, raw_columns)[0] != 1] = np.nan
         return valid_means(values, f)
 
+    def path_of(self, band: str) -> str:
+        """Name the file that a band is read from."""
+        return next(guide.path for guide in self._guides if band in guide.names)
+
     def read_guide(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read the chosen bands, physical units, NaN where they are missing."""
         if not self.bands:

@@ -58,11 +58,11 @@ def placing(dataset: DatasetReader, path: str) -> str:
     )
 
 
-def setting_scale(path: str) -> str:
-    """Write the command that sets scale 1 and offset 0."""
+def setting_scale(path: str, scale: float = 1) -> str:
+    """Write the command that sets a scale, and offset 0."""
     code = (
         f"import rasterio; d = rasterio.open({path!r}, 'r+'); "
-        "d.scales = (1,) * d.count; d.offsets = (0,) * d.count; d.close()"
+        f"d.scales = ({scale},) * d.count; d.offsets = (0,) * d.count; d.close()"
     )
     return running(code)
 

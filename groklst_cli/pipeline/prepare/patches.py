@@ -23,6 +23,7 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.names import is_text
 from groklst_cli.geo.workplace import Workplace
+from groklst_cli.pipeline.prepare.band_levels import BandLevels
 from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
 
 _WRITTEN: Final = re.compile(
@@ -261,9 +262,10 @@ def _write_scenes(
     entries: list[PatchEntry] = []
     kept_scenes: list[SceneEntry] = []
     statistics = {name: RunningStatistics() for name in ("lst", *bands)}
+    levels = BandLevels()
     for scene in scenes:
         chosen = _apart(scene.name, windows, drops)
-        made = list(_write_patches(scene, chosen, request, folder, statistics))
+        made = list(_write_patches(scene, chosen, request, folder, statistics, levels))
         for window, entry in zip(chosen, made, strict=True):
             drops.count(scene.name, window.split, GAPS if entry is None else KEPT)
         found = [entry for entry in made if entry is not None]
@@ -275,6 +277,8 @@ def _write_scenes(
             note(doubt)
         note(f"scene {scene.name}: {scene.describe()}; patches {made_here}{drops.told(scene.name)}")
     drops.refuse_empty(request.whole)
+    by_name = {scene.name: scene for scene in scenes}
+    levels.refuse_unlike(lambda name, band: by_name[name].path_of(band))
     counts = _counts(entry.split for entry in entries)
     if empty := [split for split, count in counts.items() if not count]:
         note(f"no {' or '.join(empty)} patches, as --whole gives every scene to another set")
@@ -374,6 +378,7 @@ def _write_patches(
     request: Preparation,
     folder: Path,
     statistics: Mapping[str, RunningStatistics],
+    levels: BandLevels,
 ) -> Iterator[PatchEntry | None]:
     """Write a scene's patches; None stands for one with too many gaps."""
     for number, window in enumerate(windows):
@@ -383,6 +388,8 @@ def _write_patches(
         if gaps.mean() > request.max_nodata:
             yield None
             continue
+        for band, plane in zip(scene.bands, guide, strict=True):
+            levels.add(scene.name, band, plane)
         lst = scene.read_coarse(window.rows, window.columns, request.scale, request.sigma)
         if window.split == "train":
             statistics["lst"].add(lst)
