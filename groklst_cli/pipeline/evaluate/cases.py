@@ -18,9 +18,9 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.reference import bring_reference, read_lst
-from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.structure import correlation
 from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Raster
+from groklst_cli.pipeline.evaluate.imitated_sensor import Measured
 from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import FittedTo
 
@@ -41,6 +41,8 @@ class Case:
         coarse_correlation: Of the two sensors' values at the coarse scale, where there are two.
         origin: Where it was cut from, if it is a patch of a scene that is kept.
         fitted_to: What fitted methods are fitted to.
+        exact: Plain means of the truth, kelvin, where ``coarse`` holds what a real sensor measures.
+        noise: Standard deviation of the noise that was put into ``coarse``, kelvin.
     """
 
     name: str
@@ -52,6 +54,15 @@ class Case:
     coarse_correlation: float | None = None
     origin: Origin | None = None
     fitted_to: FittedTo = "scene"
+    exact: NDArray[np.float32] | None = None
+    noise: float = 0.0
+
+    def with_exact_means(self) -> "Case":
+        """Return the same scene with the truth's plain means for its coarse LST."""
+        assert self.exact is not None
+        assert isinstance(self.lst, ArrayRaster)
+        lst = ArrayRaster.of(self.name, self.exact, self.lst.frame.grid)
+        return replace(self, lst=lst, coarse=self.exact, exact=None, noise=0.0)
 
     def whole_scene(self) -> "Case":
         """Return the scene that a patch was cut from, to be downscaled in its place."""
@@ -64,7 +75,7 @@ class Case:
 
 
 def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
-    """Make the truth at the sensor's own resolution, and its means the coarse LST.
+    """Make the truth at the sensor's own resolution, and of it what a coarser sensor measures.
 
     Guides are handed on as they are: ``downscale`` brings them to the truth's grid by area mean.
 
@@ -87,11 +98,19 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
         )
     whole = values[: rows * native * scale, : columns * native * scale]
     truth = block_means(whole, native).astype(np.float32)
-    seen = gaussian_mean(truth, protocol.psf_sigma * scale).astype(np.float32)
-    coarse = block_means(seen, scale).astype(np.float32)
-    lst = ArrayRaster.of(scene.name, coarse, grid.coarsen(native * scale))
+    measured = Measured.of(truth, protocol, scene.name)
+    lst = ArrayRaster.of(scene.name, measured.coarse, grid.coarsen(native * scale))
     guides = scene.without(protocol.not_guides).guide_sources
-    return Case(scene.name, lst, guides, scale, coarse, _known(truth, coarse))
+    return Case(
+        scene.name,
+        lst,
+        guides,
+        scale,
+        measured.coarse,
+        _known(truth, measured.coarse),
+        exact=None if protocol.is_exact else measured.exact,
+        noise=measured.noise,
+    )
 
 
 def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from groklst_cli.geo.metrics import Scores
 from groklst_cli.pipeline.evaluate.cases import Case
 from groklst_cli.pipeline.evaluate.contenders import (
     Contender,
@@ -50,6 +51,17 @@ class Match:
                 seconds=seconds,
                 peak_memory=memory,
                 fitted_to=case.fitted_to if contender.is_fitted else None,
+                noise=case.noise,
+                exact=self._on_exact_means(case, contender),
             )
         watch(Shown(case.name, case.coarse, case.truth, predictions, outcomes))
         return list(outcomes.values())
+
+    def _on_exact_means(self, case: Case, contender: Contender) -> Scores | None:
+        """Score a method on the truth's plain means, where the case holds other values."""
+        if case.exact is None:
+            return None
+        fine, _ = self._predict(case.with_exact_means(), contender)
+        return judge(
+            case.name, contender.label, fine, case.truth, case.exact, self._judgement
+        ).scores

@@ -61,8 +61,15 @@ class Protocol:
 class WaldProtocol(Protocol):
     """Aggregate, reconstruct, compare (Wald, Ranchin & Mangolini, PE&RS 1997).
 
+    Without point spread and noise the coarse values are the truth's exact means. With either they
+    are what a real sensor measures, and methods are scored on the exact means too.
+
     Attributes:
         psf_sigma: Standard deviation of the imitated sensor's point spread, coarse pixels.
+        noise_k: Standard deviation of its noise, kelvin.
+        noise_of_detail: The same as a share of the standard deviation of the detail in each
+            scene's exact means; only one of the two can be stated.
+        seed: Another seed, other noise.
         native: By scene, the factor that brings the LST's grid to its sensor's own resolution,
             where the truth is; ``default`` serves scenes that are neither named nor state it in
             their ``scene.json``.
@@ -71,6 +78,9 @@ class WaldProtocol(Protocol):
     kind = "wald"
 
     psf_sigma: float = 0.0
+    noise_k: float = 0.0
+    noise_of_detail: float = 0.0
+    seed: int = 0
     native: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -81,7 +91,17 @@ class WaldProtocol(Protocol):
         """
         super().__post_init__()
         _require("psf_sigma", self.psf_sigma, float, low=0, high=4)
+        _require("noise_k", self.noise_k, float, low=0, high=100)
+        _require("noise_of_detail", self.noise_of_detail, float, low=0, high=10)
+        if self.noise_k and self.noise_of_detail:
+            raise ValueError("noise_k and noise_of_detail both state the noise, one must be 0")
+        _require("seed", self.seed, int, low=0, high=999_999)
         _require_all("native", self.native, Mapping, int, low=1, high=64)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the coarse values are the truth's plain means."""
+        return not (self.psf_sigma or self.noise_k or self.noise_of_detail)
 
     def native_of(self, scene: str, stated: int | None = None) -> int:
         """Find the aggregation factor of a scene: by its name here, as it states, or by default."""

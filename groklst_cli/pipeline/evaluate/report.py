@@ -228,7 +228,9 @@ def _published_row(published: Published, shown: Sequence[str]) -> str:
 def _figures(outcome: ImageOutcome) -> dict[str, float]:
     shifted = math.nan if outcome.shifted is None else outcome.shifted.rmse
     seconds = math.nan if outcome.seconds is None else outcome.seconds
-    return {**asdict(outcome.scores), "rmse_shifted": shifted, "seconds": seconds}
+    exact = math.nan if outcome.exact is None else outcome.exact.rmse
+    beside = {"rmse_shifted": shifted, "rmse_exact": exact, "seconds": seconds}
+    return {**asdict(outcome.scores), **beside}
 
 
 def _facts(evaluation: Evaluation) -> str:

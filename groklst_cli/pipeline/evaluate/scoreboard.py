@@ -20,6 +20,8 @@ FIGURES: Final = {
     "rmse_median": ("median", "median of the images' RMSE, K"),
     "rmse_pooled": ("pooled", "RMSE over the pixels of all images together, K"),
     "ratio": ("ratio", "mean over the images of RMSE divided by the baseline's"),
+    "rmse_exact": ("exact", "RMSE where the coarse values are the truth's exact means, K"),
+    "ratio_exact": ("exact ratio", "the ratio there"),
     "mae": ("MAE", "mean absolute error, K"),
     "bias": ("BIAS", "mean of prediction minus truth, K"),
     "cc": ("CC", "Pearson correlation"),
@@ -43,7 +45,8 @@ FittedTo = Literal["scene", "patch"]
 FIGURE_NAMES: Final = (
     *SCORE_NAMES,
     *(f"{name}_median" for name in SCORE_NAMES),
-    *("rmse_pooled", "rmse_shifted", "ratio", "seconds", "peak_memory"),
+    *("rmse_pooled", "rmse_shifted", "ratio", "rmse_exact", "ratio_exact"),
+    *("seconds", "peak_memory"),
 )
 """Every figure of a method, as ``Standing.figures`` gives them."""
 
@@ -63,6 +66,8 @@ class ImageOutcome:
         bias_removed: Mean difference that was taken away before scoring, kelvin.
         shifted: The best whole-scene shift, where one was looked for.
         fitted_to: What the method was fitted to; None where it was not fitted.
+        noise: Standard deviation of the noise that was put into the coarse values, kelvin.
+        exact: How good it is on the truth's exact means, where the scored run had other values.
     """
 
     image: str
@@ -73,6 +78,8 @@ class ImageOutcome:
     bias_removed: float = 0.0
     shifted: Shifted | None = None
     fitted_to: FittedTo | None = None
+    noise: float = 0.0
+    exact: Scores | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -90,6 +97,8 @@ class Standing:
         seconds: Mean wall time of a run; NaN when nothing was run.
         peak_memory: See ``ImageOutcome``; largest, MiB.
         rmse_shifted: Mean RMSE at each image's best shift, kelvin; NaN where none was looked for.
+        rmse_exact: Mean RMSE on exact means, kelvin; NaN where there was no such run beside.
+        ratio_exact: Mean over the images of that RMSE divided by the baseline's; NaN likewise.
     """
 
     method: str
@@ -98,6 +107,8 @@ class Standing:
     seconds: float
     peak_memory: float
     rmse_shifted: float
+    rmse_exact: float
+    ratio_exact: float
 
     def figures(self) -> dict[str, float]:
         """Return every figure by name: means, then medians, then what concerns all images."""
@@ -108,6 +119,8 @@ class Standing:
             "rmse_pooled": self.summary.rmse_pooled,
             "rmse_shifted": self.rmse_shifted,
             "ratio": self.ratio,
+            "rmse_exact": self.rmse_exact,
+            "ratio_exact": self.ratio_exact,
             "seconds": self.seconds,
             "peak_memory": self.peak_memory,
         }
@@ -158,6 +171,8 @@ class Evaluation:
                 "shift_columns": o.shifted and o.shifted.columns,
                 "rmse_shifted": o.shifted and o.shifted.rmse,
                 "fitted_to": o.fitted_to,
+                "noise": o.noise,
+                "rmse_exact": o.exact and o.exact.rmse,
             }
             for o in self.outcomes
         ]
@@ -190,21 +205,29 @@ class Evaluation:
 
     def _standing(self, method: str) -> Standing:
         mine = [outcome for outcome in self.outcomes if outcome.method == method]
-        base = {o.image: o.scores.rmse for o in self.outcomes if o.method == self.baseline}
-        ratios = [o.scores.rmse / base[o.image] for o in mine if base.get(o.image, 0) > 0]
+        base = [outcome for outcome in self.outcomes if outcome.method == self.baseline]
+        rmse = [{o.image: o.scores.rmse for o in side} for side in (mine, base)]
+        exact = [{o.image: o.exact.rmse for o in side if o.exact} for side in (mine, base)]
         return Standing(
             method=method,
             summary=MeanScores.of([outcome.scores for outcome in mine]),
-            ratio=_mean(ratios),
+            ratio=_mean_ratio(*rmse),
             seconds=_mean([o.seconds for o in mine if o.seconds is not None]),
             peak_memory=max((o.peak_memory for o in mine if o.peak_memory), default=math.nan),
             rmse_shifted=_mean([o.shifted.rmse for o in mine if o.shifted is not None]),
+            rmse_exact=_mean([*exact[0].values()]),
+            ratio_exact=_mean_ratio(*exact),
         )
 
 
 def _rank(standing: Standing) -> tuple[bool, float]:
     rmse = standing.summary.mean["rmse"]
     return math.isnan(rmse), rmse
+
+
+def _mean_ratio(rmse: Mapping[str, float], base: Mapping[str, float]) -> float:
+    """Divide by the baseline's on every image where that is not 0, then average."""
+    return _mean([rmse[image] / base[image] for image in rmse if base.get(image, 0) > 0])
 
 
 def _mean(values: Sequence[float]) -> float:

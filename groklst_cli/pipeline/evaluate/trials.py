@@ -109,8 +109,11 @@ def run_protocol(
         for done, scene in enumerate(fit):
             follow.progress(done, len(fit))
             case = trial.attempt(scene.name, partial(_case, scene, protocol))
-            if case is not None:
-                trial.score(match, case)
+            if case is None:
+                continue
+            if case.noise:
+                follow.note(f"{scene.name}: its coarse values hold noise of {case.noise:.2f} K")
+            trial.score(match, case)
     if not trial.outcomes and not trial.failures:
         raise InputError(
             f"{folder}: all {len(folders)} scenes are left out; name one to run with --scene"

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,10 +79,19 @@ def test_every_packaged_protocol_reads():
         "wald_x2": "wald",
         "wald_x4": "wald",
         "wald_x8": "wald",
+        "wald_x4_real": "wald",
+        "wald_x8_real": "wald",
         "wald_x8_psf": "wald",
     }
     assert find_protocol("wald_x8").scale == 8
     assert find_protocol("wald_x8_psf").psf_sigma > 0
+    exact = {name for name in kinds if name.startswith("wald") and find_protocol(name).is_exact}
+    assert exact == {"wald_x2", "wald_x4", "wald_x8"}
+    for scale in (4, 8):
+        plain, real = find_protocol(f"wald_x{scale}"), find_protocol(f"wald_x{scale}_real")
+        assert (real.psf_sigma, real.noise_of_detail) == (0.42, 1)
+        made_exact = replace(real, psf_sigma=0.0, noise_of_detail=0.0, title=plain.title)
+        assert made_exact == plain  # nothing but the sensor differs
 
 
 @pytest.mark.parametrize(
@@ -97,6 +107,23 @@ def test_every_packaged_protocol_reads():
         ("kind = 'wald'\ntitle = 't'\nscale = 8\n[native]\na = true", "True, which is no whole"),
         ("kind =", "is no TOML"),
         *(
+            (f"kind = 'wald'\ntitle = 't'\nscale = 8\n{line}", complaint)
+            for line, complaint in (
+                ("noise_k = -1", "noise_k holds -1, it must lie between 0 and 100"),
+                ("noise_k = nan", "noise_k holds nan, it must lie between 0 and 100"),
+                ("noise_k = '1 K'", "noise_k holds '1 K', which is no number"),
+                (
+                    "noise_of_detail = inf",
+                    "noise_of_detail holds inf, it must lie between 0 and 10",
+                ),
+                ("noise_k = 1\nnoise_of_detail = 1", "both state the noise, one must be 0"),
+                ("psf_sigma = true", "psf_sigma holds True, which is no number"),
+                ("seed = 0.5", "seed holds 0.5, which is no whole number"),
+                ("seed = -1", "seed holds -1, it must lie between 0 and 999999"),
+            )
+        ),
+        ("kind = 'cross-sensor'\ntitle = 't'\nscale = 4\nnoise_k = 1", "noise_k is unknown"),
+        *(
             (
                 f"kind = 'wald'\ntitle = 't'\nscale = 8\nscenes = {value}",
                 "not landsat; facts of your",
@@ -111,7 +138,9 @@ def test_a_protocol_that_makes_no_sense_is_refused(text, complaint):
 
 
 def test_a_table_of_scenes_stands_once_and_a_protocol_s_own_word_counts():
-    tables = [find_protocol(f"wald_x{scale}").to_json() for scale in ("2", "4", "8", "8_psf")]
+    tables = [
+        find_protocol(f"wald_x{scale}").to_json() for scale in ("2", "4", "8", "8_psf", "8_real")
+    ]
     assert len({(str(table["native"]), str(table["left_out"])) for table in tables}) == 1
     assert tables[0]["native"]["talca_l7_20130215"] == 2
     assert list(tables[0]["left_out"]) == ["gulfcoast_l8_cloudy"]
@@ -179,6 +208,32 @@ def test_a_protocol_ranks_methods_and_always_runs_its_baseline(scenes):
     ratios = {o.image: o.scores.rmse for o in found.outcomes if o.method == "bicubic:raw"}
     mine = [o.scores.rmse / ratios[o.image] for o in found.outcomes if o.method == "ridge"]
     assert best.ratio == pytest.approx(np.mean(mine))
+
+
+def test_a_real_sensor_s_scores_stand_beside_those_on_exact_means(scenes):
+    notes: list[str] = []
+    real = replace(WALD, psf_sigma=0.42, noise_k=1.5)
+    found = run_protocol(real, scenes, METHODS, follow=Follow(note=notes.append))
+    plain = run_protocol(WALD, scenes, METHODS)
+    asked = [(o.image, o.method, o.scores) for o in plain.outcomes]
+    assert [(o.image, o.method, o.exact) for o in found.outcomes] == asked  # bit for bit
+    alone = {s.method: s for s in plain.standings()}
+    for standing in found.standings():
+        exact = alone[standing.method]
+        assert standing.rmse_exact == exact.summary.mean["rmse"]
+        assert standing.ratio_exact == exact.ratio
+        assert standing.summary.mean["rmse"] > standing.rmse_exact
+        assert math.isnan(exact.rmse_exact)
+        assert math.isnan(exact.ratio_exact)
+    assert notes == [
+        f"{name}: its coarse values hold noise of 1.50 K" for name in ("field", "town")
+    ]
+    assert {(row["noise"], row["rmse_exact"]) for row in plain.rows()} == {(0.0, None)}
+    rows = [(row["noise"], row["rmse_exact"]) for row in found.rows()]
+    assert rows == [(1.5, o.scores.rmse) for o in plain.outcomes]
+    check_thresholds([Threshold.parse("ratio_exact>=0.7")], found, ["ridge"])
+    with pytest.raises(ThresholdError, match="ratio of ridge"):
+        check_thresholds([Threshold.parse("ratio<99")], found, ["ridge"])
 
 
 def test_scenes_are_left_out_by_name_and_said(scenes):
