@@ -51,9 +51,15 @@ def test_a_wider_one_is_found_and_the_product_keeps_a_quarter_of_a_coarse_pixel(
 
 
 def test_a_wider_one_that_nothing_vouches_for_is_not_believed():
-    sensor = estimate_sensor(scene_seen_through(1.9, noise=12.0), FEATURES)
+    sensor = estimate_sensor(scene_seen_through(1.9, noise=2.0), FEATURES)
     assert sensor.sigma <= SHARPEST * SCALE
     assert sensor.product == sensor
+
+
+def test_where_guides_explain_next_to_nothing_what_was_found_stays():
+    sensor = estimate_sensor(scene_seen_through(1.9, noise=2.5), FEATURES)
+    assert sensor.sigma > SHARPEST * SCALE
+    assert sensor.product is sensor
 
 
 def test_a_stated_spread_is_the_products_whole():

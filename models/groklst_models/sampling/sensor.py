@@ -160,12 +160,17 @@ def _widest(features: Features, blocks: Sequence[Block]) -> float:
 
 
 def _bounded(sensor: Sensor, features: Features, blocks: Sequence[Block]) -> Sensor:
-    """Believe a spread beyond the product's only if it surely explains more."""
+    """Believe a spread beyond the product's only if it surely explains more.
+
+    Where guidance explains next to nothing, what was found stays: there is nothing to sharpen.
+    """
     product = Sensor(sensor.scale, SHARPEST * sensor.scale)
     if sensor.sigma <= product.sigma:
         return sensor
-    narrow, wide, _ = left_out_squares(blocks, features, [product, sensor])
-    return replace(sensor, sharpest=product.sigma) if surely(narrow - wide) else product
+    narrow, wide, detail = left_out_squares(blocks, features, [product, sensor])
+    if surely(narrow - wide):
+        return replace(sensor, sharpest=product.sigma)
+    return product if float(wide.sum()) < _GUIDED * float(detail.sum()) else sensor
 
 
 def guides_surely(scene: SceneView, features: Features, sensor: Sensor) -> bool:
