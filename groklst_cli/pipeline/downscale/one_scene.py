@@ -43,7 +43,7 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
         check_memory(request, Inputs.of(request))
         with open_scene(request, request.lst, request.guides) as scene:
             planned = Planned.of(request, scene, found).with_coverage()
-            return planned.plan, estimate(planned, machine, request.processes)
+            return estimate(planned, machine, request.processes)
 
 
 def downscale(request: Request, *, note: Note = silent, progress: Progress = unwatched) -> Result:

@@ -11,7 +11,7 @@ from affine import Affine
 import groklst_cli
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import Normalization
@@ -95,6 +95,11 @@ def test_noise_that_is_stated_is_believed_where_none_would_be_found(scene):
     stated, said = made(scene(0.1, 0.0, noise=0.5))
     assert not np.array_equal(stated, exact)
     assert [line for line in said if "0.50 K of it believed" in line]
+
+
+def test_a_dry_run_tells_what_the_run_will_believe(scene):
+    planned, _ = plan_downscale(scene(0.45, NOISE))
+    assert planned.believed == downscale(scene(0.45, NOISE)).plan.believed is not None
 
 
 def test_stated_noise_without_effect_is_said(scene):
