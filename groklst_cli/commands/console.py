@@ -108,8 +108,14 @@ def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     if plan["bands"]:
         yield f"bands     {', '.join(plan['bands'])}"
     yield f"tiles     {estimate['tiles']} of {plan['tile']} × {plan['tile']} fine pixels"
-    yield f"keeps     {'the coarse means' if plan['conserve'] else 'no coarse means'}"
+    yield f"keeps     {_kept(plan)}"
     yield f"takes     about {estimate['seconds']:g} s on {estimate['device']}; nothing was written"
+
+
+def _kept(plan: dict[str, Any]) -> str:
+    if noise := plan["noise"]:
+        return f"coarse means as far as they are believed, with noise of {noise['believed']:.2f} K"
+    return "the coarse means" if plan["conserve"] else "no coarse means"
 
 
 def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:

@@ -5,6 +5,9 @@ B-spline of which the sensor sees exactly ``r``, so no block edge shows. The spl
 come from ``r`` by the inverse of a symmetric filter, cut off where it no longer matters, so windows
 that overlap by ``halo`` agree to the last bit.
 
+Where the scene shows that its sensor is noisy, the residual is first smoothed by what is believed
+of it (``noise.Belief``): each coarse value is then kept as far as its neighbours bear it out.
+
 Area-to-point kriging of the residual (Kyriakidis, Geographical Analysis 2004, 36(3)) differs from
 this by about one per cent in RMSE on real scenes, at a far higher price.
 """
@@ -19,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.geo.fill import fill_gaps
-from groklst_cli.geo.filters import correlate
+from groklst_cli.geo.filters import correlate, correlate_square
+from groklst_cli.geo.noise import REACH, Belief
 
 Fine = NDArray[np.float32]
 Coarse = NDArray[np.float64]
@@ -42,11 +46,13 @@ class Conservation:
         radiance: Keep the mean of ``T⁴`` (Stefan and Boltzmann) instead of that of ``T``.
         psf: Standard deviation of the sensor's Gaussian point spread, coarse pixels; 0 for the
             plain mean over the pixel.
+        belief: How far coarse values are believed; None where they are exact.
     """
 
     scale: int
     radiance: bool = False
     psf: float = 0.0
+    belief: Belief | None = None
 
     @property
     def rounds(self) -> int:
@@ -61,7 +67,8 @@ class Conservation:
     @property
     def halo(self) -> int:
         """Coarse pixels around a window on which one round of its correction depends."""
-        return self._filter_radius + _GAP_RADII[-1] + _SUPPORT + self.margin
+        smoothed = REACH if self.belief else 0
+        return self._filter_radius + _GAP_RADII[-1] + _SUPPORT + self.margin + smoothed
 
     def seen(self, fine: Fine) -> Coarse:
         """Compute what the sensor sees of fine pixels, ``(rows, columns)``: kelvin, or ``K⁴``."""
@@ -80,7 +87,7 @@ class Conservation:
         return (kept**4 - self.seen(fine)) / (4 * kept**3)
 
     def field(self, residual: Coarse) -> Fine:
-        """Spread a residual so smoothly that the sensor sees exactly it.
+        """Spread a residual so smoothly that the sensor sees exactly what is believed of it.
 
         Args:
             residual: ``(rows, columns)``, kelvin, NaN where there is none to keep.
@@ -90,6 +97,8 @@ class Conservation:
         """
         known = fill_gaps(residual.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
         coefficients = np.where(np.isnan(residual), known, residual)
+        if self.belief:
+            coefficients = correlate_square(coefficients, self.belief.kernel)
         for axis in (0, 1):
             coefficients = correlate(coefficients, self._inverse, axis)
         across = _expand(coefficients.T, self._phases).T

@@ -4,6 +4,7 @@ SciPy's filters do the same, but to import them takes longer than to downscale a
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -39,3 +40,22 @@ def correlate(
     for step, weight in enumerate(weights[1:], start=1):
         total += padded[step : step + size] * weight
     return np.moveaxis(total, 0, axis)
+
+
+def correlate_square(
+    values: NDArray[np.float64], weights: Sequence[Sequence[float]]
+) -> NDArray[np.float64]:
+    """Replace each value of ``(rows, columns)`` by the weighted sum of those in a square around it.
+
+    Beyond the array lies its mirror image. Sums are taken tap by tap, as ``correlate`` takes them.
+
+    Args:
+        values: An array.
+        weights: Rows of them, an odd number of each.
+    """
+    side, (height, width) = len(weights), values.shape
+    padded = np.pad(values, side // 2, mode="symmetric")
+    total = np.zeros_like(values)
+    for row, column in product(range(side), range(side)):
+        total += padded[row : row + height, column : column + width] * weights[row][column]
+    return total

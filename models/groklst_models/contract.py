@@ -190,6 +190,11 @@ class FittedMethod(ABC):
         """Standard deviation of the point spread, fine pixels; None where it plays no part."""
         return None
 
+    @property
+    def product_spread(self) -> float | None:
+        """Standard deviation of what its answers are blurred by, fine pixels; as above."""
+        return self.point_spread
+
     @abstractmethod
     def fit(self, scene: SceneView) -> None:
         """Learn from the scene at its coarse scale.

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from groklst_cli.geo.conserve import Conservation, block_means, smooth_field
+from groklst_cli.geo.noise import REACH, Belief, kernel
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8, 16])
@@ -42,15 +45,18 @@ def test_a_plane_stays_a_plane_away_from_the_edge():
     np.testing.assert_allclose(field[inside], expected[inside], atol=1e-4)
 
 
+BELIEF = Belief(kernel(4, 12.0, 1.0, 0.7), 0.5, 0.6, 0.3, 0.4, 0.47)
+
 KINDS = [
     Conservation(4),
     Conservation(4, radiance=True),
     Conservation(4, psf=0.4),
     Conservation(4, radiance=True, psf=0.3),
+    Conservation(4, belief=BELIEF),
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["mean", "radiance", "psf", "radiance-psf"])
+@pytest.mark.parametrize("kind", KINDS, ids=["mean", "radiance", "psf", "radiance-psf", "belief"])
 @pytest.mark.parametrize("cuts", [[90], [1] * 90, [7, 13, 70], [89, 1], [20, 70]])
 def test_streams_cut_anywhere_give_the_same_bits_and_keep_the_coarse_values(kind, cuts):
     rng = np.random.default_rng(3)
@@ -80,7 +86,27 @@ def test_streams_cut_anywhere_give_the_same_bits_and_keep_the_coarse_values(kind
     whole = run([90])
     np.testing.assert_array_equal(run(cuts), whole)
     known = ~np.isnan(lst)
-    assert np.abs(kind.residual(lst, whole)[known]).max() < 0.005
+    if kind.belief is None:
+        assert np.abs(kind.residual(lst, whole)[known]).max() < 0.005
+
+
+def test_a_part_with_its_surroundings_has_the_bits_of_the_whole():
+    kind = Conservation(4, belief=BELIEF)
+    residual = np.random.default_rng(5).normal(size=(120, 90))
+    residual[50:55, 40:44] = np.nan
+    around = kind.halo
+    whole = kind.field(residual)[60 * 4 : 64 * 4, 45 * 4 : 47 * 4]
+    part = kind.field(residual[60 - around : 64 + around, 45 - around : 47 + around])
+    inside = slice(around * 4, -around * 4)
+    np.testing.assert_array_equal(part[inside, inside], whole)
+    assert kind.halo == Conservation(4).halo + REACH
+
+
+def test_a_belief_travels_and_compares():
+    kind = Conservation(4, belief=BELIEF)
+    assert pickle.loads(pickle.dumps(kind)) == kind
+    assert hash(kind) == hash(Conservation(4, belief=BELIEF))
+    assert kind != Conservation(4)
 
 
 def test_block_means_do_not_depend_on_where_the_window_lies():

@@ -82,7 +82,8 @@ def test_sums_over_folds_give_the_errors_of_regressions_without_them(parts):
             planes.chunk(parts, -1), target.chunk(parts), fold.chunk(parts), strict=True
         )
     ]
-    found = sum(pieces[1:], pieces[0]).errors(0.01)
+    sums = sum(pieces[1:], pieces[0])
+    found, slopes = sums.errors(0.01), sums.slopes(0.01)
     assert found.shape == (2, 4)
     assert (found[:, 3] == 0).all()
     for index in range(2):
@@ -93,6 +94,8 @@ def test_sums_over_folds_give_the_errors_of_regressions_without_them(parts):
             weights = torch.linalg.solve(normal, design[rest].T @ target[rest])
             expected = (target[test] - design[test] @ weights).square().sum()
             torch.testing.assert_close(found[index, left_out], expected)
+            left = target[test] - slopes[index, left_out] @ planes[index][:, test]
+            torch.testing.assert_close(left.square().sum(), expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -56,7 +56,7 @@ def _options(request: Request, plan: Plan) -> dict[str, str]:
         "overlap": plan.overlap,
         "lst_units": plan.units,
         "resampling": dict(plan.resampling),
-        "conserve": _kept(plan),
+        "conserve": _kept(request, plan),
         "device": ", ".join(sorted({name.partition(":")[0] for name in request.devices})),
         "creation": dict(request.creation),
     }
@@ -69,9 +69,11 @@ def _options(request: Request, plan: Plan) -> dict[str, str]:
     }
 
 
-def _kept(plan: Plan) -> str:
+def _kept(request: Request, plan: Plan) -> str:
     if plan.conservation is None:
         return "none"
+    if request.conserve == "auto":
+        return "what is believed"
     return "radiance" if plan.conservation.radiance else "kelvin"
 
 

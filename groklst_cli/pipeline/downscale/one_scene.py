@@ -43,7 +43,7 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
         check_memory(request, Inputs.of(request))
         with open_scene(request, request.lst, request.guides) as scene:
             planned = Planned.of(request, scene, found).with_coverage()
-            return planned.plan, estimate(planned, machine, request.processes)
+            return estimate(planned, machine, request.processes)
 
 
 def downscale(request: Request, *, note: Note = silent, progress: Progress = unwatched) -> Result:
@@ -91,13 +91,14 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
             ready = planned.ready(
                 machine, note=note, recall=lambda choose: job.recall("batch", choose)
             )
+            plan = ready.plan
             if not plan.choice.is_fitted:
                 keep_freed_memory()
             contents = inputs.contents() if request.shares_work else {}
             with open_cluster(request, note) as cluster:
                 task = Task(request, ready.work, contents)
                 run = Run(request, ready, job, inputs, cluster, task, progress, note)
-                mean = run.write(_tags(planned) | {JOB_TAG: job.digest})
+                mean = run.write(_tags(planned, plan) | {JOB_TAG: job.digest})
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
 
@@ -116,8 +117,9 @@ def _settled(request: Request) -> tuple[Request, FoundScale]:
     return replace(request, scale=found.value), found
 
 
-def _tags(planned: Planned) -> dict[str, str]:
-    scene, plan = planned.scene, planned.plan
+def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
+    scene, belief = planned.scene, plan.believed
+    kept = "as far as believed" if belief else "yes" if plan.conserve else "no"
     moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in planned.shifts.items()]
     return {
         "GROKLST_VERSION": __version__,
@@ -127,7 +129,8 @@ def _tags(planned: Planned) -> dict[str, str]:
         "GROKLST_GUIDES": ", ".join(Path(guide.path).name for guide in scene.guides),
         "GROKLST_BANDS": ", ".join(scene.bands),
         "GROKLST_SHIFTS": "; ".join(moved),
-        "GROKLST_CONSERVE": "yes" if plan.conserve else "no",
+        "GROKLST_CONSERVE": kept,
+        "GROKLST_NOISE": f"{belief.noise:.2f} K" if belief else "",
         "units": "kelvin" if plan.units == "K" else "celsius",
     }
 

@@ -7,6 +7,8 @@ there is more detail, and where the residual is larger. Its factors were measure
 nine real scenes at ×2, ×4 and ×8, the same on which ``benchmarks/coverage.py`` prints what the
 intervals hold; no others have tested them yet.
 
+Where the coarse values were found to be noisy, what remains in doubt of them is added.
+
 Networks whose checkpoint holds a factor for it answer from flips and turns instead.
 """
 
@@ -77,7 +79,7 @@ def uncertainty_rows(
     residual = evidence.residual if evidence.complete else lacking
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
-    coarse = np.hypot(below, gaussian_mean(np.abs(lacking), 0.7))
+    coarse = np.hypot(below, _of_the_means(plan, lacking))
     gaps = np.isnan(lst)
     filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 1.0, coarse)
     kept, s = Conservation(scene.scale), scene.scale
@@ -88,6 +90,17 @@ def uncertainty_rows(
         fine = fine[(start - top) * s : (stop - top) * s]
         hidden = gaps[start:stop].repeat(s, 0).repeat(s, 1)
         yield plan.strip.rows.start + start, np.where(hidden, np.float32(np.nan), fine)
+
+
+def _of_the_means(plan: Plan, lacking: Coarse) -> Coarse:
+    """Say how far off coarse means may be: by what they lack, or by what remains in doubt of them.
+
+    Where a coarse value was not restored because it was not believed, the difference is no error of
+    the result; what its neighbours leave open is.
+    """
+    if plan.believed is None:
+        return gaussian_mean(np.abs(lacking), 0.7)
+    return np.where(np.isnan(lacking), np.nan, plan.believed.doubt)
 
 
 def deviation(lst: Coarse, residual: Coarse, detail: Coarse, scale: int) -> Coarse:

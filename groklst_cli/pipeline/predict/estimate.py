@@ -6,6 +6,7 @@ from typing import Any
 
 from groklst_cli.pipeline.predict.devices import find_device
 from groklst_cli.pipeline.predict.layout import Layout, Strip
+from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.ready import Planned, Ready
 
 
@@ -30,13 +31,16 @@ class Estimate:
         return {**asdict(self), "seconds": round(self.seconds, 1)}
 
 
-def estimate(planned: Planned, threads: int, processes: int = 0) -> Estimate:
+def estimate(planned: Planned, threads: int, processes: int = 0) -> tuple[Plan, Estimate]:
     """Make the method ready and predict one tile in the middle of what is asked for.
 
     Args:
         planned: What is asked for.
         threads: That a process would compute with alone.
         processes: That share the work; 0 for this one alone.
+
+    Returns:
+        The plan with what was found on the way, and what the run comes to.
     """
     began = time.monotonic()
     shared = max(1, processes)
@@ -47,7 +51,7 @@ def estimate(planned: Planned, threads: int, processes: int = 0) -> Estimate:
     lanes = ready.at_once * shared
     device = planned.settings.devices[0]
     shown = str(find_device(device)) if ready.plan.choice.checkpoint else "cpu"
-    return Estimate(tiles, shown, lanes, fitting + each * tiles / lanes)
+    return ready.plan, Estimate(tiles, shown, lanes, fitting + each * tiles / lanes)
 
 
 def count_tiles(layout: Layout, needed: Strip) -> int:

@@ -68,7 +68,7 @@ def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Met
     drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
     _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
     method: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
-    method.fit(FileView(scene, psf=_stated(settings.psf)))
+    method.fit(FileView(scene, psf=stated(settings.psf)))
     if method.point_spread is not None:
         source = "estimated from the scene" if settings.psf == "auto" else "as stated"
         note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
@@ -116,7 +116,8 @@ def _note_without_effect(
         note(f"samples {settings.samples} has no effect: {choice.name} gives one answer")
 
 
-def _stated(psf: PointSpread) -> float | None:
+def stated(psf: PointSpread) -> float | None:
+    """Return the point spread that was stated, fine pixels; None where it is to be found."""
     if psf == "auto":
         return None
     return 0.0 if psf == "none" else float(psf)

@@ -1,12 +1,13 @@
 """From settings to a plan: check all that can be checked on a scene, lay the lattice."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.predict.choice import Choice, choose
@@ -60,6 +61,27 @@ class Plan:
         """Whether coarse values are kept."""
         return self.conservation is not None
 
+    @property
+    def believed(self) -> Belief | None:
+        """How far coarse values are believed; None where they are exact, or not looked at yet."""
+        return self.conservation.belief if self.conservation else None
+
+    def believing(self, belief: Belief | None) -> Self:
+        """Keep coarse values as far as they are believed."""
+        if self.conservation is None or belief is None:
+            return self
+        return replace(self, conservation=replace(self.conservation, belief=belief))
+
+    def _noise(self) -> dict[str, float] | None:
+        if (belief := self.believed) is None:
+            return None
+        return {
+            "found": round(belief.found, 4),
+            "believed": round(belief.noise, 4),
+            "point_spread": round(belief.spread, 4),
+            "means_differ_rms": round(belief.departure, 4),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
         return {
@@ -75,6 +97,7 @@ class Plan:
             "tile": self.tile,
             "overlap": self.overlap,
             "conserve": self.conserve,
+            "noise": self._noise(),
             "bands": list(self.bands),
             "resampling": dict(self.resampling),
             "units": self.units,

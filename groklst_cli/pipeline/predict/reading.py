@@ -12,7 +12,11 @@ Coregistration = Literal["none", "auto"] | tuple[float, float]
 PointSpread = Literal["auto", "none"] | float
 """Estimate the point spread, take none, or take this one, fine pixels."""
 
+NoiseLevel = Literal["auto"] | float
+"""Estimate the noise of the coarse LST, or take this standard deviation, kelvin."""
+
 _LARGEST_SIGMA: Final = 32.0
+_LARGEST_NOISE: Final = 20.0
 
 Word = TypeVar("Word")
 
@@ -81,6 +85,19 @@ def point_spread(text: str) -> PointSpread:
     if not 0 <= sigma <= _LARGEST_SIGMA:
         raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
     return sigma
+
+
+def noise_level(text: str) -> NoiseLevel:
+    """Read ``auto`` or a number of kelvin."""
+    if text == "auto":
+        return "auto"
+    try:
+        kelvin = float(text)
+    except ValueError:
+        raise UsageError(f"--noise {text} is neither 'auto' nor a number of kelvin") from None
+    if not 0 <= kelvin <= _LARGEST_NOISE:
+        raise UsageError(f"--noise {text} must lie between 0 and {_LARGEST_NOISE:g} kelvin")
+    return kelvin
 
 
 def bounds(text: str) -> tuple[float, float, float, float]:

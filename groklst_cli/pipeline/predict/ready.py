@@ -10,13 +10,15 @@ from typing import Self
 
 import numpy as np
 
+from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import COVERED, Scene
 from groklst_cli.pipeline.predict.batch import fitting_batch
+from groklst_cli.pipeline.predict.belief import find_belief
 from groklst_cli.pipeline.predict.coregister import coregister
 from groklst_cli.pipeline.predict.default_scale import FoundScale, finer_than_guides
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.listeners import Note, silent
-from groklst_cli.pipeline.predict.method import fit_or_load, share_processor
+from groklst_cli.pipeline.predict.method import fit_or_load, share_processor, stated
 from groklst_cli.pipeline.predict.plan import Plan, plan_of
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import OnResidual, finished_rows, nobody, surroundings
@@ -223,10 +225,11 @@ class Planned:
             InputError: If scene or checkpoint do not hold what the method needs.
         """
         method = network or fit_or_load(self.plan.choice, self.scene, self.settings, note=note)
+        plan = self.plan.believing(self._belief(method, note))
         guides = self.scene.guides if method.uses_guide else ()
         work = Work(
             self.settings,
-            self.plan,
+            plan,
             self._layout(method, note, recall),
             tuple(self.shifts.get(guide.path) for guide in guides),
             method if self.plan.choice.is_fitted else None,
@@ -234,6 +237,15 @@ class Planned:
             threads,
         )
         return work.ready(self.scene, own=threads if own is None else own, method=method)
+
+    def _belief(self, method: Method, note: Note) -> Belief | None:
+        """Find how far coarse values are believed, where the settings leave that open."""
+        settings, kept = self.settings, self.plan.conservation
+        if settings.conserve != "auto" or kept is None or kept.psf:
+            if settings.noise not in ("auto", 0):
+                note(f"noise {settings.noise:g} K has no effect: only --conserve auto asks for it")
+            return None
+        return find_belief(self.scene, method, settings.noise, stated(settings.psf), note)
 
     def _layout(self, method: Method, note: Note, recall: Recall) -> Layout:
         if self.settings.batch != "auto":

@@ -10,7 +10,7 @@ from groklst_cli.geo.resamplings import RESAMPLINGS, ResamplingName
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.predict import reading
 from groklst_cli.pipeline.predict.option import option
-from groklst_cli.pipeline.predict.reading import Coregistration, PointSpread
+from groklst_cli.pipeline.predict.reading import Coregistration, NoiseLevel, PointSpread
 
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -37,7 +37,8 @@ class Settings:
         resampling: How guidance comes to the fine grid.
         coregister: What to do about guides that are misregistered.
         psf: The point spread of the fine product, fine pixels, for fitted methods.
-        conserve: Which coarse means are kept.
+        conserve: Which coarse means are kept; ``auto`` keeps them as far as they are believed.
+        noise: Of the coarse LST, kelvin, which ``auto`` lets them differ by; 0 for exact values.
         sensor_psf: Keep the mean weighted by a Gaussian of so many coarse pixels; 0: the plain one.
         tile: Side of a tile, fine pixels; None for the method's own.
         overlap: What neighbouring tiles share, fine pixels; None for the method's own.
@@ -83,11 +84,16 @@ class Settings:
     )  # fmt: skip
     conserve: Conserving = option(
         "auto",
-        "Keep every coarse pixel's mean, of T or of T⁴; 'auto': fitted methods do, networks as "
-        "they were trained.",
+        "Keep every coarse pixel's mean, of T or of T⁴; 'auto': as far as it is believed, for "
+        "fitted methods, and networks as they were trained.",
         "--conserve",
         metavar="auto|kelvin|radiance|none", words=("auto", "kelvin", "radiance", "none"),
         read=reading.word_of("--conserve", Conserving), listed=True, in_python=True,
+    )  # fmt: skip
+    noise: NoiseLevel = option(
+        "auto", "Noise of the coarse LST, K, which --conserve auto does not keep; 0: exact.",
+        "--noise",
+        metavar="auto|K", read=reading.noise_level, listed=True, in_python=True,
     )  # fmt: skip
     sensor_psf: float = option(
         0.0, "Conserve the mean under a Gaussian of so many coarse pixels.", "--sensor-psf",

@@ -73,4 +73,6 @@ class ATPRK(GuidedRegression):
             self.kriging.predict(self.residual, slice(r, r + height), slice(c, c + width))
             for r, c in zip(tiles.rows, tiles.columns, strict=True)
         ]
-        return self.sensor.blur(self.polynomial.evaluate(fine)).add_(torch.stack(kriged)[:, None])
+        return self.sensor.product.blur(self.polynomial.evaluate(fine)).add_(
+            torch.stack(kriged)[:, None]
+        )

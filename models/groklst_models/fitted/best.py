@@ -81,9 +81,14 @@ class Best(FittedMethod):
         return max(self.sensor.halo, _INTERPOLATION_REACH)
 
     @property
-    def point_spread(self) -> float:
-        """Standard deviation of the point spread, fine pixels."""
-        return self.sensor.sigma
+    def point_spread(self) -> float | None:
+        """Standard deviation of the point spread, fine pixels; None where it interpolates."""
+        return self.sensor.sigma if self.members else None
+
+    @property
+    def product_spread(self) -> float | None:
+        """Standard deviation of what the answers are blurred by, fine pixels; as above."""
+        return self.sensor.product.sigma if self.members else None
 
     def fit(self, scene: SceneView) -> None:
         """Fit and weigh the members on windows of the scene; never fail for want of guidance."""
@@ -107,7 +112,7 @@ class Best(FittedMethod):
             return upsample_cubic(tiles.lst, self.scale)
         assert tiles.guide is not None
         sharp = torch.stack([self._sharp(fine) for fine in self._standard.fine(tiles.guide)])
-        return self.sensor.blur(sharp[:, None])
+        return self.sensor.product.blur(sharp[:, None])
 
     def _fit_members(self, training: TrainingSet) -> None:
         self._level = training.level

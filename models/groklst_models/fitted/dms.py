@@ -97,7 +97,7 @@ class DMS(GuidedRegression):
         filled = torch.where(torch.isnan(fine), torch.from_numpy(self.mean)[:, None, None], fine)
         places = zip(filled, tiles.lst[:, 0], tiles.rows, tiles.columns, strict=True)
         sharp = [self._sharp(features, lst, row, column) for features, lst, row, column in places]
-        return self.sensor.blur(torch.stack(sharp)[:, None])
+        return self.sensor.product.blur(torch.stack(sharp)[:, None])
 
     def _sharp(self, fine: Tensor, lst: Tensor, row: int, column: int) -> Tensor:
         seen = coarse_means(self.sensor.blur(fine[None]), self.scale)[0]

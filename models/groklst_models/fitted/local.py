@@ -92,7 +92,7 @@ class Local(GuidedRegression):
         places = zip(tiles.rows, tiles.columns, strict=True)
         departures = torch.stack([self._upsampled(r, c, height, width) for r, c in places])
         local = (departures[:, :-1] * fine).sum(dim=1, keepdim=True).add_(departures[:, -1:])
-        return self.sensor.blur(local.add_(self.polynomial.evaluate(fine)))
+        return self.sensor.product.blur(local.add_(self.polynomial.evaluate(fine)))
 
     def _solve(self, rows: CoarseRows) -> Tensor:
         """Regress in a window around each pixel; return ``(F + 1, h, W)``."""

@@ -108,7 +108,7 @@ class PixTransform(GuidedRegression):
         placed = torch.stack([_with_place(guide, r, c, self.scale) for guide, r, c in places])
         fine = self._place_first(self._standard.fine(placed))  # (B, F, s·h, s·w)
         sharp = torch.stack([self.network.answer(sample) for sample in fine])
-        return self.sensor.blur(sharp[:, None] * self.unit + self.level)
+        return self.sensor.product.blur(sharp[:, None] * self.unit + self.level)
 
     def _samples(self, training: TrainingSet) -> tuple[Tensor, Tensor]:
         """Return fine pixels ``(n, s², F)`` of the usable coarse ones, and their LST ``(n,)``."""

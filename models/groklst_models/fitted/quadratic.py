@@ -60,4 +60,4 @@ class Quadratic(GuidedRegression):
         """Evaluate at the fine scale, then blur; without guidance a feature is at its mean."""
         assert tiles.guide is not None
         fine = self.polynomial.standard.fine(tiles.guide)
-        return self.sensor.blur(self.polynomial.evaluate(fine))
+        return self.sensor.product.blur(self.polynomial.evaluate(fine))

@@ -65,4 +65,6 @@ class Ridge(GuidedRegression):
         assert tiles.guide is not None
         slopes = self.coefficients / self.std  # (F,) kelvin for each unit of a feature
         offset = self.intercept - float(self.mean @ slopes)
-        return self.sensor.blur(self.features.weighed(tiles.guide, slopes, self.mean, offset))
+        return self.sensor.product.blur(
+            self.features.weighed(tiles.guide, slopes, self.mean, offset)
+        )

@@ -90,7 +90,7 @@ class SceneNet(GuidedRegression):
         """Average the networks' answers at the fine scale, then blur. Kelvin."""
         assert tiles.guide is not None
         sharp = torch.stack([self._sharp(fine) for fine in self._standard.fine(tiles.guide)])
-        return self.sensor.blur(sharp[:, None]) + self.level
+        return self.sensor.product.blur(sharp[:, None]) + self.level
 
     def _sharp(self, fine: Tensor) -> Tensor:
         answers = [network.answer(fine) for network in self.networks]

@@ -108,7 +108,7 @@ class TsHARP(GuidedRegression):
         sharp = terms[0] * self.slopes[0] + self.intercept
         for term, slope in zip(terms[1:], self.slopes[1:], strict=True):
             sharp = sharp.add_(term, alpha=slope)
-        return self.sensor.blur(sharp)
+        return self.sensor.product.blur(sharp)
 
     def _survey(self, scene: SceneView) -> tuple[float, tuple[float, float]]:
         """Return mean and limits of NDVI over windows of the scene; 0 where it is nowhere known."""

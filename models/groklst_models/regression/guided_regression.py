@@ -28,6 +28,11 @@ class GuidedRegression(FittedMethod):
         """Standard deviation of the point spread, fine pixels."""
         return self.sensor.sigma
 
+    @property
+    def product_spread(self) -> float:
+        """Standard deviation of what the answers are blurred by, fine pixels."""
+        return self.sensor.product.sigma
+
     def features_of(self, scene: SceneView) -> Features:
         """Name the features of a scene's guidance.
 

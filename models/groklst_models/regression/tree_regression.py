@@ -67,4 +67,6 @@ class TreeRegression(GuidedRegression, ABC):
         filled = torch.where(torch.isnan(fine), torch.from_numpy(self.mean)[:, None, None], fine)
         pixels = filled.permute(0, 2, 3, 1).flatten(0, 2).contiguous().numpy()
         answers = self._fitted.predict(pixels).astype(np.float32)
-        return self.sensor.blur(torch.from_numpy(answers).view(len(fine), 1, *fine.shape[-2:]))
+        return self.sensor.product.blur(
+            torch.from_numpy(answers).view(len(fine), 1, *fine.shape[-2:])
+        )

@@ -1,5 +1,6 @@
 """Regressions with a fold of the pixels left out, from sums over each fold."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -66,21 +67,44 @@ class FoldMoments:
         Returns:
             ``(…, K)`` sums, square kelvin; 0 where a fold is empty or holds all there is.
         """
+        _, products, moments = self._scaled()
+        errors = torch.zeros_like(moments[..., 0])
+        for fold, weights in self._weights(products, moments, shrinkage):
+            explained = 2 * moments[..., None, fold, :] @ weights
+            square = weights.mT @ products[..., fold, :, :] @ weights
+            errors[..., fold] = self.squares[fold] - (explained - square)[..., 0, 0]
+        return errors
+
+    def slopes(self, shrinkage: float) -> Tensor:
+        """Return ``(…, K, F)``, kelvin for each unit of a plane, with each fold left out in turn.
+
+        Args:
+            shrinkage: As for ``errors``.
+        """
+        scale, products, moments = self._scaled()
+        slopes = torch.zeros_like(moments)
+        for fold, weights in self._weights(products, moments, shrinkage):
+            slopes[..., fold, :] = weights[..., 0]
+        return slopes * scale
+
+    def _scaled(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what brings planes to one deviation, and the sums of planes so scaled."""
         total = int(self.count.sum())
         mean_square = self.products.sum(dim=-3).diagonal(dim1=-2, dim2=-1)
         variance = (mean_square - self.planes.sum(dim=-2) ** 2 / total) / max(total - 1, 1)
         scale = 1 / variance.clamp(min=0).sqrt().clamp(min=1e-12)[..., None, :]
         products = self.products * scale[..., None, :] * scale[..., None]
-        moments = self.moments * scale
-        errors = torch.zeros_like(moments[..., 0])
+        return scale, products, self.moments * scale
+
+    def _weights(
+        self, products: Tensor, moments: Tensor, shrinkage: float
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Yield each fold that can be left out, and the weights ``(…, F, 1)`` found without it."""
+        total = int(self.count.sum())
         for fold, count in enumerate(self.count.tolist()):
             if count in (0, total):
                 continue
             normal = products.sum(dim=-3) - products[..., fold, :, :]
             normal.diagonal(dim1=-2, dim2=-1).add_(shrinkage * (total - count))
             rest = moments.sum(dim=-2) - moments[..., fold, :]
-            weights = torch.linalg.solve(normal, rest[..., None])
-            explained = 2 * moments[..., None, fold, :] @ weights
-            square = weights.mT @ products[..., fold, :, :] @ weights
-            errors[..., fold] = self.squares[fold] - (explained - square)[..., 0, 0]
-        return errors
+            yield fold, torch.linalg.solve(normal, rest[..., None])

@@ -2,12 +2,14 @@
 
 A thermal product is smoother than its grid. Its spread is estimated from the scene itself: the
 coarse LST's detail is regressed on the detail of guidance blurred by each candidate, and the one
-that explains most on pixels left out of the fit wins.
+that explains most on pixels left out of the fit wins. A spread wider than a quarter of a coarse
+pixel is no wish of whoever reads the fine product: methods are fitted through all of it, but their
+answers are blurred by that quarter alone.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import add
@@ -35,7 +37,12 @@ from groklst_models.threads import one_thread
 CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations that are tried, fine pixels."""
 
+SHARPEST: Final = 0.25
+"""Point spread of a fine product at most, coarse pixels; that of a good one lies below it."""
+
 _BAND: Final = 6  # coarse rows
+_SURE: Final = 3.0  # standard errors
+_GUIDED: Final = 0.9
 _LEAST_PIXELS: Final = 100
 _LARGEST_UNEXPLAINED: Final = 0.95
 
@@ -47,10 +54,18 @@ class Sensor:
     Attributes:
         scale: Fine pixels along a coarse one.
         sigma: Standard deviation of the point spread, fine pixels; 0 for none.
+        sharpest: Standard deviation of that part of it which the fine product has too, where it
+            has not all of it.
     """
 
     scale: int
     sigma: float = 0.0
+    sharpest: float | None = None
+
+    @property
+    def product(self) -> "Sensor":
+        """What blurs a method's answer."""
+        return self if self.sharpest is None else Sensor(self.scale, self.sharpest)
 
     @property
     def radius(self) -> int:
@@ -118,7 +133,8 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     if scene.psf is not None:
         return Sensor(scene.scale, scene.psf)
     sensors = [Sensor(scene.scale, sigma) for sigma in CANDIDATES]
-    parts = side_by_side(lambda block: _moments(block, features, sensors), sample_blocks(scene))
+    blocks = sample_blocks(scene)
+    parts = side_by_side(lambda block: _moments(block, features, sensors), blocks)
     found = reduce(add, parts)
     if int(found.count.sum()) < _LEAST_PIXELS:
         return Sensor(scene.scale)
@@ -126,7 +142,91 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
         errors = found.errors(SHRINKAGE).sum(dim=-1).tolist()
     if min(errors) > _LARGEST_UNEXPLAINED * float(found.squares.sum()):
         return Sensor(scene.scale)
-    return Sensor(scene.scale, _lowest(CANDIDATES, errors))
+    sigma = _lowest(CANDIDATES, errors)
+    if sigma == CANDIDATES[-1] and scene.scale > CANDIDATES[-1]:
+        sigma = _widest(features, blocks)
+    return _bounded(Sensor(scene.scale, sigma), features, blocks)
+
+
+def _widest(features: Features, blocks: Sequence[Block]) -> float:
+    """Search among the same candidates as shares of a coarse pixel, where it has more pixels."""
+    wider = [sigma * features.scale / CANDIDATES[-1] for sigma in CANDIDATES]
+    wider = [CANDIDATES[-1], *(sigma for sigma in wider if sigma > CANDIDATES[-1])]
+    sensors = [Sensor(features.scale, sigma) for sigma in wider]
+    found = reduce(add, side_by_side(lambda b: _moments(b, features, sensors), blocks))
+    with one_thread():
+        errors = found.errors(SHRINKAGE).sum(dim=-1).tolist()
+    return _lowest(wider, errors)
+
+
+def _bounded(sensor: Sensor, features: Features, blocks: Sequence[Block]) -> Sensor:
+    """Believe a spread beyond the product's only if it surely explains more.
+
+    Where guidance explains next to nothing, what was found stays: there is nothing to sharpen.
+    """
+    product = Sensor(sensor.scale, SHARPEST * sensor.scale)
+    if sensor.sigma <= product.sigma:
+        return sensor
+    narrow, wide, detail = left_out_squares(blocks, features, [product, sensor])
+    if surely(narrow - wide):
+        return replace(sensor, sharpest=product.sigma)
+    return product if float(wide.sum()) < _GUIDED * float(detail.sum()) else sensor
+
+
+def guides_surely(scene: SceneView, features: Features, sensor: Sensor) -> bool:
+    """Tell whether guidance surely explains detail of the LST that was left out of the fit."""
+    blocks = sample_blocks(scene)
+    if sum(int(known_pixels(block, scene.scale).sum()) for block in blocks) < _LEAST_PIXELS:
+        return False
+    left, detail = left_out_squares(blocks, features, [sensor])
+    return surely(detail - left) and float(left.sum()) < _GUIDED * float(detail.sum())
+
+
+def surely(gains: Tensor) -> bool:
+    """Tell whether the mean of gains ``(n,)`` exceeds three of its standard errors."""
+    if len(gains) < 2:
+        return False
+    error = float(gains.std(correction=0)) / math.sqrt(len(gains))
+    return float(gains.mean()) > _SURE * error
+
+
+def left_out_squares(
+    blocks: Sequence[Block], features: Features, sensors: Sequence[Sensor]
+) -> Tensor:
+    """Sum the squared errors of detail left out of the fit over squares of coarse pixels.
+
+    Args:
+        blocks: Windows of the scene.
+        features: What the LST's detail is regressed on, with their products.
+        sensors: How they become coarse.
+
+    Returns:
+        ``(S + 1, n)``, square kelvin, for every square that holds a known pixel: a row for each
+        sensor, then the detail's own squares. The squares are the folds', so neighbours in one
+        are left out together.
+    """
+    found = reduce(add, side_by_side(lambda b: _moments(b, features, sensors), blocks))
+    with one_thread():
+        slopes = found.slopes(SHRINKAGE)
+    parts = side_by_side(lambda b: _squared_errors(b, features, sensors, slopes), blocks)
+    return torch.cat(list(parts), dim=1)
+
+
+def _squared_errors(
+    block: Block, features: Features, sensors: Sequence[Sensor], slopes: Tensor
+) -> Tensor:
+    planes, target, fold, known = _known_detail(block, features, sensors)
+    answers = torch.einsum("sfn,snf->sn", planes, slopes[:, fold])
+    errors = torch.cat([(target - answers).square(), target.square()[None]])
+    first = block.row % FIVE.side, block.column % FIVE.side
+    rows, columns = (
+        (torch.arange(size) + start) // FIVE.side
+        for size, start in zip(block.lst.shape, first, strict=True)
+    )
+    square = (rows[:, None] * (1 + columns[-1]) + columns).flatten()[known]
+    square = torch.unique(square, return_inverse=True)[1]
+    count = 1 + int(square.max()) if len(square) else 0
+    return errors.new_zeros(len(errors), count).index_add_(1, square, errors)
 
 
 def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> FoldMoments:
@@ -134,6 +234,14 @@ def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> Fol
 
     The detail is that of the features as the sensor sees them, and the target is the LST's.
     """
+    planes, target, fold, _ = _known_detail(block, features, sensors)
+    return FoldMoments.of(planes, target, fold, FIVE.count)
+
+
+def _known_detail(
+    block: Block, features: Features, sensors: Sequence[Sensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return planes ``(S, F, n)``, the LST's detail, folds, and which pixels these are."""
     known = torch.nonzero(known_pixels(block, features.scale).flatten())[:, 0]
     fine = bounded_features(block, features)
     height, width = block.lst.shape
@@ -142,7 +250,7 @@ def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> Fol
     groups = chain([fine], (fine[index] * fine[index:] for index in range(len(fine))))
     seen = [_detail_seen(group, downs, acrosses).flatten(-2)[..., known] for group in groups]
     target, fold = lst_detail(block).flatten()[known], FIVE.of(block).flatten()[known]
-    return FoldMoments.of(torch.cat(seen, dim=1), target, fold, FIVE.count)
+    return torch.cat(seen, dim=1), target, fold, known
 
 
 def _detail_seen(fine: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def plausible_sensor(scene: SceneView, features: Features) -> Sensor:
     sensor = estimate_sensor(scene, features)
     if scene.psf is not None:
         return sensor
-    return Sensor(scene.scale, max(sensor.sigma, _LEAST_SPREAD * scene.scale))
+    return replace(sensor, sigma=max(sensor.sigma, _LEAST_SPREAD * scene.scale))
 
 
 def read_training_set(scene: SceneView, standard: Standardization, sensor: Sensor) -> TrainingSet:

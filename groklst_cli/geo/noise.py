@@ -1,0 +1,218 @@
+"""How much of what a method leaves of the coarse LST is noise, and how far values are believed.
+
+What is left is taken to be a smooth field ``u`` of the land, as the sensor sees it, and white noise
+``e`` of the sensor: ``r = A G u + e`` with the Gaussian point spread ``G`` and the mean ``A`` over
+a coarse pixel. Length and strength of both follow from the power of windows at each frequency, by
+their likelihood (Whittle, "Estimation and information in stationary time series", Arkiv för
+Matematik 2, 1953). Lengths are fine pixels throughout, ``S`` is the land's share of the power.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float64]
+
+REACH: Final = 5
+"""Coarse pixels around one that decide how far it is believed."""
+
+_LENGTHS: Final = 2.0 ** np.arange(1, 7.5, 0.5)
+_RATIOS: Final = 2.0 ** np.arange(-12, 4)
+_SMOOTHNESS: Final = 1.5  # of the field's spectrum: an exponential covariance
+_STEPS: Final = 8  # along a coarse pixel, at most: what is finer adds nothing to its mean
+_RING: Final = 32  # coarse pixels over which the filter is laid out
+_ROUGHER: Final = 4.0  # how much whiter than the land a residual may be
+_UNSURE: Final = 0.1
+_LEAST_POWER: Final = 1e-6  # square kelvin; below it there is only rounding
+
+
+@dataclass(frozen=True)
+class Belief:
+    """How far coarse values are believed; plain numbers, so that it travels and compares.
+
+    Attributes:
+        kernel: Weights of a coarse pixel's residual and those around it, ``2 · REACH + 1`` along
+            each side; they sum to 1.
+        noise: Standard deviation of the noise believed in, kelvin.
+        found: That of all the white part of what the method leaves, kelvin.
+        doubt: Standard deviation of a coarse value that is left after its neighbours had their
+            say, kelvin.
+        departure: Root mean square of what is not restored of the coarse means, kelvin.
+        spread: The whole point spread, coarse pixels; 0 where none plays a part.
+    """
+
+    kernel: tuple[tuple[float, ...], ...]
+    noise: float
+    found: float
+    doubt: float
+    departure: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """What windows of a residual are made of.
+
+    Attributes:
+        length: Of the land's field, fine pixels.
+        ratio: The noise's variance over the field's.
+        variance: The field's, square kelvin.
+    """
+
+    length: float
+    ratio: float
+    variance: float
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the noise, kelvin."""
+        return math.sqrt(self.ratio * self.variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Power of square windows of coarse pixels, at each frequency.
+
+    Attributes:
+        side: Of a window, coarse pixels.
+        scale: Fine pixels along a coarse one.
+        spread: Standard deviation of the point spread between fine and coarse, fine pixels.
+    """
+
+    side: int
+    scale: int
+    spread: float
+
+    def power(self, windows: Sequence[Plane]) -> Plane:
+        """Average the squares of the cosine transforms of windows without their means.
+
+        Args:
+            windows: ``(side, side)`` each, without gaps.
+
+        Returns:
+            ``(side² - 1,)``, square kelvin; the mean's own frequency is left out.
+        """
+        waves = [self._cosines @ (w - w.mean()) @ self._cosines.T for w in windows]
+        return np.asarray(np.mean(np.square(waves), axis=0).ravel()[1:])
+
+    def likeliest(self, power: Plane, noise: float | None = None) -> Covariance | None:
+        """Find what makes a power most likely.
+
+        Args:
+            power: As ``power`` returns it.
+            noise: Standard deviation of the noise where it is known, kelvin, above 0.
+
+        Returns:
+            None where there is nothing but rounding.
+        """
+        if not float(power.mean()) > _LEAST_POWER:
+            return None
+        best, least = None, math.inf
+        for length in _LENGTHS.tolist():
+            shape = self.land(length)[:, None] + _RATIOS
+            ratio = power[:, None] / shape
+            variance = ratio.mean(axis=0) if noise is None else noise**2 / _RATIOS
+            unlikely = np.log(shape).mean(axis=0) + np.log(variance) + ratio.mean(axis=0) / variance
+            place = int(np.argmin(unlikely))
+            if unlikely[place] < least:
+                least = float(unlikely[place])
+                best = Covariance(length, float(_RATIOS[place]), float(variance[place]))
+        return best
+
+    def land(self, length: float) -> Plane:
+        """Compute ``S`` of a field of unit variance at the frequencies of ``power``."""
+        ring = seen_power(self.side, self.scale, length, self.spread)
+        return ring[: self.side, : self.side].ravel()[1:]
+
+    def believe(
+        self, found: Covariance, ratio: float, unrestored: Plane, *, spread: float
+    ) -> Belief:
+        """Say how far coarse values are believed.
+
+        Args:
+            found: What the residual is made of.
+            ratio: The believed noise's variance over the field's, above 0.
+            unrestored: Power of what conserving would restore.
+            spread: The whole point spread, coarse pixels.
+        """
+        land = self.land(found.length)
+        lost = ratio / (land + ratio)
+        return Belief(
+            kernel(self.scale, found.length, self.spread, ratio),
+            noise=math.sqrt(ratio * found.variance),
+            found=found.noise,
+            doubt=math.sqrt(found.variance * float((land * lost).mean())),
+            departure=math.sqrt(float((lost**2 * unrestored).mean())),
+            spread=spread,
+        )
+
+    @cached_property
+    def _cosines(self) -> Plane:
+        """The orthonormal cosine transform (DCT-II) as a matrix."""
+        place, wave = np.arange(self.side) + 0.5, np.arange(self.side)[:, None]
+        rows = np.cos(np.pi * wave * place / self.side) * math.sqrt(2 / self.side)
+        rows[0] /= math.sqrt(2)
+        return np.asarray(rows)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What share of the white part of a residual counts as the sensor's noise.
+
+    Attributes:
+        residual: Its white part over its field's variance.
+        land: The same of what the method explains: land is rough in itself.
+        blurred: Share of the finest coarse detail that the point spread beyond the product's takes
+            away, 0 to 1: where it takes all, what is white cannot be land.
+    """
+
+    residual: float
+    land: float
+    blurred: float
+
+    @classmethod
+    def of(cls, residual: Covariance, land: Covariance, beyond: float) -> Self:
+        """Compare two covariances; ``beyond`` is the spread beyond the product's, coarse pixels."""
+        return cls(residual.ratio, land.ratio, 1 - math.exp(-((math.pi * beyond) ** 2)))
+
+    @property
+    def believed(self) -> float:
+        """The believed noise's variance over the field's; 0 where coarse values are exact."""
+        beyond_doubt = self.residual - _ROUGHER * self.land - _UNSURE
+        return max(self.blurred * self.residual, beyond_doubt, 0.0)
+
+
+def kernel(scale: int, length: float, spread: float, ratio: float) -> tuple[tuple[float, ...], ...]:
+    """Cut the filter ``S / (S + ratio)`` to the pixels around one; its weights sum to 1."""
+    land = seen_power(_RING, scale, length, spread)
+    whole = np.fft.fftshift(np.fft.ifft2(land / (land + ratio)).real)
+    near = whole[_RING - REACH : _RING + REACH + 1, _RING - REACH : _RING + REACH + 1]
+    # the filter is the same from all sides; so are its weights, but for rounding
+    same = np.sum([np.rot90(near, turn) for turn in range(4)], axis=0)
+    same = same + same.T
+    return tuple(map(tuple, (same / same.sum()).tolist()))
+
+
+def seen_power(side: int, scale: int, length: float, spread: float) -> Plane:
+    """Compute the power of a field of unit variance as the sensor sees it, with its aliases.
+
+    Returns:
+        ``(2 · side, 2 · side)``, for a ring of so many coarse pixels.
+    """
+    steps = min(scale, _STEPS)
+    unit = steps / scale
+    ring = np.pi * np.arange(2 * side * steps) / (side * steps)
+    near = np.minimum(ring, 2 * np.pi - ring)
+    mean = np.ones_like(ring)
+    mean[1:] = np.sin(steps * ring[1:] / 2) / (steps * np.sin(ring[1:] / 2))
+    seen = (mean * np.exp(-0.5 * (spread * unit * near) ** 2)) ** 2
+    squares = near[:, None] ** 2 + near**2
+    density = (1 + (length * unit) ** 2 * squares) ** -_SMOOTHNESS
+    power = density / density.mean() * seen[:, None] * seen
+    folded = power.reshape(steps, 2 * side, steps, 2 * side).sum(axis=(0, 2))
+    return np.asarray(folded / steps**2)
