@@ -1,7 +1,7 @@
 """PGDM and MoCoLSK-Net with the same processor time, scored on places that neither has seen.
 
-``python benchmarks/pgdm_training.py TRAINING SCENES WORK [--minutes N] [--network …]`` prepares
-patches at ×4 from the six-band scenes of TRAINING, trains each network at a small width for so many
+``python benchmarks/pgdm_training.py TRAINING SCENES WORK [--minutes N|--steps N]``
+prepares patches at ×4 from the six-band scenes of TRAINING, trains each network at a small width for so many
 minutes of processor time (the ``local`` recipe without regression and conservation, validated on
 Pennsylvania and Hong Kong of SCENES), and prints a row of a Markdown table for each: RMSE in kelvin
 on Chiapas and Talca by ``evaluate --protocol wald_x4``, as the network answers and with coarse
@@ -140,7 +140,7 @@ def row(name: str, options: argparse.Namespace) -> str:
     data, run = options.work / "set", options.work / name
     best = run / "best.safetensors"
     if not best.is_file():
-        steps = steps_for(name, data, options.work, options.minutes)
+        steps = options.steps or steps_for(name, data, options.work, options.minutes)
         spent = train(name, data, run, steps)
         print(f"{name}: {steps} steps in {spent / 60:.1f} min of processor time", file=sys.stderr)
     weights = sum(part.numel() for part in load(best).weights.values())
@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("scenes", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--steps", type=int, help="so many instead; a busy machine misleads")
     parser.add_argument("--network", nargs="+", choices=list(WIDTHS), default=list(WIDTHS))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
