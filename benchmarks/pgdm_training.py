@@ -1,13 +1,13 @@
 """PGDM and MoCoLSK-Net with the same processor time, scored on places that neither has seen.
 
-``python benchmarks/pgdm_training.py TRAINING SCENES WORK [--minutes N|--steps N]``
-prepares patches at ×4 from the six-band scenes of TRAINING, trains each network at a small width for so many
-minutes of processor time (the ``local`` recipe without regression and conservation, validated on
-Pennsylvania and Hong Kong of SCENES), and prints a row of a Markdown table for each: RMSE in kelvin
-on Chiapas and Talca by ``evaluate --protocol wald_x4``, as the network answers and with coarse
-means restored, and the shares of truth within one standard deviation of ``--uncertainty`` (68 % is
-due) and within 1.96 (95 %). WORK keeps what was prepared and trained; a network that is there is
-not trained again.
+``python benchmarks/pgdm_training.py TRAINING SCENES WORK [--minutes N | --steps N] [--network …]``
+prepares patches at ×4 from the six-band scenes of TRAINING, trains each network at a small width
+for so many minutes of processor time (the ``local`` recipe without regression and conservation,
+validated on Pennsylvania and Hong Kong of SCENES), and prints a row of a Markdown table for each:
+RMSE in kelvin on Chiapas and Talca by ``evaluate --protocol wald_x4``, as the network answers and
+with coarse means restored, and the shares of truth within one standard deviation of
+``--uncertainty`` (68 % is due) and within 1.96 (95 %). WORK keeps what was prepared and trained; a
+network that is there is not trained again.
 """
 
 import argparse
