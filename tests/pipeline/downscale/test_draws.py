@@ -55,14 +55,14 @@ def test_neither_processes_nor_batches_nor_parts_show():
 
 def test_seeds_and_samples_move_pixels_and_python_says_the_same():
     first, other = made("0.tif"), made("1.tif", "--seed", "1")
-    mean = made("mean.tif", "--samples", "16")
+    mean = made("mean.tif", "--samples", "6")
     assert np.abs(other - first).max() > 0.01
     assert np.abs(mean - first).std() < np.abs(other - first).std()  # means of draws lie closer
     lst, nir = (
         rioxarray.open_rasterio(f"{name}.tif").squeeze("band", drop=True).rename(name)
         for name in ("lst", "nir")
     )
-    fine = groklst_cli.downscale(lst, [nir], method="pgdm.safetensors", samples=16)
+    fine = groklst_cli.downscale(lst, [nir], method="pgdm.safetensors", samples=6)
     np.testing.assert_array_equal(fine.values, mean)
 
 
@@ -80,7 +80,7 @@ def test_its_uncertainty_is_the_spread_of_draws_times_the_measured_factor():
     np.testing.assert_array_equal(
         made_sigma("shared.tif", "--workers", "2"), sigma, err_msg="processes show"
     )
-    more = made_sigma("more.tif", "--samples", "40")
+    more = made_sigma("more.tif", "--samples", "12")
     assert more.mean() == pytest.approx(sigma.mean(), rel=0.2)
     assert more.std() < sigma.std()  # of more draws, a steadier estimate
 
