@@ -128,7 +128,7 @@ class TestRun:
     def scheduler(self):
         distributed = pytest.importorskip("distributed", reason="Dask is not installed")
         with distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="localhost:0"
         ) as local:
             yield local.scheduler_address
 

@@ -169,7 +169,7 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
             n_workers=request.processes,
             threads_per_worker=1,
             memory_limit=0,  # rows go to the disk, Dask holds nothing
-            dashboard_address=None,
+            dashboard_address="localhost:0",
             silence_logs=logging.ERROR,
         ) as local,
         distributed.Client(local) as client,

@@ -97,7 +97,7 @@ def test_local_workers_make_the_same_bits(request_of, tmp_path, shared, options)
 def test_workers_of_a_scheduler_make_the_same_bits(request_of):
     alone = downscale(request_of("alone.tif"))
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address="localhost:0"
     ) as local:
         shared = downscale(request_of("shared.tif", scheduler=local.scheduler_address))
     np.testing.assert_array_equal(read(shared.output), read(alone.output))
@@ -144,7 +144,7 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(request_of, monkeypatch):
     monkeypatch.setattr(cluster, "predict_group", fails)
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address="localhost:0"
         ) as local,
         pytest.raises(InputError, match="damaged"),
     ):
