@@ -26,7 +26,7 @@ from groklst_cli.pipeline.train.paper_recipes import paper_recipes
 from groklst_cli.pipeline.train.recipes import assemble
 from groklst_models.accounting import BENCHMARK_CHANNELS, speeds
 from groklst_models.contract import SamplingNetwork
-from groklst_models.registry import REGISTRY, build, find
+from groklst_models.registry import build, find
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 YARDSTICK = "mocolsk"
@@ -107,10 +107,7 @@ def hours(name: str, options: TrainOptions) -> float:
 
 def trained() -> list[tuple[str, PublishedMethod]]:
     """List the table's networks, those with guidance last."""
-    networks = {name for name, entry in REGISTRY.items() if entry.needs_weights}
-    return [
-        item for item in published_methods().items() if item[0] in networks | {*paper_recipes()}
-    ]
+    return [item for item in published_methods().items() if find(item[0]).needs_weights]
 
 
 def networks() -> Iterator[str]:
@@ -121,16 +118,17 @@ def networks() -> Iterator[str]:
     yield "|---|---|---|---:|---:|---:|---:|---:|"
     total = dict.fromkeys(SCALES, 0.0)
     for key, row in trained():
-        cells = ["–"] * 5
-        if key in REGISTRY:
-            costs = [cost(key, scale, row.arguments) for scale in sorted(row.at)]
-            cells[0] = three_digits(costs[-1].operations / 1e9)
-            cells[1] = two_digits(4 * max(each.held for each in costs))
-            for place, scale in enumerate(SCALES, 2):
-                if scale in row.at:
-                    taken = hours(key, benchmark_options(key, row, scale))
-                    cells[place] = two_digits(taken)
-                    total[scale] += taken
+        costs = [cost(key, scale, row.arguments) for scale in sorted(row.at)]
+        cells = [
+            three_digits(costs[-1].operations / 1e9),
+            two_digits(4 * max(each.held for each in costs)),
+            *["–"] * len(SCALES),
+        ]
+        for place, scale in enumerate(SCALES, 2):
+            if scale in row.at:
+                taken = hours(key, benchmark_options(key, row, scale))
+                cells[place] = two_digits(taken)
+                total[scale] += taken
         yield f"| `{key}` | {row.name} | {added(row)} | {' | '.join(cells)} |"
     sums = " | ".join(two_digits(value) for value in total.values())
     yield f"| all of them | | | | | {sums} |"
@@ -161,15 +159,9 @@ def papers() -> Iterator[str]:
     yield "| key | paper | crop | batch | steps | learning rate | GiB | hours | not followed |"
     yield "|---|---|---:|---:|---:|---|---:|---:|---|"
     for key, recipe in sorted(paper_recipes().items()):
-        here = key in REGISTRY
-        told = {name: v for name, v in recipe.options.items() if here or name != "arguments"}
-        options = assemble(
-            {"network": key if here else YARDSTICK, "scale": 8, "crop": recipe.patch * 8, **told}
-        )
-        cells = ["–", "–"]
-        if here:
-            held = cost(key, 8, options.arguments, options.crop or SIDE).held
-            cells = [two_digits(options.batch * held), two_digits(hours(key, options))]
+        options = assemble({"network": key, "scale": 8, "crop": recipe.patch * 8, **recipe.options})
+        held = cost(key, 8, options.arguments, options.crop or SIDE).held
+        cells = [two_digits(options.batch * held), two_digits(hours(key, options))]
         yield (
             f"| `{key}` | {recipe.paper} | {options.crop or SIDE} | {options.batch} | "
             f"{options.steps:,} | {rates(options)} | {' | '.join(cells)} | {recipe.beyond} |"

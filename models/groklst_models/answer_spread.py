@@ -20,6 +20,8 @@ _LEAST: Final = 0.01
 """Kelvin; equal answers are no proof."""
 
 _LEAST_DRAWS: Final = 5
+_MOST_DRAWS: Final = 32
+"""Held at once; more would steady a spread by less than a tenth."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ def turned_answers(method: Method, tiles: Tiles) -> Iterator[Tensor]:
 
 
 def drawn_answers(method: Method, tiles: Tiles) -> Iterable[Tensor]:
-    """Draw as many answers as ``predict`` takes the mean of, and five at least; kelvin."""
+    """Draw as many answers as ``predict`` takes the mean of, but 5 to 32; kelvin."""
     assert isinstance(method, SamplingMethod)
-    return method.draw(tiles, max(_LEAST_DRAWS, method.samples))
+    return method.draws(tiles, min(max(_LEAST_DRAWS, method.samples), _MOST_DRAWS))
 
 
 TURNS: Final = Answers("turn_spread_factor", "flips and turns", turned_answers)
@@ -74,13 +76,16 @@ class MeasuredSpread:
     factor: float
 
     @classmethod
-    def read(cls, scores: Mapping[str, Any]) -> Self | None:
-        """Find the factor among a checkpoint's scores; None where it was not measured."""
-        for answers in (DRAWS, TURNS):
-            factor = scores.get(answers.score)
-            if isinstance(factor, int | float):
-                return cls(answers, float(factor))
-        return None
+    def read(cls, scores: Mapping[str, Any], network: type) -> Self | None:
+        """Find the factor among a checkpoint's scores; None where it was not measured.
+
+        Args:
+            scores: The checkpoint's.
+            network: The class of its network, which tells what kind of answers it gives.
+        """
+        answers = DRAWS if hasattr(network, "draws") else TURNS
+        factor = scores.get(answers.score)
+        return cls(answers, float(factor)) if isinstance(factor, int | float) else None
 
     def of(self, method: Method) -> "AnswerSpread":
         """Make the method that predicts the standard deviation of another."""

@@ -4,7 +4,7 @@ Shapes: ``h, w`` coarse pixels, ``s`` scale, ``G`` guidance bands, ``B`` tiles i
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -131,8 +131,8 @@ class SamplingMethod(Method, Protocol):
         """How many answers ``predict`` returns the mean of."""
         ...
 
-    def draw(self, tiles: Tiles, samples: int) -> Tensor:
-        """Return answers ``(samples, B, 1, s·h, s·w)``, kelvin; the first are always the same."""
+    def draws(self, tiles: Tiles, samples: int) -> Iterator[Tensor]:
+        """Make so many answers ``(B, 1, s·h, s·w)``, kelvin; the first are always the same."""
         ...
 
 
@@ -149,8 +149,8 @@ class SamplingNetwork(Protocol):
         """Steps to an answer, and planes of noise that it takes."""
         ...
 
-    def forward(self, lst: Tensor, guide: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return answers ``(B, S, s·h, s·w)`` for noise ``(B, S·steps, s·h, s·w)``."""
+    def draws(self, lst: Tensor, guide: Tensor, noise: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Make an answer ``(B, 1, s·h, s·w)`` of each noise ``(B, steps, s·h, s·w)``."""
         ...
 
     def guess(

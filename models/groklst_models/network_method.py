@@ -1,5 +1,6 @@
 """A network and its normalization, run as a method: kelvin in, kelvin out."""
 
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import torch
@@ -113,24 +114,35 @@ class SampledNetworkMethod(NetworkMethod):
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Return the mean ``(B, 1, s·h, s·w)`` of the draws; kelvin, on the CPU."""
-        return self.draw(tiles, self.samples).mean(dim=0)
+        draws = self.draws(tiles, self.samples)
+        total = next(draws)
+        for fine in draws:
+            total = total + fine
+        return total / self.samples
 
-    def draw(self, tiles: Tiles, samples: int) -> Tensor:
-        """Return draws ``(samples, B, 1, s·h, s·w)``; kelvin, on the CPU."""
+    def draws(self, tiles: Tiles, samples: int) -> Iterator[Tensor]:
+        """Make draws ``(B, 1, s·h, s·w)``, one at a time; kelvin, on the CPU."""
         assert isinstance(self.network, SamplingNetwork)
-        inputs, scale = self._inputs(tiles), self.scale
-        height, width = (side * scale for side in tiles.lst.shape[-2:])
-        noise = noise_at(
-            [row * scale for row in tiles.rows],
-            [column * scale for column in tiles.columns],
+        inputs, steps = self._inputs(tiles), self.network.steps
+        assert inputs.guide is not None
+        parts = (range(first, first + steps) for first in range(0, samples * steps, steps))
+        noise = (self._noise(tiles, planes) for planes in parts)
+        drawn = self.network.draws(inputs.lst, inputs.guide, noise)
+        for _ in range(samples):
+            with torch.inference_mode(), self._autocast():  # not while the caller has its turn
+                fine = next(drawn).float()
+            yield inputs.restore(fine).cpu()
+
+    def _noise(self, tiles: Tiles, planes: range) -> Tensor:
+        height, width = (side * self.scale for side in tiles.lst.shape[-2:])
+        return noise_at(
+            [row * self.scale for row in tiles.rows],
+            [column * self.scale for column in tiles.columns],
             (height, width),
             seed=self.seed,
-            planes=samples * self.network.steps,
+            planes=planes,
             device=self.device,
         )
-        with torch.inference_mode(), self._autocast():
-            fine = self.network(inputs.lst, inputs.guide, noise).float()
-        return inputs.restore(fine).cpu().transpose(0, 1)[:, :, None]
 
 
 def run_network(

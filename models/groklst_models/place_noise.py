@@ -28,7 +28,7 @@ def noise_at(
     shape: tuple[int, int],
     *,
     seed: int,
-    planes: int,
+    planes: range,
     device: torch.device,
 ) -> Tensor:
     """Return standard normal noise for some tiles.
@@ -38,14 +38,14 @@ def noise_at(
         columns: The scene's fine column at which each tile begins.
         shape: Rows and columns of a tile, fine pixels.
         seed: Another seed, other noise; 0 or more.
-        planes: How many planes of it; the first ones are the same however many there are.
+        planes: Numbers of the planes; each is the same whatever others are asked for.
         device: Where to.
 
     Returns:
-        ``(B, planes, *shape)``, float32.
+        ``(B, len(planes), *shape)``, float32.
     """
     key = _hashed_number(seed)
-    keys = torch.tensor([_signed(_hashed_number(key + n)) for n in range(1, planes + 1)])
+    keys = torch.tensor([_signed(_hashed_number(key + n + 1)) for n in planes])
     down = _places(rows, shape[0], device)[:, None, :]  # (B, 1, rows)
     across = _places(columns, shape[1], device)[:, None, None, :]
     of_rows = _hashed(keys.to(device)[:, None] + down)[..., None]  # (B, planes, rows, 1)

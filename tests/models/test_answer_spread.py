@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import torch
 
 from groklst_models.answer_spread import DRAWS, TURNS, MeasuredSpread, answers_of, turned_answers
@@ -53,8 +55,8 @@ class Chancy(Leaning):
 
     samples = 1
 
-    def draw(self, tiles: Tiles, samples: int) -> torch.Tensor:
-        return torch.stack([self.predict(tiles) + draw for draw in range(samples)])
+    def draws(self, tiles: Tiles, samples: int) -> Iterator[torch.Tensor]:
+        return (self.predict(tiles) + draw for draw in range(samples))
 
 
 def test_where_there_is_chance_the_spread_is_of_draws_five_at_least():
@@ -68,6 +70,8 @@ def test_where_there_is_chance_the_spread_is_of_draws_five_at_least():
 
 
 def test_the_factor_is_read_from_the_scores_it_was_kept_in():
-    assert MeasuredSpread.read({}) is None
-    for answers in (TURNS, DRAWS):
-        assert MeasuredSpread.read({answers.score: 3}) == MeasuredSpread(answers, 3.0)
+    for answers, method in ((TURNS, Leaning), (DRAWS, Chancy)):
+        assert MeasuredSpread.read({}, method) is None
+        assert MeasuredSpread.read({answers.score: 3}, method) == MeasuredSpread(answers, 3.0)
+        other = DRAWS if answers is TURNS else TURNS  # a file may say what its network cannot
+        assert MeasuredSpread.read({other.score: 3}, method) is None

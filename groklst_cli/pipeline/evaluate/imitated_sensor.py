@@ -66,6 +66,6 @@ def _drawn(shape: tuple[int, ...], seed: int, scene: str) -> NDArray[np.float64]
     rows, columns = shape
     key = seed << 32 | zlib.crc32(scene.encode())
     where = torch.device("cpu")
-    planes = noise_at([0], [0], (rows, columns), seed=key, planes=1, device=where)
+    planes = noise_at([0], [0], (rows, columns), seed=key, planes=range(1), device=where)
     drawn: NDArray[np.float64] = planes[0, 0].double().numpy()
     return drawn

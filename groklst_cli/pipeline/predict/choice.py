@@ -56,7 +56,9 @@ class Choice:
     @property
     def spread(self) -> MeasuredSpread | None:
         """What its standard deviation is the spread of, where that was measured."""
-        return MeasuredSpread.read(self.header.scores) if self.header else None
+        if self.header is None:
+            return None
+        return MeasuredSpread.read(self.header.scores, find(self.name).load())
 
     @property
     def tag(self) -> str:

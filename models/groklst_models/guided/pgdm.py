@@ -24,7 +24,7 @@ Ours differs from the published code in this:
   weights were trained with is unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
@@ -116,27 +116,28 @@ class PGDM(nn.Module):
         return len(self.roots)
 
     def forward(self, lst: Tensor, guide: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Draw fine LST.
+        """Draw fine LST (B, 1, sh, sw), or go the way without noise; arguments as of `draws`."""
+        if noise is None:
+            noise = torch.zeros_like(guide[:, :1]).expand(-1, self.steps, -1, -1)
+        return next(self.draws(lst, guide, [noise]))
+
+    def draws(self, lst: Tensor, guide: Tensor, noise: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Draw fine LST several times; the surface is looked at once.
 
         Args:
             lst: (B, 1, h, w).
             guide: (B, G, sh, sw).
-            noise: standard normal, (B, S·T, sh, sw): the T planes of each of S draws, the first
-                for the last state, the others for the steps back; none for the path without.
+            noise: standard normal, (B, T, sh, sw) for each draw: the first plane for the last
+                state, the others for the steps back.
 
-        Returns:
-            S draws, (B, S, sh, sw), one where there is no noise.
+        Yields:
+            Fine LST, (B, 1, sh, sw), for each noise.
         """
         height, width = guide.shape[-2:]
         interpolated, surface = self.look(lst, guide)
-        if noise is None:
-            noise = torch.zeros_like(interpolated).expand(-1, self.steps, -1, -1)
-        noise = self.extended(noise)
-        draws = [
-            self.draw(interpolated, surface, planes)
-            for planes in noise.reshape(len(noise), -1, self.steps, 1, *noise.shape[-2:]).unbind(1)
-        ]
-        return self.reach * torch.cat(draws, dim=1)[..., :height, :width]
+        for planes in noise:
+            fine = self.draw(interpolated, surface, self.extended(planes)[:, :, None])
+            yield self.reach * fine[..., :height, :width]
 
     def guess(
         self, lst: Tensor, guide: Tensor, truth: Tensor, noise: Tensor, step: Tensor
