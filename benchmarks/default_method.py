@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_scene(folder, options.side)
+        make_scene(folder, options.side, options.side)
         guides = [text for band in BANDS for text in ("--guide", str(folder / f"{band}.tif"))]
         command = [
             sys.executable, "-m", "groklst_cli", "downscale", str(folder / "lst.tif"),

@@ -11,8 +11,11 @@ from groklst_models.guidance import coarse_means
 from groklst_models.registry import build
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import (
+    CANDIDATES,
     SHARPEST,
+    USUAL,
     Sensor,
+    _likeliest,
     estimate_sensor,
     guides_surely,
     left_out_squares,
@@ -44,7 +47,7 @@ def test_a_spread_that_a_product_may_have_is_all_the_products(sigma):
     assert sensor.product is sensor
 
 
-def test_a_wider_one_is_found_and_the_product_keeps_a_quarter_of_a_coarse_pixel():
+def test_a_wider_one_is_found_and_the_product_keeps_a_part_of_it():
     sensor = estimate_sensor(scene_seen_through(1.9), FEATURES)
     assert sensor.sigma == pytest.approx(1.9, abs=0.2)
     assert sensor.product == Sensor(SCALE, SHARPEST * SCALE)
@@ -56,10 +59,21 @@ def test_a_wider_one_that_nothing_vouches_for_is_not_believed():
     assert sensor.product == sensor
 
 
-def test_where_guides_explain_next_to_nothing_what_was_found_stays():
-    sensor = estimate_sensor(scene_seen_through(1.9, noise=2.5), FEATURES)
-    assert sensor.sigma > SHARPEST * SCALE
-    assert sensor.product is sensor
+def test_where_guides_explain_next_to_nothing_the_usual_one_counts():
+    assert estimate_sensor(scene_seen_through(1.9, noise=2.5), FEATURES) == Sensor(SCALE, USUAL)
+
+
+def test_few_pixels_leave_the_usual_one():
+    whole = scene_seen_through(1.9)
+    few = replace(whole, lst=whole.lst[:9, :9], guide=whole.guide[:, : 9 * SCALE, : 9 * SCALE])
+    assert estimate_sensor(few, FEATURES) == Sensor(SCALE, USUAL)
+
+
+@pytest.mark.parametrize("pixels", [100, 400])
+def test_the_fewer_pixels_the_nearer_the_usual_one(pixels):
+    errors = [1.0 + 0.05 * sigma for sigma in CANDIDATES]
+    fewer, more = _likeliest(errors, pixels), _likeliest(errors, 100 * pixels)
+    assert more < fewer <= USUAL
 
 
 def test_a_stated_spread_is_the_products_whole():

@@ -73,7 +73,7 @@ class Predictor:
             held.enter_context(memory_errors())
             machine = held.enter_context(processor())
             scene = held.enter_context(scene_of(settings, case.lst, case.guides))
-            planned = Planned.of(settings, scene, FoundScale(case.scale, "option"))
+            planned = Planned.of(settings, scene, FoundScale(case.scale, "option")).aligned()
             key = contender.model, scene.bands
             ready = planned.ready(machine, network=self._networks.get(key))
             if not planned.plan.choice.is_fitted:

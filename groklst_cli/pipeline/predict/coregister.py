@@ -1,5 +1,6 @@
 """Moving guides that lie beside the LST to where they belong."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def coregister(
     Args:
         scene: Its guides are moved in place.
         how: ``none``, ``auto``, or columns and rows in coarse pixels for all.
-        note: Told each file's shift, applied or not.
+        note: Told each file's shift, applied or not, where the scene shows one.
 
     Returns:
         Columns and rows by which each file's content was found or stated to lie too far, coarse
@@ -54,6 +55,8 @@ def _found(
     scene: Scene, guides: list[GuideSource], note: Callable[[str], None]
 ) -> tuple[float, float] | None:
     found = estimate_shift(FileView(scene, guides))
+    if not math.isfinite(found.spread):
+        return None
     names = ", ".join(Path(guide.path).name for guide in guides)
     verdict = "moved back" if found.trusted else "left in place"
     note(f"guide {names} lies {found} beside the LST: {verdict}")

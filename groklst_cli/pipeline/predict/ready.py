@@ -200,6 +200,8 @@ class Planned:
 
     def aligned(self, note: Note = silent) -> Self:
         """Move guides that are misregistered to where they belong, as the settings say."""
+        if not self.plan.choice.uses_guide:
+            return self
         return replace(self, shifts=coregister(self.scene, self.settings.coregister, note))
 
     def ready(

@@ -73,7 +73,7 @@ class Settings:
         read=reading.word_of("--resampling", ResamplingName), listed=True, in_python=True,
     )  # fmt: skip
     coregister: Coregistration = option(
-        "none", "Move guides that lie beside the LST: as found, or by coarse pixels.",
+        "auto", "Move guides that are misregistered: where that is clear, or by coarse pixels.",
         "--coregister",
         metavar="none|auto|DX,DY", read=reading.coregistration, listed=True, in_python=True,
     )  # fmt: skip

@@ -19,11 +19,10 @@ from groklst_models.regression.small_network import Schedule
 from groklst_models.regression.stacking import Member, Weights, network_member, ridge_member, weigh
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.interpolation import upsample_cubic
-from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.sensor import Sensor, estimate_sensor
 from groklst_models.sampling.standardization import Standardization
 from groklst_models.sampling.training_set import (
     TrainingSet,
-    plausible_sensor,
     read_training_set,
 )
 
@@ -102,7 +101,7 @@ class Best(FittedMethod):
             return self._keep_silent("no coarse pixel has both LST and guidance")
         if training.count < _FEWEST:
             return self._keep_silent(f"only {training.count} coarse pixels have LST and guidance")
-        self.sensor = plausible_sensor(scene, features)
+        self.sensor = estimate_sensor(scene, features)
         self._fit_members(training.seen_by(self.sensor))
         return None
 

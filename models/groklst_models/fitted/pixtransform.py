@@ -21,9 +21,9 @@ from groklst_models.contract import Block, SceneView, Tiles
 from groklst_models.regression.guided_regression import GuidedRegression
 from groklst_models.regression.pixel_network import Fitting, Loss, PixelNetwork, fit_network
 from groklst_models.sampling.features import Features
-from groklst_models.sampling.sensor import Sensor
+from groklst_models.sampling.sensor import Sensor, estimate_sensor
 from groklst_models.sampling.standardization import Standardization
-from groklst_models.sampling.training_set import TrainingSet, plausible_sensor, read_training_set
+from groklst_models.sampling.training_set import TrainingSet, read_training_set
 
 _PLACE: Final = ("<row>", "<column>")  # names that no band has
 _LEAST_UNIT: Final = 0.05  # kelvin
@@ -91,7 +91,7 @@ class PixTransform(GuidedRegression):
         Raises:
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
-        self.sensor = plausible_sensor(scene, self.features_of(scene))
+        self.sensor = estimate_sensor(scene, self.features_of(scene))
         placed = _PlacedScene(scene)
         self._standard = Standardization.of(placed, Features(placed.bands, self.scale))
         training = read_training_set(placed, self._standard, Sensor(self.scale))

@@ -15,8 +15,9 @@ from groklst_models.contract import SceneView, Tiles
 from groklst_models.regression.detail_ridge import Detail, linear
 from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.regression.small_network import Schedule, SmallNetwork, train_network
+from groklst_models.sampling.sensor import estimate_sensor
 from groklst_models.sampling.standardization import Standardization
-from groklst_models.sampling.training_set import plausible_sensor, read_training_set
+from groklst_models.sampling.training_set import read_training_set
 
 
 class SceneNet(GuidedRegression):
@@ -76,7 +77,7 @@ class SceneNet(GuidedRegression):
             FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
         """
         features = self.features_of(scene)
-        self.sensor = plausible_sensor(scene, features)
+        self.sensor = estimate_sensor(scene, features)
         self._standard = Standardization.of(scene, features)
         training = read_training_set(scene, self._standard, self.sensor)
         self.level = training.level

@@ -1,20 +1,24 @@
 """The sensor model: a Gaussian point spread on the fine grid, then the mean of a coarse pixel.
 
 A thermal product is smoother than its grid. Its spread is estimated from the scene itself: the
-coarse LST's detail is regressed on the detail of guidance blurred by each candidate, and the one
-that explains most on pixels left out of the fit wins. A spread wider than a quarter of a coarse
-pixel is no wish of whoever reads the fine product: methods are fitted through all of it, but their
-answers are blurred by that quarter alone.
+coarse LST's detail is regressed on the detail of guidance blurred by each candidate, and what that
+explains of pixels left out of the fit is weighed against what thermal sensors show elsewhere. The
+finer the wanted product, the less of its spread is left to be seen at the coarse scale, and a
+spread found too small has a method put in two or three times the detail that is there.
+
+A spread wider than 0.3 coarse pixels is no wish of whoever reads the fine product: methods are
+fitted through all of it, but their answers are blurred by that much alone.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
 from operator import add
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -37,9 +41,20 @@ from groklst_models.threads import one_thread
 CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 """Standard deviations that are tried, fine pixels."""
 
-SHARPEST: Final = 0.25
-"""Point spread of a fine product at most, coarse pixels; that of a good one lies below it."""
+USUAL: Final = 0.75
+"""Point spread of a thermal sensor in pixels of its own, and so of a product on the fine grid."""
 
+SHARPEST: Final = 0.3
+"""Point spread of a fine product at most, coarse pixels, where it is more than the usual one."""
+
+_USUAL_WIDTH: Final = 0.15
+_USUAL_FREEDOM: Final = 3.0
+"""Width, fine pixels, and degrees of freedom of Student's distribution of the usual spread."""
+
+_ALIKE: Final = 16
+"""Coarse pixels that say as much as one: what guidance does not explain is alike in neighbours."""
+
+_STEP: Final = 0.05  # of the search for the likeliest spread, fine pixels
 _BAND: Final = 6  # coarse rows
 _SURE: Final = 3.0  # standard errors
 _GUIDED: Final = 0.9
@@ -127,8 +142,8 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     """Estimate the point spread of a scene, unless the user states it.
 
     Returns:
-        The sensor whose blurred guidance explains most of the coarse LST's detail; without blur
-        where too few coarse pixels are known to tell, or guidance explains next to nothing.
+        The likeliest sensor; the usual one where too few coarse pixels are known to tell, or
+        guidance explains next to nothing.
     """
     if scene.psf is not None:
         return Sensor(scene.scale, scene.psf)
@@ -137,15 +152,29 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     parts = side_by_side(lambda block: _moments(block, features, sensors), blocks)
     found = reduce(add, parts)
     if int(found.count.sum()) < _LEAST_PIXELS:
-        return Sensor(scene.scale)
+        return Sensor(scene.scale, USUAL)
     with one_thread():
         errors = found.errors(SHRINKAGE).sum(dim=-1).tolist()
     if min(errors) > _LARGEST_UNEXPLAINED * float(found.squares.sum()):
-        return Sensor(scene.scale)
+        return Sensor(scene.scale, USUAL)
+    return _beyond_product(features, blocks, errors) or Sensor(
+        scene.scale, _likeliest(errors, int(found.count.sum()))
+    )
+
+
+def _beyond_product(
+    features: Features, blocks: Sequence[Block], errors: Sequence[float]
+) -> Sensor | None:
+    """Believe a spread beyond the product's only if it surely explains more; None otherwise."""
+    product = Sensor(features.scale, max(USUAL, SHARPEST * features.scale))
     sigma = _lowest(CANDIDATES, errors)
-    if sigma == CANDIDATES[-1] and scene.scale > CANDIDATES[-1]:
+    if sigma == CANDIDATES[-1] and features.scale > CANDIDATES[-1]:
         sigma = _widest(features, blocks)
-    return _bounded(Sensor(scene.scale, sigma), features, blocks)
+    if sigma <= product.sigma:
+        return None
+    whole = Sensor(features.scale, sigma, product.sigma)
+    narrow, wide, _ = left_out_squares(blocks, features, [product, whole])
+    return whole if surely(narrow - wide) else None
 
 
 def _widest(features: Features, blocks: Sequence[Block]) -> float:
@@ -159,18 +188,20 @@ def _widest(features: Features, blocks: Sequence[Block]) -> float:
     return _lowest(wider, errors)
 
 
-def _bounded(sensor: Sensor, features: Features, blocks: Sequence[Block]) -> Sensor:
-    """Believe a spread beyond the product's only if it surely explains more.
+def _likeliest(errors: Sequence[float], pixels: int) -> float:
+    """Find the spread of largest posterior likelihood, fine pixels.
 
-    Where guidance explains next to nothing, what was found stays: there is nothing to sharpen.
+    Args:
+        errors: Sums of squares that each candidate leaves of detail left out of the fit.
+        pixels: How many they were summed over.
     """
-    product = Sensor(sensor.scale, SHARPEST * sensor.scale)
-    if sensor.sigma <= product.sigma:
-        return sensor
-    narrow, wide, detail = left_out_squares(blocks, features, [product, sensor])
-    if surely(narrow - wide):
-        return replace(sensor, sharpest=product.sigma)
-    return product if float(wide.sum()) < _GUIDED * float(detail.sum()) else sensor
+    least = 1e-9 * max(errors)
+    spreads = np.arange(CANDIDATES[0], CANDIDATES[-1] + _STEP, _STEP)
+    logarithms = [math.log(max(error, least)) for error in errors]
+    unexplained = pixels / _ALIKE * np.interp(spreads, CANDIDATES, logarithms)
+    distance = (spreads - USUAL) / _USUAL_WIDTH
+    unusual = (_USUAL_FREEDOM + 1) * np.log1p(distance**2 / _USUAL_FREEDOM)
+    return float(spreads[np.argmin(unexplained + unusual)])
 
 
 def guides_surely(scene: SceneView, features: Features, sensor: Sensor) -> bool:

@@ -16,17 +16,15 @@ from groklst_models.contract import Block, SceneView
 from groklst_models.guidance import coarse_means
 from groklst_models.sampling.aggregation import sensor_means
 from groklst_models.sampling.coverage import LEAST_COVERED, nothing_covered
-from groklst_models.sampling.features import Features
 from groklst_models.sampling.folds import FOUR
 from groklst_models.sampling.places import shuffled_places
-from groklst_models.sampling.sensor import Sensor, estimate_sensor
+from groklst_models.sampling.sensor import Sensor
 from groklst_models.sampling.standardization import Standardization
 
 _SIDE: Final = 24  # coarse pixels
 _WINDOWS: Final = 64
 _VALUES: Final = 2**25  # features are kept in 128 MiB at most
 _TRIES: Final = 4  # windows looked at for each that is wanted, where many hold no LST
-_LEAST_SPREAD: Final = 0.1  # coarse pixels; scenes with good guidance show 0.10 to 0.25
 _NEIGHBOURHOOD: Final = 5  # coarse pixels
 _DISCOUNT: Final = 0.8
 
@@ -79,18 +77,6 @@ class TrainingSet:
     def seen_by(self, sensor: Sensor) -> Self:
         """Return the same windows under another sensor."""
         return replace(self, sensor=sensor)
-
-
-def plausible_sensor(scene: SceneView, features: Features) -> Sensor:
-    """Estimate the point spread, but believe no sharper one than thermal products have.
-
-    Poor guidance or few pixels can hide the spread, and a model without it promises detail that
-    is not there. What the user states is taken as it is.
-    """
-    sensor = estimate_sensor(scene, features)
-    if scene.psf is not None:
-        return sensor
-    return replace(sensor, sigma=max(sensor.sigma, _LEAST_SPREAD * scene.scale))
 
 
 def read_training_set(scene: SceneView, standard: Standardization, sensor: Sensor) -> TrainingSet:
