@@ -168,6 +168,7 @@ class FittedMethod(ABC):
         needs_guide: Whether it cannot work without guidance bands.
         uses_guide: Whether guidance is worth reading for it.
         concurrent: Whether tiles are best computed side by side, each on one thread.
+        holds_back: Whether it keeps only as much detail as the scene bears out, by itself.
         device: Where it computes.
         summary: What it found out about the scene, for people; empty where that is nothing.
     """
@@ -175,6 +176,7 @@ class FittedMethod(ABC):
     needs_guide: ClassVar[bool] = True
     uses_guide: ClassVar[bool] = True
     concurrent: ClassVar[bool] = False
+    holds_back: ClassVar[bool] = False
 
     scale: int
     device = torch.device("cpu")

@@ -38,10 +38,10 @@ _STEPS: Final = (0.25, 0.1)  # of the search, coarse pixels
 _BLUR: Final = 0.12  # point spread, coarse pixels: between those found on real scenes
 _LEAST_PIXELS: Final = 80
 _LEAST_EXPLAINED: Final = 0.1
-_LARGEST_SPREAD: Final = 0.1
+_LARGEST_SPREAD: Final = 0.15
 _LEAST_ERRORS: Final = 3.0
 _AGREED: Final = 0.1
-"""Coarse pixels by which the two estimates may differ."""
+"""Coarse pixels by which the two estimates may differ, or twice the standard error."""
 
 _BESIDE: Final = 0.02
 """Coarse pixels by which guides that lie well were found to be off."""
@@ -100,7 +100,10 @@ def estimate_shift(scene: SceneView) -> Shift:
         and spread <= _LARGEST_SPREAD
         and _is_clear(refined)
         and max(map(abs, refined.place)) < BOUND
-        and math.dist(refined.place, place) <= _AGREED
+        and all(
+            abs(one - other) <= max(_AGREED, 2 * spread)
+            for one, other in zip(refined.place, place, strict=True)
+        )
     )
     return Shift(*refined.place, spread, explained, trusted=trusted)
 

@@ -14,13 +14,12 @@ from torch.nn import functional
 
 from groklst_models.contract import FittedMethod, Tiles
 from groklst_models.sampling.coverage import LEAST_COVERED
-from groklst_models.sampling.interpolation import upsample_cubic
+from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_cubic
 
 _SIGMA: Final = 1.5
 _REACH: Final = 4
 """Deviation and reach of the kernel that continues what is left over, coarse pixels."""
 
-_INTERPOLATION_REACH: Final = 2  # coarse pixels
 _ROUNDS: Final = 3
 """In which the coarse means beyond the border are restored."""
 
@@ -37,7 +36,7 @@ class Fading:
     def __init__(self, method: FittedMethod) -> None:
         """Take over what the method says of itself, but for its reach."""
         self.method, self.scale = method, method.scale
-        self.halo = method.halo + _REACH + (1 + _ROUNDS) * _INTERPOLATION_REACH
+        self.halo = method.halo + _REACH + (1 + _ROUNDS) * INTERPOLATION_REACH
         self.concurrent, self.device = method.concurrent, method.device
 
     def predict(self, tiles: Tiles) -> Tensor:

@@ -23,6 +23,7 @@ from groklst_models.checkpoint import load
 from groklst_models.contract import FittedMethod, Method, SamplingMethod
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
+from groklst_models.held_back import held_back
 from groklst_models.network_method import run_network
 from groklst_models.registry import arguments_of, build
 
@@ -67,13 +68,17 @@ def fit_or_load(
 def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Method:
     drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
     _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
-    method: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
-    method.fit(FileView(scene, psf=stated(settings.psf)))
+    view = FileView(scene, psf=stated(settings.psf))
+    fitted: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
+    fitted.fit(view)
+    method, summary = held_back(
+        fitted, lambda scale: build(choice.name, scale=scale, **drawn), view
+    )
     if method.point_spread is not None:
         source = "estimated from the scene" if settings.psf == "auto" else "as stated"
         note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
-    if method.summary:
-        note(method.summary)
+    if summary:
+        note(summary)
     if method.uses_guide and scene.covered_in_part:
         return Fading(method)
     return method

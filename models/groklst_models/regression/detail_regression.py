@@ -44,7 +44,26 @@ class LinearModel:
     spread: Tensor
 
 
-def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: float) -> LinearModel:
+@dataclass(frozen=True)
+class Mixture:
+    """A model that is in part one of fewer planes.
+
+    Attributes:
+        planes: How many of them, the first.
+        share: Weight of that model, 0 to 1.
+    """
+
+    planes: int
+    share: float
+
+
+def fit_detail(
+    scene: SceneView,
+    planes: Planes,
+    sensor: Sensor,
+    shrinkage: float,
+    mixture: Mixture | None = None,
+) -> LinearModel:
     """Regress the detail of the coarse LST on that of the planes as the sensor sees them.
 
     Args:
@@ -52,6 +71,7 @@ def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: floa
         planes: Computes the fine planes.
         sensor: How they become coarse.
         shrinkage: Ridge parameter for one sample a plane; it falls as samples grow in number.
+        mixture: What to mix in of a model of fewer planes.
 
     Raises:
         FitError: If there is no coarse pixel where LST and guidance meet.
@@ -67,10 +87,18 @@ def fit_detail(scene: SceneView, planes: Planes, sensor: Sensor, shrinkage: floa
         detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
     if sums.count == 0:
         raise nothing_covered()
-    share = shrinkage * len(sums.planes) / sums.count
-    _, std, _, coefficients = detail.solve(_LEAST_SHRINKAGE + share, _LEAST_SPREAD)
-    slopes = coefficients / std
+    slopes, std = _slopes(detail, shrinkage * len(sums.planes) / sums.count)
+    if mixture is not None and mixture.share > 0:
+        few, _ = _slopes(detail.first(mixture.planes), shrinkage * mixture.planes / sums.count)
+        slopes = slopes * (1 - mixture.share)
+        slopes[: mixture.planes] += mixture.share * few
     return LinearModel(float(sums.lst - sums.planes @ slopes) / sums.count, slopes, std)
+
+
+def _slopes(detail: Moments, shrinkage: float) -> tuple[Tensor, Tensor]:
+    """Return the slopes for each unit of a plane, and the planes' deviations."""
+    _, std, _, coefficients = detail.solve(_LEAST_SHRINKAGE + shrinkage, _LEAST_SPREAD)
+    return coefficients / std, std
 
 
 class _Sums:

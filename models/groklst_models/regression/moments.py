@@ -34,6 +34,14 @@ class Moments:
         """Means of the features and, last, of the LST ``(F + 1,)``."""
         return self._shift + self._sum / self.count
 
+    def first(self, count: int) -> "Moments":
+        """Return the moments of so many features, as if there were no others."""
+        kept = torch.tensor([*range(count), len(self._sum) - 1])
+        few = Moments()
+        few.count, few._shift, few._sum = self.count, self._shift[kept], self._sum[kept]
+        few._products = self._products[kept[:, None], kept]
+        return few
+
     def solve(self, shrinkage: float, least: float = 0.0) -> tuple[Tensor, Tensor, float, Tensor]:
         """Solve the ridge regression.
 

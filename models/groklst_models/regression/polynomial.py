@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView
-from groklst_models.regression.detail_regression import LinearModel, fit_detail
+from groklst_models.regression.detail_regression import LinearModel, Mixture, fit_detail
 from groklst_models.sampling.aggregation import CoarseRows, Planes, coarse_rows
 from groklst_models.sampling.sensor import Sensor
 from groklst_models.sampling.standardization import Standardization
@@ -39,13 +39,23 @@ class Polynomial:
         *,
         degree: Degree,
         shrinkage: float,
+        straight: float = 0.0,
     ) -> Self:
         """Regress the coarse LST's detail on the monomials, in one pass over the scene.
+
+        Args:
+            scene: Read once.
+            standard: Turns guidance into features.
+            sensor: How they become coarse.
+            degree: 1, or 2 for squares and products too.
+            shrinkage: As for ``fit_detail``.
+            straight: Weight of the linear function, where the degree is 2; 0 to 1.
 
         Raises:
             FitError: If there is no coarse pixel where LST and guidance meet.
         """
-        model = fit_detail(scene, monomials(standard, degree), sensor, shrinkage)
+        mixture = Mixture(len(standard.mean), straight)
+        model = fit_detail(scene, monomials(standard, degree), sensor, shrinkage, mixture)
         return cls(standard, degree, model)
 
     @property

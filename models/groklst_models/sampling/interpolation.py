@@ -5,13 +5,17 @@ reproduces a plane inside does so up to the edge.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from torch import Tensor, cat
 
 Kernel = Callable[[float], float]
 """Weight of a coarse pixel by its distance, coarse pixels."""
 
-_KEYS = -0.5
+INTERPOLATION_REACH: Final = 2
+"""Coarse pixels around one that the cubic depends on."""
+
+_KEYS: Final = -0.5
 
 
 def upsample_linear(coarse: Tensor, scale: int) -> Tensor:

@@ -22,7 +22,6 @@ from groklst_models.fitted.scene_net import SceneNet
 from groklst_models.fitted.xgboost import XGBoost
 from groklst_models.regression.detail_ridge import Detail, linear, quadratic
 from groklst_models.regression.linear_trees import Growth, LinearTrees
-from groklst_models.regression.stacking import Member, weigh
 from groklst_models.sampling.bounded_samples import bounded_samples
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.folds import FOUR
@@ -43,7 +42,7 @@ def form(method: type[Any], *arguments: Any) -> Any:
 
 
 FORMS = [
-    (Best, {"steps": 20}),
+    (Best, {}),
     *(form(method, {"trees": 10}) for method in WITH_PACKAGES),
     (DMS, {}),
     (DMS, {"local_trees": 0}),
@@ -228,7 +227,7 @@ def test_a_relation_is_found_through_the_sensor(method, arguments, share):
 
 class TestBest:
     def worse_than_bicubic(self, scene: ToyScene, truth: np.ndarray) -> tuple[float, Best]:
-        best = fitted(Best, scene, steps=60)
+        best = fitted(Best, scene)
         fine = conserved(predict(best, scene), scene)
         return rmse(fine, truth) / rmse(predict(fitted(Bicubic, scene), scene), truth), best
 
@@ -278,17 +277,17 @@ class TestBest:
         guide[:, :48, :48] = 3.0
         lst[:12, :12] = np.nan
         cloudy = replace(scene, lst=lst, guide=guide)
-        fine = conserved(predict(fitted(Best, cloudy, steps=60), cloudy), cloudy)
+        fine = conserved(predict(fitted(Best, cloudy), cloudy), cloudy)
         bicubic = predict(fitted(Bicubic, scene), replace(scene, lst=np.nan_to_num(lst, nan=300)))
         clear = np.s_[56:, 56:]
         assert rmse(fine[clear], truth[clear]) < 0.5 * rmse(bicubic[clear], truth[clear])
 
     def test_it_says_what_it_chose(self):
-        best = fitted(Best, make(shape=(40, 40)), steps=20)
-        assert "quadratic" in best.summary
-        assert "explains" in best.summary
-        assert 0 < best.weights.gain <= 1
-        assert min(best.weights.values) >= 0
+        best = fitted(Best, make(shape=(40, 40)))
+        assert f"{best.straight:.2f} linear" in best.summary
+        assert f"{best.gain:.0%} below interpolation's" in best.summary
+        assert 0 < best.gain <= 1
+        assert 0 <= best.straight <= 1
 
     def test_without_guidance_or_without_overlap_it_interpolates(self):
         scene = make()
@@ -301,7 +300,7 @@ class TestBest:
             assert "interpolation alone" in best.summary
 
     def test_the_stated_point_spread_is_kept(self):
-        assert fitted(Best, replace(make(), psf=0.3), steps=5).sensor.sigma == 0.3
+        assert fitted(Best, replace(make(shape=(40, 40)), psf=0.3)).point_spread == 0.3
 
 
 class TestTrainingSet:
@@ -345,26 +344,6 @@ class TestRidge:
         planes = Detail.of(training_of(make()), linear)
         spoilt = replace(planes, lst=torch.where(planes.fold == 1, 1e3, planes.lst))
         assert torch.equal(planes.solve(1e-2, 1), spoilt.solve(1e-2, 1))
-
-
-class TestWeights:
-    def member(self, left_out: torch.Tensor) -> Member:
-        return Member("a", lambda fine: fine[0], left_out)
-
-    def test_the_better_member_counts_more_and_none_counts_against(self):
-        chance = torch.Generator().manual_seed(0)
-        lst, noise = torch.randn(2, 2000, generator=chance, dtype=torch.float64)
-        good, poor, wrong = (self.member(a) for a in (lst + 0.3 * noise, lst + 2 * noise, -lst))
-        weights = weigh([good, poor, wrong], lst)
-        assert weights.values[0] > weights.values[1] >= 0
-        assert weights.values[2] == 0
-        assert weights.gain > 0.6
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_noise_counts_nothing(self, seed):
-        chance = torch.Generator().manual_seed(seed)
-        lst, noise = torch.randn(2, 400, generator=chance, dtype=torch.float64)
-        assert weigh([self.member(noise)], lst).gain < 0.05
 
 
 class TestTrees:

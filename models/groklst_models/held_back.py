@@ -1,0 +1,95 @@
+"""A fitted method that keeps only as much detail as a rehearsal bears out.
+
+On scenes of few coarse pixels, or with guides that have little to do with the LST, a regression can
+be several times worse than plain interpolation. Whoever runs a method asks here first.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from torch import Tensor
+
+from groklst_models.contract import FittedMethod, SceneView, Tiles
+from groklst_models.regression.kept_share import KeptShare, in_words
+from groklst_models.regression.rehearsal import rehearse
+from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_cubic
+
+_NOTHING: Final = "smooth interpolation alone: guides do not surely explain detail of the LST"
+
+
+class HeldBack(FittedMethod):
+    """A fitted method of which a share is kept.
+
+    Attributes:
+        method: Fitted.
+        share: Of its detail, 0 to 1.
+    """
+
+    holds_back = True
+
+    def __init__(self, method: FittedMethod, share: float) -> None:
+        """Take over what the method says of itself.
+
+        Args:
+            method: Fitted.
+            share: Of its detail that is kept, 0 to 1.
+        """
+        self.method, self.share, self.scale = method, share, method.scale
+        self.device, self.summary = method.device, method.summary
+
+    @property
+    def concurrent(self) -> bool:  # type: ignore[override]
+        """Whether tiles are best computed side by side, each on one thread."""
+        return self.method.concurrent
+
+    @property
+    def halo(self) -> int:
+        """Coarse pixels that the method or the interpolation reaches."""
+        return max(self.method.halo, INTERPOLATION_REACH)
+
+    @property
+    def point_spread(self) -> float | None:
+        """Standard deviation of the point spread, fine pixels; None where it interpolates."""
+        return self.method.point_spread if self.share else None
+
+    @property
+    def product_spread(self) -> float | None:
+        """Standard deviation of what its answers are blurred by, fine pixels; as above."""
+        return self.method.product_spread if self.share else None
+
+    def fit(self, scene: SceneView) -> None:
+        """Fit the method again; the share stays."""
+        self.method.fit(scene)
+
+    def predict(self, tiles: Tiles) -> Tensor:
+        """Predict and keep the share. Kelvin."""
+        if not self.share:
+            return upsample_cubic(tiles.lst, self.scale)
+        return KeptShare(self.share).of(self.method.predict(tiles), tiles)
+
+
+def held_back(
+    method: FittedMethod, make: Callable[[int], FittedMethod], scene: SceneView
+) -> tuple[FittedMethod, str]:
+    """Rehearse a fitted method and keep as much of its detail as that bears out.
+
+    Args:
+        method: Fitted to the scene; one that holds back itself, or takes no guides, is left alone.
+        make: Makes the same method for another scale, not fitted.
+        scene: What it was fitted to.
+
+    Returns:
+        The method or what is kept of it, and what the rehearsal showed, for people.
+    """
+    if method.holds_back or not method.uses_guide or not scene.bands:
+        return method, method.summary
+    psf = scene.psf if method.point_spread is None else method.point_spread
+    rehearsed = rehearse(scene, [make], psf)
+    if rehearsed is None:
+        return HeldBack(method, 0.0), f"{_NOTHING}, of which too few coarse pixels are known"
+    share = rehearsed.share()
+    if not share:
+        return HeldBack(method, 0.0), _NOTHING
+    words = in_words(share, rehearsed.gain(share), len(rehearsed.wanted))
+    said = f"{method.summary}; {words}" if method.summary else words
+    return (method if share == 1 else HeldBack(method, share)), said
