@@ -13,13 +13,12 @@ from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.downscale.target import find_scale
 from groklst_cli.pipeline.predict.listeners import Note, silent
-from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]

@@ -9,10 +9,10 @@ import numpy as np
 
 from groklst_cli.data.scenes import refuse_reference
 from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.masks import NO_MASKS, Masks
 from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.writer import OutputFormat
 from groklst_cli.pipeline.downscale.running import Running
-from groklst_cli.pipeline.predict.opening import NO_MASKS, Masks
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.settings import Settings
 
