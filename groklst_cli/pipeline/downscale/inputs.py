@@ -73,7 +73,7 @@ class Inputs:
         Raises:
             InputError: If one of them cannot be opened.
         """
-        named = _states([*request.read, request.model])
+        named = _states([*request.rasters, request.model])
         bands = 0
         with open_raster(request.lst.path) as lst:
             coarse, files = grid_of(lst), files_of(lst)

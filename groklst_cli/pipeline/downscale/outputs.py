@@ -33,7 +33,7 @@ def check_targets(request: Request) -> None:
             that it is of another format.
     """
     spare(
-        request.targets, map(Path, [*request.read, request.model])
+        request.targets, map(Path, [*request.rasters, request.model])
     )  # before their folders are looked into
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:

@@ -57,7 +57,7 @@ class Request(Settings, Running):
         return bool(self.processes) or self.scheduler is not None
 
     @property
-    def read(self) -> list[str]:
+    def rasters(self) -> list[str]:
         """Every raster that is read."""
         sources = [self.lst, *self.guides, *self.masks.sources]
         return [*(source.path for source in sources), *([self.like] if self.like else [])]
