@@ -103,6 +103,8 @@ def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     yield f"CRS       {plan['crs']}"
     yield f"unit      {plan['units']}, from: {plan['units_from']}"
     yield f"values    {plan['valid_coarse_pixels']} valid pixels of the LST"
+    if plan["mask"]:
+        yield f"mask      {plan['mask']['clear_share']:.1%} of the LST is clear"
     for path, method in plan["resampling"].items():
         yield f"guide     {path}: {method}"
     if plan["bands"]:

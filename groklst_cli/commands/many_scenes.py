@@ -13,10 +13,11 @@ from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
-from groklst_cli.pipeline.predict.default_scale import scale_of_files
+from groklst_cli.pipeline.downscale.target import find_scale
 from groklst_cli.pipeline.predict.listeners import Note, silent
 from groklst_cli.shown_text import traced
 
@@ -94,8 +95,11 @@ def ask_for(
         return ask(output=output, **changes)
     request = ask(output=_untold_output(changes["lst"], folder_of), **changes)
     with gdal_environment(online=request.online):
-        found = scale_of_files(request, request.lst, request.guides)
-    name = f"{Path(request.lst.path).stem}_x{found.value}.tif"
+        found = find_scale(request)
+    named = f"x{found.value}"
+    if request.has_target:
+        named = "like" if request.resolution is None else f"{request.resolution:g}"
+    name = f"{Path(request.lst.path).stem}_{named}.tif"
     return replace(request, output=request.output.with_name(name))
 
 
@@ -165,6 +169,15 @@ def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Re
         changes["lst"] = _source(row.cells["lst"][0], folder)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
+        if "like" in changes:
+            changes["like"] = _source(changes["like"], folder).path
+        if "mask" in row.cells or "guide_mask" in row.cells:
+            changes["masks"] = Masks(
+                *(
+                    tuple(_mask(text, folder) for text in row.cells.get(key, ()))
+                    for key in ("mask", "guide_mask")
+                )
+            )
         named = row.get("output")
         output = None if named is None else results / named
         changes["named"] = parse.naming(None, output)
@@ -196,6 +209,16 @@ def _source(text: str, folder: Path) -> BandSource:
     if _ELSEWHERE.match(source.path):
         return source
     return replace(source, path=str(folder / source.path))
+
+
+def _mask(text: str, folder: Path) -> MaskFile:
+    """Read ``FILE[:RULE]`` with its file relative to a folder."""
+    if os.path.exists(folder / text):
+        return MaskFile(BandSource(str(folder / text)))
+    mask = MaskFile.parse(text)
+    if _ELSEWHERE.match(mask.source.path):
+        return mask
+    return replace(mask, source=replace(mask.source, path=str(folder / mask.source.path)))
 
 
 def _refuse_outside(key: str, path: Path, folder: Path) -> None:

@@ -62,7 +62,7 @@ class Evidence:
 
 
 def uncertainty_rows(
-    result: Path, plan: Plan, scene: Scene, evidence: Evidence
+    result: Path, plan: Plan, scene: Scene, evidence: Evidence, *, cutting: bool = True
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Compute the standard deviation of a finished result from its residuals.
 
@@ -71,6 +71,7 @@ def uncertainty_rows(
         plan: What was done.
         scene: What it was done to.
         evidence: The residuals, complete where coarse means were kept.
+        cutting: Whether what is nodata or masked is cut out.
 
     Yields:
         The first coarse row and the fine rows from there, kelvin.
@@ -80,7 +81,7 @@ def uncertainty_rows(
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
     coarse = np.hypot(below, _of_the_means(plan, lacking))
-    gaps = np.isnan(lst)
+    gaps = np.isnan(lst)  # or not counting
     filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 1.0, coarse)
     kept, s = Conservation(scene.scale), scene.scale
     for start in range(0, len(filled), _ROWS):
@@ -88,8 +89,10 @@ def uncertainty_rows(
         top, bottom = max(0, start - kept.halo), min(len(filled), stop + kept.halo)
         fine = np.exp(kept.field(np.log(filled[top:bottom])))  # the logarithm keeps it positive
         fine = fine[(start - top) * s : (stop - top) * s]
-        hidden = gaps[start:stop].repeat(s, 0).repeat(s, 1)
-        yield plan.strip.rows.start + start, np.where(hidden, np.float32(np.nan), fine)
+        rows = slice(plan.strip.rows.start + start, plan.strip.rows.start + stop)
+        if cutting:
+            fine[scene.read_cut(rows, plan.strip.columns)] = np.nan
+        yield rows.start, fine
 
 
 def _of_the_means(plan: Plan, lacking: Coarse) -> Coarse:
@@ -138,15 +141,15 @@ def _detail_energy(path: Path, plan: Plan, scene: Scene) -> tuple[Coarse, Coarse
             stop = min(rows.stop, start + _ROWS)
             around = Strip(slice(start, stop), columns).widened(kept.halo, scene.coarse.shape)
             lst = scene.read_lst(around.rows, around.columns).astype(np.float64)
-            base = kept.field(lst - scene.lst.mean)
+            base = kept.field(lst - scene.mean)
             top, left = start - around.rows.start, columns.start - around.columns.start
             inside = np.s_[top : top + stop - start, left : left + columns.stop - columns.start]
             fine_inside = tuple(slice(part.start * s, part.stop * s) for part in inside)
             window = Window(0, (start - rows.start) * s, plan.grid.width, (stop - start) * s)
             fine = result.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
-            fine += (CELSIUS_ZERO if plan.units == "C" else 0.0) - scene.lst.mean
+            fine += (CELSIUS_ZERO if result.units[0] == "degC" else 0.0) - scene.mean
             detail.append(block_means((fine - base[fine_inside]) ** 2, s))
-            lacking.append(lst[inside] - scene.lst.mean - block_means(fine, s))
+            lacking.append(lst[inside] - scene.mean - block_means(fine, s))
     return np.concatenate(detail), np.concatenate(lacking)
 
 
