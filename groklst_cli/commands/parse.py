@@ -1,5 +1,6 @@
 """Turning what a person typed into values, or saying what to type instead."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,35 @@ def src_nodata(text: str | None) -> Nodata | None:
 def request(*, lst: BandSource, src_nodata: Nodata | None, **facts: Any) -> Request:
     """Make a request whose LST has the nodata value that was said for all."""
     return Request(lst=lst.with_nodata(src_nodata), **facts)
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Read numbers that commas part; none where nothing is typed.
+
+    Raises:
+        UsageError: If one is none, or is not finite.
+    """
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise UsageError(f"{option} {text} is no list of numbers; write it as in 1,2.5,3")
+    return found
+
+
+def pair(option: str, text: str) -> tuple[float, float] | None:
+    """Read two numbers that a comma parts; None where nothing is typed.
+
+    Raises:
+        UsageError: If there are not two.
+    """
+    found = numbers(option, text)
+    if not found:
+        return None
+    if len(found) != 2:
+        raise UsageError(f"{option} {text} is not two numbers; write it as in 0.97,0.98")
+    return found[0], found[1]
 
 
 def named_output(first: Path | None, second: Path | None) -> Path | None:
