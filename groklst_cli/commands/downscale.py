@@ -36,6 +36,8 @@ def downscale(
         typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
     ] = None,
     guide: options.Guide = None,
+    mask: options.Mask = None,
+    guide_mask: options.GuideMask = None,
     src_nodata: options.SrcNodata = None,
     *,
     chosen: dict[str, Any],
@@ -59,10 +61,12 @@ def downscale(
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
-    lsts, guides = parse.scene(lsts, parse.guides(guide or [], lsts))
+    masks = parse.masks(mask or [], guide_mask or [])
+    lsts, guides, masks = parse.scene(lsts, parse.guides(guide or [], lsts), masks)
     if no_conserve:
         chosen["conserve"] = parse.no_conserve(chosen["conserve"])
-    ask = partial(parse.request, src_nodata=parse.src_nodata(src_nodata), guides=guides, **chosen)
+    chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
+    ask = partial(parse.request, **chosen)
     if out_dir is not None or batch_file is not None:
         if batch_file is not None:
             note = console.Notes(quiet=quiet)

@@ -13,11 +13,13 @@ from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.predict.default_scale import scale_of_files
 from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -165,6 +167,13 @@ def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Re
         changes["lst"] = _source(row.cells["lst"][0], folder)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
+        if "mask" in row.cells or "guide_mask" in row.cells:
+            changes["masks"] = Masks(
+                *(
+                    tuple(_mask(text, folder) for text in row.cells.get(key, ()))
+                    for key in ("mask", "guide_mask")
+                )
+            )
         named = row.get("output")
         output = None if named is None else results / named
         changes["named"] = parse.naming(None, output)
@@ -196,6 +205,16 @@ def _source(text: str, folder: Path) -> BandSource:
     if _ELSEWHERE.match(source.path):
         return source
     return replace(source, path=str(folder / source.path))
+
+
+def _mask(text: str, folder: Path) -> MaskFile:
+    """Read ``FILE[:RULE]`` with its file relative to a folder."""
+    if os.path.exists(folder / text):
+        return MaskFile(BandSource(str(folder / text)))
+    mask = MaskFile.parse(text)
+    if _ELSEWHERE.match(mask.source.path):
+        return mask
+    return replace(mask, source=replace(mask.source, path=str(folder / mask.source.path)))
 
 
 def _refuse_outside(key: str, path: Path, folder: Path) -> None:

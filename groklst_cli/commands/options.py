@@ -21,6 +21,24 @@ Guide = Annotated[
         "one is named.",
     ),
 ]
+Mask = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="FILE[:RULE]",
+        help="Where the LST can be used, on any grid: 1 in a plain mask, else by RULE: landsat-qa, "
+        "modis-lst-qc, lst-21-qc, ecostress, hls-fmask, s2-scl, bits=N,…, values=N,…, not=N,…; "
+        "repeatable.",
+    ),
+]
+GuideMask = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--guide-mask",
+        metavar="[NAME=]FILE[:RULE]",
+        help="Where guides can be used, or only the band of a NAME; repeatable.",
+    ),
+]
 SrcNodata = Annotated[
     str | None,
     typer.Option(

@@ -3,14 +3,17 @@
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import UsageError
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.targets import Naming
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.pipeline.predict.settings import Conserving
 
 
@@ -19,29 +22,31 @@ def band_source(text: str) -> BandSource:
     return BandSource.parse(text)
 
 
-def scene(lsts: Sequence[str], guides: list[BandSource]) -> tuple[Sequence[str], list[BandSource]]:
-    """Read a scene folder in an LST's place: its LST, and its guides before those named.
+def masks(lst: Sequence[str], guides: Sequence[str]) -> Masks:
+    """Read ``FILE[:RULE]`` each."""
+    return Masks(tuple(map(MaskFile.parse, lst)), tuple(map(MaskFile.parse, guides)))
+
+
+def scene(
+    lsts: Sequence[str], guides: list[BandSource], masks: Masks
+) -> tuple[Sequence[str], list[BandSource], Masks]:
+    """Read a scene folder in an LST's place: its LST, and its guides and mask before those named.
 
     Raises:
         UsageError: If a scene folder is named beside other LSTs.
-        InputError: If it cannot be used, or has a mask, which would not be applied.
+        InputError: If it cannot be used.
     """
     folders = [text for text in lsts if text and is_scene(Path(text))]
     if not folders:
-        return lsts, guides
+        return lsts, guides, masks
     if len(lsts) > 1:
         raise UsageError(
             f"{folders[0]} is a scene folder, which is downscaled alone; list the LST and guides "
             "of each scene in a --batch-file"
         )
     found = SceneFolder.read(Path(folders[0]))
-    if found.clear is not None:
-        raise InputError(
-            f"{found.clear} says where the LST can be used, which downscale does not apply; set "
-            f"{found.lst} to nodata elsewhere and take the mask away, or name {found.lst} and its "
-            "guides to use all of it"
-        )
-    return [str(found.lst)], [*found.guide_sources, *guides]
+    all_masks = replace(masks, lst=(*found.masks, *masks.lst))
+    return [str(found.lst)], [*found.guide_sources, *guides], all_masks
 
 
 def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:

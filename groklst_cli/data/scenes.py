@@ -14,13 +14,16 @@ from typing import Any, Final, Self
 
 from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.opening import BandSource, files_of, open_raster
+from groklst_cli.geo.quality_rules import parse_rule
 
 LST: Final = "lst.tif"
 CLEAR: Final = "clear.tif"
 REFERENCE: Final = "reference_lst.tif"
 FACTS: Final = "scene.json"
 
+_ONE: Final = parse_rule("values=1")
 _SUFFIXES: Final = (".tif", ".tiff", ".vrt")
 _MOST_JOINED: Final = 64  # pixels
 _LONGEST: Final = 2**20  # characters of scene.json
@@ -99,6 +102,11 @@ class SceneFolder:
     def guide_sources(self) -> tuple[BandSource, ...]:
         """Its guides as every reader takes them."""
         return tuple(BandSource(str(path)) for path in self.guides)
+
+    @property
+    def masks(self) -> tuple[MaskFile, ...]:
+        """Its mask as every reader takes it: 1, and nothing else, is clear."""
+        return () if self.clear is None else (MaskFile(BandSource(str(self.clear)), _ONE),)
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -86,17 +86,22 @@ class Conservation:
             return kept - self.seen(fine)
         return (kept**4 - self.seen(fine)) / (4 * kept**3)
 
-    def field(self, residual: Coarse) -> Fine:
+    def field(self, residual: Coarse, shares: NDArray[np.float32] | None = None) -> Fine:
         """Spread a residual so smoothly that the sensor sees exactly what is believed of it.
 
         Args:
             residual: ``(rows, columns)``, kelvin, NaN where there is none to keep.
+            shares: With which share each counts; for the rest its neighbours that count wholly
+                stand in. None for wholly.
 
         Returns:
             ``(rows · scale, columns · scale)``. The array's edges count as the scene's (mirrored).
         """
-        known = fill_gaps(residual.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
+        sure = residual if shares is None else np.where(shares < 1, np.nan, residual)
+        known = fill_gaps(sure.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
         coefficients = np.where(np.isnan(residual), known, residual)
+        if shares is not None:
+            coefficients = known + shares * (coefficients - known)
         if self.belief:
             coefficients = correlate_square(coefficients, self.belief.kernel)
         for axis in (0, 1):
@@ -110,6 +115,7 @@ class Conservation:
         coarse: Callable[[slice], NDArray[np.float32]],
         height: int,
         on_residual: Callable[[int, Coarse], None] = lambda row, residual: None,
+        shares: Callable[[slice], NDArray[np.float32]] | None = None,
     ) -> Iterator[tuple[int, Fine]]:
         """Correct a stream of fine rows.
 
@@ -119,13 +125,15 @@ class Conservation:
                 where nodata.
             height: One past the last coarse row of the stream.
             on_residual: Told the first row and the residual of rows as they were before.
+            shares: Returns with which share each coarse value of a range of rows counts, over the
+                same columns; None where all count wholly.
 
         Returns:
             The same rows, later: each waits until ``rounds · halo`` rows beyond it are known.
         """
-        stream = _Stream(self, coarse, height, on_residual).correct(rows)
+        stream = _Stream(self, coarse, height, shares, on_residual).correct(rows)
         for _ in range(1, self.rounds):
-            stream = _Stream(self, coarse, height).correct(stream)
+            stream = _Stream(self, coarse, height, shares).correct(stream)
         return stream
 
     @cached_property
@@ -180,9 +188,11 @@ class _Stream:
         conservation: Conservation,
         coarse: Callable[[slice], NDArray[np.float32]],
         height: int,
+        shares: Callable[[slice], NDArray[np.float32]] | None,
         on_residual: Callable[[int, Coarse], None] = lambda row, residual: None,
     ) -> None:
         self._conservation, self._coarse, self._height = conservation, coarse, height
+        self._shares = shares
         self._on_residual = on_residual
 
     def correct(self, rows: Iterable[tuple[int, Fine]]) -> Iterator[tuple[int, Fine]]:
@@ -203,7 +213,8 @@ class _Stream:
             if ready <= done:
                 continue
             start = max(residual.start, done - kept.halo)
-            field = kept.field(residual.cut(slice(start, residual.stop)))
+            around = slice(start, residual.stop)
+            field = kept.field(residual.cut(around), self._shares and self._shares(around))
             part = field[(done - start) * s : (ready - start) * s]
             yield done, fine.cut(slice(done, ready)) + part
             done = ready

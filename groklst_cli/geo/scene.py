@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
+from groklst_cli.geo.clear_rows import ClearRows
+from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.fill import REACH, fill_gaps
+from groklst_cli.geo.masking import HALF, WHOLLY, MaskedLst, Masking, look_at
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
+from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 
@@ -44,6 +48,8 @@ class Scene:
         fine: The LST's grid refined by the scale.
         bands: Names of all guidance bands, in the order of every guide array.
         doubts: What a person should know of the guides' values, a line each.
+        masking: Which masks it has, and what is made of them.
+        masked: What masks leave of the LST; None where it has none.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class Scene:
         units: Units | None = None,
         resampling: ResamplingName = "auto",
         summary: ValueSummary | None = None,
+        masking: Masking | None = None,
+        masked: MaskedLst | None = None,
     ) -> None:
         """Open all files; use as a context manager, or close.
 
@@ -65,9 +73,11 @@ class Scene:
             units: The LST's unit, or None to find out.
             resampling: How guidance comes to the fine grid.
             summary: Of the LST's values where it is known, so that they are not read for it.
+            masking: Masks of the LST and of guides, if there are any.
+            masked: What masks leave of the LST where it is known, so that they are not read for it.
 
         Raises:
-            InputError: If a file cannot be used.
+            InputError: If a file cannot be used, or masks leave nothing.
             UsageError: If the scale is below 2, two bands have one name, or the LST guides itself.
         """
         if scale < 2:
@@ -90,6 +100,13 @@ class Scene:
             tell_apart(self.guides)
             self.bands = tuple(name for guide in self.guides for name in guide.names)
             _refuse_twins(self.bands)
+            self.masking = masking or Masking()
+            self._masks = SceneMasks(self.masking, self.fine, self.bands)
+            opened.callback(self._masks.close)
+            self._shares = ClearRows(self._read_shares, self.chunk_rows, self.coarse.height)
+            self.masked = masked
+            if self.masking.lst and masked is None:
+                self.masked = self._look_at_masks()
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -107,6 +124,16 @@ class Scene:
         """Close all files."""
         self._opened.close()
 
+    @property
+    def known(self) -> int:
+        """How many coarse pixels have a value that is known."""
+        return self.lst.valid if self.masked is None else self.masked.known
+
+    @property
+    def mean(self) -> float:
+        """The mean of the coarse values that count, kelvin."""
+        return self.lst.mean if self.masked is None else self.masked.mean
+
     @cached_property
     def coverage(self) -> dict[str, float]:
         """Estimate which share of the LST's valid pixels each guide covers, by file.
@@ -118,7 +145,7 @@ class Scene:
         known = {guide: np.zeros(len(guide.names)) for guide in self.guides}
         for rows in self._sampled_rows():
             columns = slice(0, self.coarse.width)
-            valid = np.isfinite(self.read_lst(rows, columns))
+            valid = self.read_known(rows, columns)
             total += np.count_nonzero(valid)
             for guide in self.guides:
                 there = np.isfinite(self.read_guide(rows, columns, [guide]))
@@ -143,15 +170,47 @@ class Scene:
         return [slice(row, row + 1) for row in rows]
 
     def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read coarse LST ``(rows, columns)``, kelvin, NaN where nodata."""
+        """Read the coarse values that count ``(rows, columns)``, kelvin, NaN where none does."""
+        values = self.read_values(rows, columns)
+        if self.masked is None:
+            return values
+        shares = self.read_shares(rows, columns)
+        least = self.masking.min_clear if self.masked.counting else WHOLLY
+        return np.where((shares > 0) & (shares >= least), values, np.float32(np.nan))
+
+    def read_values(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read coarse LST ``(rows, columns)`` as it is, kelvin, NaN where nodata."""
         return self.lst.read(rows)[:, columns]
+
+    def read_known(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Tell which coarse pixels have a value and are clear enough for a result."""
+        there = np.isfinite(self.read_values(rows, columns))
+        if self.masked is None:
+            return there
+        return np.asarray(there & (self.read_shares(rows, columns) >= self.masking.min_clear))
+
+    def read_shares(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the clear share of coarse pixels ``(rows, columns)``."""
+        return self._shares.read(rows)[:, columns]
+
+    def read_clear(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the clear share of fine pixels over coarse rows and columns, by all masks."""
+        return self._masks.read_clear(self.to_fine(rows), self.to_fine(columns))
+
+    def read_cut(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
+        """Tell which fine pixels over coarse rows and columns have no result to be shown."""
+        unknown = ~self.read_known(rows, columns)
+        cut = unknown.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        if self.masked is not None and not self.masking.fill:
+            cut |= self.read_clear(rows, columns) < HALF
+        return np.asarray(cut)
 
     def read_filled_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read coarse LST with its gaps filled from what lies around, for a method to work on."""
         top, bottom = max(0, rows.start - REACH), min(self.coarse.height, rows.stop + REACH)
         left, right = max(0, columns.start - REACH), min(self.coarse.width, columns.stop + REACH)
         around = self.read_lst(slice(top, bottom), slice(left, right))
-        filled = fill_gaps(around, self.lst.mean)
+        filled = fill_gaps(around, self.mean)
         return filled[
             rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
         ]
@@ -174,12 +233,18 @@ class Scene:
             last = first + len(guide.names)
             guide.read_into(values[first:last], fine_rows, fine_columns)
             first = last
+        names = [name for guide in chosen for name in guide.names]
+        self._masks.hide(values, names, fine_rows, fine_columns)
         return values
+
+    @property
+    def chunk_rows(self) -> int:
+        """Coarse rows that are read together."""
+        return max(1, READ_ROWS // self.scale)
 
     def chunks(self, rows: slice) -> Iterator[slice]:
         """Cut coarse rows where whole reads begin, counted from the scene's first row."""
-        step = max(1, READ_ROWS // self.scale)
-        start = rows.start
+        step, start = self.chunk_rows, rows.start
         while start < rows.stop:
             stop = min(rows.stop, start - start % step + step)
             yield slice(start, stop)
@@ -188,6 +253,33 @@ class Scene:
     def to_fine(self, part: slice) -> slice:
         """Turn coarse rows or columns into fine ones."""
         return slice(part.start * self.scale, part.stop * self.scale)
+
+    def _look_at_masks(self) -> MaskedLst:
+        """Find out what masks leave of the LST.
+
+        Raises:
+            InputError: If they leave nothing.
+        """
+        columns = slice(0, self.coarse.width)
+        masked = look_at(
+            self.chunks(slice(0, self.coarse.height)),
+            self.coarse.height,
+            lambda rows: self.read_values(rows, columns),
+            lambda rows: self.read_shares(rows, columns),
+            self.masking.min_clear,
+        )
+        if not masked.known:
+            names = ", ".join(map(str, self.masking.lst))
+            raise InputError(
+                f"{names} leaves no pixel of {self.lst.path}: none is clear by "
+                f"{self.masking.min_clear:.0%} or more; take a lower --min-clear, or see whether "
+                "the rule is that of the mask"
+            )
+        return masked
+
+    def _read_shares(self, rows: slice) -> NDArray[np.float32]:
+        clear = self.read_clear(rows, slice(0, self.coarse.width))
+        return block_means(clear, self.scale).astype(np.float32)
 
 
 def _refuse_useless(lst: BandSource, source: BandSource, guide: GuideSource, scale: int) -> None:

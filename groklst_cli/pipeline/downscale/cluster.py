@@ -212,7 +212,9 @@ def _opened(task: Task) -> tuple[Inputs, Ready]:
     refuse_other_files(task)
     inputs = Inputs.of(request)
     refuse_more_files(task, inputs)
-    scene = open_scene(request, request.lst, request.guides)
+    scene = open_scene(
+        request, request.lst, request.guides, masks=request.masks, masked=work.plan.masked
+    )
     move_guides(scene, work.shifts)
     if work.fitted is None:
         keep_freed_memory()

@@ -5,13 +5,14 @@ option's description, or a table here, gives the reason why pixels do not depend
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import torch
 
 from groklst_cli import __version__
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.request import Request
@@ -27,7 +28,7 @@ BESIDE_PIXELS: Final[Mapping[str, str]] = {
 }
 """Fields of a request that pixels do not depend on, and what they say instead."""
 
-_TOLD_BY_OTHERS: Final = ("lst", "guides", "model")
+_TOLD_BY_OTHERS: Final = ("lst", "guides", "masks", "model")
 """Fields whose facts are the files' states and the method's tag."""
 
 
@@ -39,12 +40,21 @@ def facts_of(
     return {
         "the LST": _source(request.lst, inputs),
         **{f"guide {position}": _source(guide, inputs) for position, guide in guides},
+        **_masks("mask", request.masks.lst, inputs),
+        **_masks("guide mask", request.masks.guides, inputs),
         **inputs.facts(),
         "the method": plan.choice.tag,
         "the version": f"groklst {__version__}, torch {torch.__version__}, {platform.machine()}",
         "shifts of guides": str(dict(shifts)),
         "bands": str(plan.bands),
         **_options(request, plan),
+    }
+
+
+def _masks(what: str, masks: Sequence[MaskFile], inputs: Inputs) -> dict[str, str]:
+    return {
+        f"{what} {position}": f"{_source(mask.source, inputs)}, rule {mask.rule.text or 'none'}"
+        for position, mask in enumerate(masks, start=1)
     }
 
 

@@ -73,7 +73,7 @@ class Inputs:
         Raises:
             InputError: If one of them cannot be opened.
         """
-        named = _states([request.lst.path, *(g.path for g in request.guides), request.model])
+        named = _states([*request.read, request.model])
         bands = 0
         with open_raster(request.lst.path) as lst:
             coarse, files = grid_of(lst), files_of(lst)
@@ -81,6 +81,9 @@ class Inputs:
             with open_raster(guide.path) as opened:
                 files += files_of(opened)
                 bands += 1 if guide.band else opened.count
+        for mask in request.masks.sources:
+            with open_raster(mask.path) as opened:
+                files += files_of(opened)
         beside = {path: state for path, state in _states(files).items() if path not in named}
         return cls(named, beside, coarse, bands)
 

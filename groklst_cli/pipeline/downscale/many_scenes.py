@@ -134,7 +134,7 @@ def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) 
 
 
 def _inputs(request: Request) -> list[Path]:
-    return [Path(source.path) for source in (request.lst, *request.guides)]
+    return [Path(path) for path in request.read]
 
 
 def _mark(path: Path) -> int:

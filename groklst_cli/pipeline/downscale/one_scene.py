@@ -8,6 +8,7 @@ from pathlib import Path
 
 from groklst_cli import __version__
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.pixel_hash import JOB_TAG
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.downscale.cluster import Task, open_cluster
@@ -41,7 +42,7 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
     with memory_errors(), gdal_environment(online=request.online), threads(request.jobs) as machine:
         request, found = _settled(request)
         check_memory(request, Inputs.of(request))
-        with open_scene(request, request.lst, request.guides) as scene:
+        with open_scene(request, request.lst, request.guides, masks=request.masks) as scene:
             planned = Planned.of(request, scene, found).with_coverage()
             return estimate(planned, machine, request.processes)
 
@@ -69,7 +70,9 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
         spare_inputs(request, [*inputs.named, *inputs.beside])
         check_memory(request, inputs)
         held.enter_context(inputs.watched())
-        scene = held.enter_context(open_scene(request, request.lst, request.guides))
+        scene = held.enter_context(
+            open_scene(request, request.lst, request.guides, masks=request.masks)
+        )
         planned = Planned.of(request, scene, found).with_coverage()
         for line in (*planned.explain(), *_output_lines(planned.plan)):
             note(line)
@@ -127,12 +130,18 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
         "GROKLST_SCALE": str(scene.scale),
         "GROKLST_LST": Path(scene.lst.path).name,
         "GROKLST_GUIDES": ", ".join(Path(guide.path).name for guide in scene.guides),
+        "GROKLST_MASKS": ", ".join(map(_short, planned.scene.masking.lst)),
+        "GROKLST_GUIDE_MASKS": ", ".join(map(_short, planned.scene.masking.guides)),
         "GROKLST_BANDS": ", ".join(scene.bands),
         "GROKLST_SHIFTS": "; ".join(moved),
         "GROKLST_CONSERVE": kept,
         "GROKLST_NOISE": f"{belief.noise:.2f} K" if belief else "",
         "units": "kelvin" if plan.units == "K" else "celsius",
     }
+
+
+def _short(mask: MaskFile) -> str:
+    return str(replace(mask, source=replace(mask.source, path=Path(mask.source.path).name)))
 
 
 def _output_lines(plan: Plan) -> list[str]:

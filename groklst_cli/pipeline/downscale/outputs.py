@@ -32,8 +32,9 @@ def check_targets(request: Request) -> None:
         UsageError: If one can be no file here, is an input or another output, or its name says
             that it is of another format.
     """
-    named = [request.lst.path, *(guide.path for guide in request.guides), request.model]
-    spare(request.targets, map(Path, named))  # before their folders are looked into
+    spare(
+        request.targets, map(Path, [*request.read, request.model])
+    )  # before their folders are looked into
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
         if not is_text(str(target)):

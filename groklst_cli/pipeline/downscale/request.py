@@ -12,6 +12,7 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.writer import OutputFormat
 from groklst_cli.pipeline.downscale.running import Running
+from groklst_cli.pipeline.predict.opening import NO_MASKS, Masks
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.settings import Settings
 
@@ -24,12 +25,14 @@ class Request(Settings, Running):
         lst: The coarse raster.
         output: The GeoTIFF to write.
         guides: Guidance files.
+        masks: Which pixels of LST and guides are clear.
         named: Who named the output; what groklst did not write is replaced only by an option.
     """
 
     lst: BandSource
     output: Path
     guides: Sequence[BandSource] = ()
+    masks: Masks = NO_MASKS
     named: Naming = "option"
 
     def __post_init__(self) -> None:
@@ -52,6 +55,12 @@ class Request(Settings, Running):
     def shares_work(self) -> bool:
         """Whether other processes do the work."""
         return bool(self.processes) or self.scheduler is not None
+
+    @property
+    def read(self) -> list[str]:
+        """Every raster that is read."""
+        sources = [self.lst, *self.guides, *self.masks.sources]
+        return [source.path for source in sources]
 
     @property
     def targets(self) -> list[Path]:

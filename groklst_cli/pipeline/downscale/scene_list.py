@@ -42,9 +42,14 @@ KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "lst": (str,),
     "output": (str,),
     "guide": (str, list),
+    "mask": (str, list),
+    "guide_mask": (str, list),
     **{name: _JSON.get(option.kind, (str, list)) for name, option in LISTED.items()},
 }
 """What a scene may say, and the JSON types it may say it in."""
+
+SEVERAL: Final = frozenset(("guide", "mask", "guide_mask"))
+"""Keys that may say several things."""
 
 _LONGEST: Final = 2**20  # characters of a line
 _SEPARATORS: Final = (",", ";", "\t")
@@ -57,7 +62,7 @@ class SceneRow:
 
     Attributes:
         where: The file and the line, for messages.
-        cells: What it says, as typed text; only ``guide`` may hold several.
+        cells: What it says, as typed text; only guides and masks may be several.
     """
 
     where: str
@@ -119,7 +124,7 @@ def _read_csv(path: Path, file: TextIO) -> Iterator[SceneRow]:
     try:
         names = _without_empty_end(next(reader, []))
         header = [_key(name, f"{path} line {first}") for name in names]
-        twins = {key for key in header if header.count(key) > 1} - {"guide"}
+        twins = {key for key in header if header.count(key) > 1} - SEVERAL
         if "lst" not in header or twins:
             problem = f"names {', '.join(sorted(twins))} twice" if twins else "has no column lst"
             raise UsageError(
@@ -195,13 +200,13 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
         raise UsageError(f"{where}: {key} is {json.dumps(value)[:80]}, it must be {kinds}")
     if not isinstance(value, list):
         return [str(value)]
-    inner = str if key == "guide" else (int, float)
+    inner = str if key in SEVERAL else (int, float)
     if not all(isinstance(item, inner) and not isinstance(item, bool) for item in value):
         raise UsageError(
             f"{where}: {key} must be a list of {'strings' if inner is str else 'numbers'}"
         )
     texts = [str(item) for item in value]
-    return texts if key == "guide" else [" ".join(texts)]
+    return texts if key in SEVERAL else [" ".join(texts)]
 
 
 def _key(name: str, where: str) -> str:

@@ -80,7 +80,7 @@ def uncertainty_rows(
     lst = scene.read_lst(plan.strip.rows, plan.strip.columns).astype(np.float64)
     below = deviation(lst, residual, detail, scene.scale)
     coarse = np.hypot(below, _of_the_means(plan, lacking))
-    gaps = np.isnan(lst)
+    gaps = np.isnan(lst)  # or not counting
     filled = np.where(gaps, np.nanmean(coarse) if (~gaps).any() else 1.0, coarse)
     kept, s = Conservation(scene.scale), scene.scale
     for start in range(0, len(filled), _ROWS):
@@ -88,7 +88,8 @@ def uncertainty_rows(
         top, bottom = max(0, start - kept.halo), min(len(filled), stop + kept.halo)
         fine = np.exp(kept.field(np.log(filled[top:bottom])))  # the logarithm keeps it positive
         fine = fine[(start - top) * s : (stop - top) * s]
-        hidden = gaps[start:stop].repeat(s, 0).repeat(s, 1)
+        rows = slice(plan.strip.rows.start + start, plan.strip.rows.start + stop)
+        hidden = scene.read_cut(rows, plan.strip.columns)
         yield plan.strip.rows.start + start, np.where(hidden, np.float32(np.nan), fine)
 
 
@@ -138,15 +139,15 @@ def _detail_energy(path: Path, plan: Plan, scene: Scene) -> tuple[Coarse, Coarse
             stop = min(rows.stop, start + _ROWS)
             around = Strip(slice(start, stop), columns).widened(kept.halo, scene.coarse.shape)
             lst = scene.read_lst(around.rows, around.columns).astype(np.float64)
-            base = kept.field(lst - scene.lst.mean)
+            base = kept.field(lst - scene.mean)
             top, left = start - around.rows.start, columns.start - around.columns.start
             inside = np.s_[top : top + stop - start, left : left + columns.stop - columns.start]
             fine_inside = tuple(slice(part.start * s, part.stop * s) for part in inside)
             window = Window(0, (start - rows.start) * s, plan.grid.width, (stop - start) * s)
             fine = result.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
-            fine += (CELSIUS_ZERO if plan.units == "C" else 0.0) - scene.lst.mean
+            fine += (CELSIUS_ZERO if plan.units == "C" else 0.0) - scene.mean
             detail.append(block_means((fine - base[fine_inside]) ** 2, s))
-            lacking.append(lst[inside] - scene.lst.mean - block_means(fine, s))
+            lacking.append(lst[inside] - scene.mean - block_means(fine, s))
     return np.concatenate(detail), np.concatenate(lacking)
 
 

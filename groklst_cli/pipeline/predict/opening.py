@@ -1,11 +1,36 @@
 """Opening files, or what stands for them in memory, as a scene."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.masking import MaskedLst, Masking
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.pipeline.predict.settings import Settings
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks of a scene.
+
+    Attributes:
+        lst: Of the LST.
+        guides: Of guidance.
+    """
+
+    lst: tuple[MaskFile, ...] = ()
+    guides: tuple[MaskFile, ...] = ()
+
+    @property
+    def sources(self) -> list[BandSource]:
+        """Their files."""
+        return [mask.source for mask in (*self.lst, *self.guides)]
+
+
+NO_MASKS: Final = Masks()
 
 
 def open_scene(
@@ -13,7 +38,9 @@ def open_scene(
     lst: BandSource,
     guides: Sequence[BandSource],
     *,
+    masks: Masks = NO_MASKS,
     summary: ValueSummary | None = None,
+    masked: MaskedLst | None = None,
     kind: Callable[..., Scene] = Scene,
 ) -> Scene:
     """Open LST and guides on one fine grid; close it, or use it as a context manager.
@@ -22,7 +49,9 @@ def open_scene(
         settings: How they are to be understood, the scale settled.
         lst: The coarse raster.
         guides: Guidance, in order.
+        masks: Of the LST and of guides.
         summary: Of the LST's values where it is known, so that they are not read for it.
+        masked: What masks leave of the LST, likewise.
         kind: The class of scene.
 
     Raises:
@@ -35,4 +64,6 @@ def open_scene(
         units=settings.lst_units,
         resampling=settings.resampling,
         summary=summary,
+        masking=Masking(masks.lst, masks.guides, settings.min_clear, settings.fill_masked),
+        masked=masked,
     )

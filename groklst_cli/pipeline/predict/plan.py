@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masking import MaskedLst
 from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.unit_names import Units
@@ -39,6 +40,7 @@ class Plan:
         valid: Coarse pixels of the whole LST that hold a value.
         scale_from: How the scale became known.
         coverage: Share of them that each guide covers, by file, where it was looked at.
+        masked: What masks leave of the LST; None where it has none.
     """
 
     choice: Choice
@@ -55,6 +57,7 @@ class Plan:
     valid: int
     scale_from: ScaleSource = "option"
     coverage: Mapping[str, float] = field(default_factory=dict)
+    masked: MaskedLst | None = None
 
     @property
     def conserve(self) -> bool:
@@ -104,6 +107,7 @@ class Plan:
             "units_from": self.units_from,
             "valid_coarse_pixels": self.valid,
             "coverage": {path: round(share, 4) for path, share in self.coverage.items()},
+            "mask": self.masked.to_json() if self.masked else None,
         }
 
     def layout(self, scene: Scene, method: Method, batch: int) -> Layout:
@@ -147,7 +151,8 @@ def plan_of(settings: Settings, scene: Scene, found: FoundScale | None = None) -
         resampling={guide.path: guide.method for guide in scene.guides},
         units=scene.lst.units,
         units_from=scene.lst.units_from,
-        valid=scene.lst.valid,
+        valid=scene.known,
+        masked=scene.masked,
         scale_from=found.source if found else "option",
     )
 

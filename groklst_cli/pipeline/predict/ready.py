@@ -127,6 +127,7 @@ class Ready:
         tile_rows: Iterator[tuple[int, Fine]],
         *,
         conserving: bool = True,
+        cutting: bool = True,
         on_residual: OnResidual = nobody,
     ) -> Iterator[tuple[int, Fine]]:
         """Blend, conserve and mask what was predicted for the plan's strip."""
@@ -137,6 +138,7 @@ class Ready:
             tile_rows,
             conservation=self.plan.conservation if conserving else None,
             on_residual=on_residual,
+            cutting=cutting,
         )
 
     def rows(self) -> Iterator[tuple[int, Fine]]:
@@ -196,7 +198,8 @@ class Planned:
             for path, share in self.plan.coverage.items()
             if share < COVERED
         ]
-        return [*lines, *finer_than_guides(self.scene), *self.scene.doubts]
+        masked = self.plan.masked.explain() if self.plan.masked else []
+        return [*lines, *finer_than_guides(self.scene), *masked, *self.scene.doubts]
 
     def aligned(self, note: Note = silent) -> Self:
         """Move guides that are misregistered to where they belong, as the settings say."""

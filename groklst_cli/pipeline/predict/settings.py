@@ -47,6 +47,8 @@ class Settings:
         precision: Of a network's arithmetic.
         seed: Of what a method draws at random.
         samples: Draws whose mean is the result, for networks with chance in their answers.
+        min_clear: Share of a coarse pixel that has to be clear by its mask for its value to count.
+        fill_masked: Whether masked parts of known coarse pixels are shown.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
     """
 
@@ -130,6 +132,15 @@ class Settings:
         1, "Draws to average, for networks with chance in their answers.", "--samples",
         metavar="N", kind=int, low=1, high=MOST_SAMPLES, listed=True, in_python=True,
     )  # fmt: skip
+    min_clear: float = option(
+        0.5, "Share of a coarse pixel that its mask must leave clear for it to be known.",
+        "--min-clear",
+        metavar="SHARE", kind=float, low=0, high=1, listed=True, in_python=True,
+    )  # fmt: skip
+    fill_masked: bool = option(
+        False, "Also show what is masked in coarse pixels that are known.", "--fill-masked",
+        kind=bool, in_python=True,
+    )  # fmt: skip
     bounds: tuple[float, float, float, float] | None = option(
         None, "Only this part, in the LST's CRS.", "--bounds",
         metavar="L B R T", kind=tuple[float, float, float, float], read=reading.bounds, listed=True,
@@ -145,6 +156,8 @@ class Settings:
         check_range("--samples", self.samples, 1, MOST_SAMPLES)
         check_range("--batch", None if self.batch == "auto" else self.batch, 1, _LONGEST)
         _check_devices(self.device)
+        if not 0 <= self.min_clear <= 1:
+            raise UsageError(f"--min-clear {self.min_clear:g} is a share, from 0 to 1")
         if self.bounds is not None:
             _check_bounds(*self.bounds)
 

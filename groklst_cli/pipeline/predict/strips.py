@@ -35,6 +35,7 @@ def finished_rows(
     *,
     conservation: Conservation | None,
     on_residual: OnResidual = nobody,
+    cutting: bool = True,
 ) -> Iterator[tuple[int, Fine]]:
     """Finish a strip from the predicted rows of tiles.
 
@@ -46,10 +47,12 @@ def finished_rows(
             over the columns of these surroundings.
         conservation: Which coarse values to restore, or None.
         on_residual: Told the rows and columns of what conserving had to restore, and it, kelvin.
+        cutting: Whether what is nodata or masked is cut out; else something stands there, so that
+            what is made of the rows next has surroundings.
 
     Yields:
         The first coarse row, and fine rows ``(rows · scale, columns · scale)`` in kelvin, NaN on
-        exactly the coarse pixels that are nodata.
+        exactly the coarse pixels that are nodata, and where masks say so.
 
     Raises:
         GroklstError: If the method gave no number where the LST holds one.
@@ -62,6 +65,7 @@ def finished_rows(
             lambda part: scene.read_lst(part, needed.columns),
             needed.rows.stop,
             lambda row, r: on_residual(slice(row, row + len(r)), needed.columns, r),
+            _shares(scene, needed.columns),
         )
     left = (strip.columns.start - needed.columns.start) * scene.scale
     width = (strip.columns.stop - strip.columns.start) * scene.scale
@@ -72,10 +76,16 @@ def finished_rows(
             continue
         kept = fine[(start - first) * scene.scale : (stop - first) * scene.scale]
         kept = np.ascontiguousarray(kept[:, left : left + width])
-        lst = scene.read_lst(slice(start, stop), strip.columns)
-        gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
-        kept[gaps] = np.nan
+        if cutting:
+            kept[scene.read_cut(slice(start, stop), strip.columns)] = np.nan
         yield start, kept
+
+
+def _shares(scene: Scene, columns: slice) -> Callable[[slice], NDArray[np.float32]] | None:
+    """Return what tells how far coarse values count; None where all that count do so wholly."""
+    if scene.masked is None or not scene.masked.counting:
+        return None
+    return lambda rows: scene.read_shares(rows, columns)
 
 
 def _numbers(
@@ -89,8 +99,8 @@ def _numbers(
     for first, fine in rows:
         numbers = np.isfinite(fine)
         if not numbers.all():
-            lst = scene.read_lst(slice(first, first + len(fine) // scene.scale), columns)
-            gaps = np.isnan(lst).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
+            known = scene.read_known(slice(first, first + len(fine) // scene.scale), columns)
+            gaps = (~known).repeat(scene.scale, axis=0).repeat(scene.scale, axis=1)
             missing = int(np.count_nonzero(~(numbers | gaps)))
             if missing:
                 raise GroklstError(

@@ -90,11 +90,11 @@ def _runs(groups: Iterable[range]) -> Iterator[list[range]]:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What some tiles see: LST with and without gaps, and guidance, from a coarse corner on."""
+    """What some tiles see: which LST is known, it without gaps, guidance; from a coarse corner."""
 
     top: int
     left: int
-    lst: Fine
+    known: NDArray[np.bool_]
     filled: Fine
     guide: Fine | None
 
@@ -120,9 +120,9 @@ def _group_inputs(
 
 
 def _read(scene: Scene, rows: slice, columns: slice, reads_guide: bool) -> _Inputs:
-    lst, filled = scene.read_lst(rows, columns), scene.read_filled_lst(rows, columns)
+    known, filled = scene.read_known(rows, columns), scene.read_filled_lst(rows, columns)
     guide = scene.read_guide(rows, columns) if reads_guide else None
-    return _Inputs(rows.start, columns.start, lst, filled, guide)
+    return _Inputs(rows.start, columns.start, known, filled, guide)
 
 
 class _Held:
@@ -134,12 +134,12 @@ class _Held:
         self.stop: int | None = None
 
     def append(self, part: _Inputs) -> None:
-        self.stop = part.top + len(part.lst)
+        self.stop = part.top + len(part.known)
         self._parts.append(part)
 
     def cut(self, rows: slice) -> _Inputs:
         """Return some rows and let go of all that lies wholly before them."""
-        while self._parts[0].top + len(self._parts[0].lst) <= rows.start:
+        while self._parts[0].top + len(self._parts[0].known) <= rows.start:
             self._parts.pop(0)
         first = self._parts[0]
         coarse = slice(rows.start - first.top, rows.stop - first.top)
@@ -148,7 +148,7 @@ class _Held:
         return _Inputs(
             rows.start,
             first.left,
-            np.concatenate([part.lst for part in self._parts])[coarse],
+            np.concatenate([part.known for part in self._parts])[coarse],
             np.concatenate([part.filled for part in self._parts])[coarse],
             np.concatenate(guides, axis=1)[:, fine] if guides else None,
         )
@@ -176,7 +176,7 @@ def _start(
     tiles = [(row, column) for row in rows for column in across]
 
     def run(batch: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Fine]]:
-        known = [place for place in batch if not np.isnan(_core(inputs, layout, *place)).all()]
+        known = [place for place in batch if _core(inputs, layout, *place).any()]
         if not known:
             return []
         fine = method.predict(_stack(inputs, layout, known, method.scale))[:, 0].numpy()
@@ -199,9 +199,9 @@ def _inside(layout: Layout, place: tuple[int, int], outer: Fine, scale: int) -> 
     return outer[top : top + height, left : left + width]
 
 
-def _core(inputs: _Inputs, layout: Layout, row: int, column: int) -> Fine:
+def _core(inputs: _Inputs, layout: Layout, row: int, column: int) -> NDArray[np.bool_]:
     down, across = layout.rows.spans[row], layout.columns.spans[column]
-    return inputs.lst[
+    return inputs.known[
         down.start - inputs.top : down.stop - inputs.top,
         across.start - inputs.left : across.stop - inputs.left,
     ]
