@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
+from groklst_cli.data.scenes import FACTS, SceneFacts, SceneFolder, guides_in, is_scene
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.targets import Naming
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.pipeline.predict.settings import Conserving
 
@@ -47,6 +48,18 @@ def scene(
     found = SceneFolder.read(Path(folders[0]))
     all_masks = replace(masks, lst=(*found.masks, *masks.lst))
     return [str(found.lst)], [*found.guide_sources, *guides], all_masks
+
+
+def scale(typed: int | None, model: str, lsts: Sequence[str]) -> int | None:
+    """Take the scale that a scene folder states, where nothing else says it.
+
+    Raises:
+        InputError: If the folder's facts or the checkpoint cannot be read.
+    """
+    folder = Path(lsts[0]) if len(lsts) == 1 and lsts[0] else None
+    if typed is not None or folder is None or not is_scene(folder):
+        return typed
+    return SceneFacts.read(folder / FACTS).scale if header_of(model) is None else None
 
 
 def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:
