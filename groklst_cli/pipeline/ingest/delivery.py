@@ -157,7 +157,7 @@ def _in_tar(path: Path) -> Iterator[tuple[str, str]]:
                 _refuse_bomb(path, count, size)
                 name = member.name.removeprefix("./")
                 if member.isreg() and _is_plain(name):
-                    yield name, f"/vsitar/{path}/{name}"
+                    yield name, f"/vsitar/{{{path}}}/{name}"
     except (OSError, EOFError, tarfile.TarError) as error:
         raise InputError(f"{path} is no whole tar archive: {error}; download it again") from error
 
@@ -171,7 +171,7 @@ def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
                 size += member.file_size
                 _refuse_bomb(path, count, size)
                 if not member.is_dir() and _is_plain(member.filename):
-                    yield member.filename, f"/vsizip/{path}/{member.filename}"
+                    yield member.filename, f"/vsizip/{{{path}}}/{member.filename}"
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no whole zip archive: {error}; download it again") from error
 

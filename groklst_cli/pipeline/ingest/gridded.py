@@ -30,13 +30,13 @@ from groklst_cli.pipeline.ingest.product import Check, Product, Thermal
 from groklst_cli.pipeline.ingest.wishes import Wishes
 
 _APPEEARS: Final = re.compile(
-    r"(?P<product>(?:M[OY]D[12]1A\d[DN]?|V(?:NP|J1|J2)21A\d[DN]?|ECO_L2T_LSTE|ECO2LSTE))\.(?P<version>\d{3})_"
+    r"(?P<product>(?:M[OY]D[12]1A\d[DN]?|V(?:NP|J1|J2)21A\d[DN]?|ECO_L2[TG]_LSTE))\.(?P<version>\d{3})_"
     r"(?P<layer>\w+?)_(?:doy(?P<doy>\d{7})(?P<time>\d{6})?|(?P<stamp>\d{8}T\d{6}))"
     r"(?P<rest>(?:_aid\d+)?(?:_\w+)?)\.tiff?",
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    rf"(?P<start>.*?)[._-]?(?P<layer>{'|'.join(MODIS_LAYERS)}|QC_Day|QC_Night|QC)\.tiff?"
+    rf"(?P<start>.*?)[._-]?(?P<layer>{'|'.join(MODIS_LAYERS)}|QC_Day|QC_Night|QC)(?i:\.tiff?)"
 )
 _TIFF: Final = re.compile(r".+\.tiff?", re.IGNORECASE)
 _PRODUCT: Final = re.compile(r"(?:M[OY]D[12]1|V(?:NP|J1|J2)21)(?:A\d)?[DN]?", re.IGNORECASE)
@@ -81,7 +81,7 @@ def _appeears(delivery: Delivery, taken: set[str]) -> Iterator[Product]:
         match = facts[key]
         if not delivery.concerns(layers.values()):
             continue
-        identifier = f"{match['product']}.{match['version']}_{key[3]}"
+        identifier = f"{match['product']}.{match['version']}_{_stamp_of(match)}"
         moment = _moment_of(match)
         has_time = bool(match["stamp"] or match["time"])
         if match["product"].upper().startswith("ECO"):
@@ -187,9 +187,9 @@ def _products(
 def _check(product: str, layer: str, band: _Band) -> Check:
     """Take a quality band by the table of its product: MOD11's, or MOD21's and VNP21's.
 
-    Bits mean nothing in a band that fills itself with a number beyond them, so AppEEARS's is named.
+    Its 0 means the best, even where a file declares it for its nodata value.
     """
-    found = FileLayer.of(band.path, band.number)
+    found = FileLayer.of(band.path, band.number, masked=False)
     if _MEANS.search(product):
         return quality.lst_21_mean(found)
     if "21" in product[3:5] or (not product and layer == "LST_1KM"):
@@ -236,6 +236,12 @@ def _product_in(text: str, bands: Mapping[str, _Band]) -> str:
     """Find which product a file is of: by its name, or its folder's."""
     found = _PRODUCT.search(text)
     return found[0].upper() if found else ""
+
+
+def _stamp_of(match: re.Match[str]) -> str:
+    """Say time and zone as the name has them."""
+    zone = re.sub(r"^_aid\d+", "", match["rest"])
+    return f"{match['stamp'] or match['doy'] + (match['time'] or '')}{zone}"
 
 
 def _moment_of(match: re.Match[str]) -> datetime:

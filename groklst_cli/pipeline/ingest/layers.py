@@ -62,6 +62,7 @@ class FileLayer:
         fill: The stored value that means nothing.
         fills: Others that the product has, whatever the file declares.
         placed: Whether its place is known from elsewhere, as the file does not say it.
+        masked: Whether what the file declares as missing is missing.
     """
 
     name: str
@@ -71,10 +72,17 @@ class FileLayer:
     fill: float | None
     fills: tuple[float, ...]
     placed: bool = False
+    masked: bool = True
 
     @classmethod
     def of(
-        cls, path: str, band: int = 1, fills: tuple[float, ...] = (), place: Place | None = None
+        cls,
+        path: str,
+        band: int = 1,
+        fills: tuple[float, ...] = (),
+        place: Place | None = None,
+        *,
+        masked: bool = True,
     ) -> Self:
         """Look at a file.
 
@@ -83,6 +91,7 @@ class FileLayer:
             band: Which band.
             fills: Stored values that mean nothing although the file may not say so.
             place: Tells where a file lies that does not say it.
+            masked: Whether what the file declares as missing is missing.
 
         Raises:
             InputError: If it cannot be used.
@@ -90,14 +99,14 @@ class FileLayer:
         with open_raster(path, placed=place is not None) as dataset:
             check_band(dataset, path, band)
             dtype = dataset.dtypes[band - 1]
-            declared = dataset.nodatavals[band - 1]
+            declared = dataset.nodatavals[band - 1] if masked else None
             held = [fill for fill in (declared, *fills) if fill is not None and _holds(dtype, fill)]
             fill = held[0] if held else None
             placed = place is not None and dataset.crs is None
             grid = grid_of(dataset)
             if place is not None and placed:
                 grid = place(path, dataset.height, dataset.width)
-            return cls(path, band, grid, dtype, fill, tuple(held[1:]), placed)
+            return cls(path, band, grid, dtype, fill, tuple(held[1:]), placed, masked)
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
@@ -114,7 +123,9 @@ class FileLayer:
             raw, valid = read_stored(dataset, band, window)
         except UNREADABLE as error:
             raise damage(self.name, f"row {rows.start}", error) from error
-        known = np.ones(raw.shape, bool) if valid is None else valid.copy()
+        known = np.ones(raw.shape, bool)
+        if self.masked and valid is not None:
+            known = valid
         return raw, known & _present(raw, (self.fill, *self.fills))
 
 

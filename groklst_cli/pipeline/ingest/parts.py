@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from groklst_cli.pipeline.ingest.layers import Layer, Read, Stored
 
 Bounds = tuple[float, float, float, float]
 
-_ROWS = 256  # that are made at once, of the coarser of what is written
-_MARGIN = 10  # coarse pixels around a part, so that guides have surroundings
+_ROWS: Final = 256  # that are made at once, of the coarser of what is written
+_LARGEST: Final = 2**32  # pixels; a sparse file of a few bytes can claim more
+_MARGIN: Final = 10  # coarse pixels around a part, so that guides have surroundings
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ def part_of(grid: Grid, bounds: Bounds | None, factor: int, name: str) -> Part:
             f"{name} has no whole pixel in the bounds; it covers {shown} in its own CRS"
             if bounds is not None
             else f"{name} is {grid.height} × {grid.width} pixels, less than one of the sensor's own"
+        )
+    if (rows.stop - rows.start) * (columns.stop - columns.start) > _LARGEST:
+        raise InputError(
+            f"{name} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST} that are "
+            "taken at once; name a part with --bounds L B R T"
         )
     return Part(grid, rows, columns)
 

@@ -114,12 +114,12 @@ missing the temperature was made without what it needs. LSDS-1619, "Surface Temp
 
 def landsat(layer: Layer) -> Check:
     """Take ``QA_PIXEL`` of Collection 2."""
-    return Check(layer, LANDSAT_QA, _LANDSAT_REASONS)
+    return Check(layer, LANDSAT_QA, _LANDSAT_REASONS, "fill")
 
 
 def landsat_first_collection(layer: Layer) -> Check:
     """Take ``BQA`` of Collection 1, whose bits mean other things."""
-    return Check(layer, LANDSAT_BQA, _BQA_REASONS)
+    return Check(layer, LANDSAT_BQA, _BQA_REASONS, "fill")
 
 
 def uncertainty(layer: Layer) -> Check:

@@ -40,7 +40,6 @@ _UNREAD: Final = (
         "it holds no layer of temperature (LST_Day_1km, LST_Night_1km, LST_1KM)",
     ),
     (re.compile(r".*_MSIL1C_.*"), "Sentinel-2 Level 1C is not corrected for air; order Level 2A"),
-    (re.compile(r"L[CTEO]0[4-9]_L2SR.*"), "a Level 2 product without surface temperature (L2SR)"),
 )
 """Products that are known by name and not read, and why."""
 
