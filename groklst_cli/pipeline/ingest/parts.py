@@ -18,7 +18,7 @@ from groklst_cli.pipeline.ingest.layers import Layer, Read, Stored
 
 Bounds = tuple[float, float, float, float]
 
-_ROWS: Final = 256  # that are made at once, of the coarser of what is written
+_ROWS: Final = 256  # that are made at once
 _LARGEST: Final = 2**32  # pixels; a sparse file of a few bytes can claim more
 _MARGIN: Final = 10  # coarse pixels around a part, so that guides have surroundings
 
@@ -43,8 +43,8 @@ class Part:
         return self.whole.crop(self.rows, self.columns)
 
     def strips(self, factor: int = 1) -> Iterator[slice]:
-        """Cut the rows, each cut but the last a multiple of the factor and of a file's blocks."""
-        step = _ROWS * factor
+        """Cut the rows, each cut but the last a multiple of the factor."""
+        step = max(_ROWS // factor, 1) * factor
         for start in range(self.rows.start, self.rows.stop, step):
             yield slice(start, min(start + step, self.rows.stop))
 

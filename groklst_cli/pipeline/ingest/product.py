@@ -1,6 +1,6 @@
 """What a product holds, in terms that no sensor has to itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -31,6 +31,26 @@ class Check:
     rule: QualityRule
     reasons: Mapping[str, QualityRule]
     missing: str = "no quality value"
+
+    def clear(self, values: Stored, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which pixels can be used; one without a value cannot."""
+        return there & _looked_up(self.rule, values)
+
+    def against(self, values: Stored) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Tell for every reason which pixels it speaks against."""
+        for reason, rule in self.reasons.items():
+            yield reason, ~_looked_up(rule, values)
+
+
+def _looked_up(rule: QualityRule, values: Stored) -> NDArray[np.bool_]:
+    """Ask a rule; for numbers of 8 and 16 bits once about each that there can be."""
+    bits = 8 * values.dtype.itemsize
+    if values.dtype.kind not in "iu" or bits > 16 or values.size < 2**bits:
+        return rule.clear(values)
+    unsigned = np.dtype(f"uint{bits}")
+    table = rule.clear(np.arange(2**bits, dtype=unsigned).view(values.dtype))
+    found: NDArray[np.bool_] = table[values.view(unsigned)]
+    return found
 
 
 @dataclass(frozen=True)

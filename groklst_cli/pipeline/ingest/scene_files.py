@@ -123,7 +123,7 @@ def write_guide(folder: Path, guide: Guide, part: Part) -> float:
             raw, known = read(rows, part.columns)
             for check, read_quality in checks:
                 values, there = read_under(check.layer, read_quality, part, rows)
-                known = known & check.rule.clear(values, there)
+                known = known & check.clear(values, there)
             used += int(known.sum())
             _write(file, np.where(known, raw, dtype.type(fill)), rows.start - part.rows.start)
     return used / (grid.height * grid.width)
@@ -151,11 +151,11 @@ def _count(
     clear, told = valid.copy(), ~valid
     for check, read in checks:
         values, there = read_under(check.layer, read, part, rows)
-        clear &= check.rule.clear(values, there)
-        for reason, rule in check.reasons.items():
-            against = valid & there & ~rule.clear(values)
-            tally.reasons[reason] += int(against.sum())
-            told |= against
+        clear &= check.clear(values, there)
+        for reason, against in check.against(values):
+            spoken = valid & there & against
+            tally.reasons[reason] += int(spoken.sum())
+            told |= spoken
         missing = valid & ~there
         tally.reasons[check.missing] += int(missing.sum())
         told |= missing
