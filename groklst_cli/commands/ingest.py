@@ -34,6 +34,12 @@ def ingest(
             metavar="NAME", help="Of several thermal bands, as in B11; by default the usual one."
         ),
     ] = "",
+    mask_also: Annotated[
+        str,
+        typer.Option(
+            metavar="water,snow", help="Mask these too, where the quality band tells them."
+        ),
+    ] = "",
     split_window: Annotated[
         str,
         typer.Option(
@@ -61,6 +67,7 @@ def ingest(
         thermal_band,
         parse.numbers("--split-window", split_window),
         parse.pair("--emissivity", emissivity),
+        tuple(mask_also.split(",")) if mask_also else (),
     )
     request = pipeline.Ingestion(products, out, bounds, lst_pixel, wishes, overwrite)
     scenes = pipeline.ingest(request, note=console.Notes(quiet=quiet))

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal, Self
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.environment import is_remote
 from groklst_cli.geo.names import is_text
 
 _MOST_FILES: Final = 20_000
 _DEEPEST: Final = 8  # folders in folders
 _LARGEST_TEXT: Final = 16 * 2**20  # bytes of a metadata file
 _LARGEST_ARCHIVE: Final = 2**36  # bytes unpacked; the largest product of these sensors has 2**33
+_URL: Final = re.compile(r"\w{2,}:/")
 _TAR: Final = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 _ZIP: Final = re.compile(r"\.(zip|safe\.zip)$", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ class Delivery:
             UsageError: If it is on the network.
             InputError: If it is not there, no archive though it is called one, or too large.
         """
-        if is_remote(str(path)) or str(path).startswith("/vsi"):
+        if _URL.match(str(path)) or str(path).startswith("/vsi"):
             raise UsageError(f"{path} is no local file; download the product, and name it here")
         if not is_text(str(path)) or not path.exists():
             raise InputError(f"there is no {path}; name a product's folder, archive or file")

@@ -55,6 +55,8 @@ def checks_of(layers: Mapping[str, str]) -> Iterator[Check]:
         yield quality.ecostress(FileLayer.of(layers["QC"], fills=QC_FILLS))
     if "cloud" in layers:
         yield quality.cloud_layer(FileLayer.of(layers["cloud"], fills=CLOUD_FILLS))
+    if "water" in layers:
+        yield quality.water_layer(FileLayer.of(layers["water"], fills=CLOUD_FILLS))
 
 
 def doubts(identifier: str, layers: Mapping[str, str]) -> Iterator[str]:
@@ -74,6 +76,6 @@ def _product(identifier: str, facts: re.Match[str], layers: Mapping[str, str]) -
         has_time=True,
         place=f"tile {facts['tile']}",
         thermal=lste(layers),
-        files=tuple(layers[name] for name in ("LST", "QC", "cloud") if name in layers),
+        files=tuple(layers[name] for name in ("LST", "QC", "cloud", "water") if name in layers),
         notes=tuple(doubts(identifier, layers)),
     )

@@ -94,7 +94,9 @@ def _appeears(delivery: Delivery, taken: set[str]) -> Iterator[Product]:
                 moment=moment,
                 has_time=has_time,
                 thermal=ecostress.lste(layers),
-                files=tuple(layers[name] for name in ("LST", "QC", "cloud") if name in layers),
+                files=tuple(
+                    layers[name] for name in ("LST", "QC", "cloud", "water") if name in layers
+                ),
                 notes=tuple(ecostress.doubts(identifier, layers)),
             )
             continue

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,12 @@ from groklst_cli.pipeline.ingest.pairing import guides_for
 from groklst_cli.pipeline.ingest.parts import Bounds, Part, degrees_of, part_of, under
 from groklst_cli.pipeline.ingest.product import Guide, Product
 from groklst_cli.pipeline.ingest.recognition import products_in
-from groklst_cli.pipeline.ingest.scene_files import Tally, write_guide, write_temperature
+from groklst_cli.pipeline.ingest.scene_files import (
+    NothingClearError,
+    Tally,
+    write_guide,
+    write_temperature,
+)
 from groklst_cli.pipeline.ingest.wishes import Wishes
 
 LstPixel = Literal["native", "delivered"]
@@ -112,6 +118,7 @@ def ingest(
             for path in request.products
             for product in products_in(path, request.wishes)
         ]
+        _refuse_twice([product for _, product in products])
         for _, product in products:
             for line in product.notes:
                 note(line)
@@ -127,8 +134,17 @@ def ingest(
         for (_, product), name in zip(thermal, names, strict=True):
             folder = made / name
             folder.mkdir(exist_ok=True)
-            facts = _scene(request, product, others, folder, sources, note)
+            try:
+                facts = _scene(request, product, others, folder, sources, note)
+            except NothingClearError as error:
+                if len(thermal) == 1:
+                    raise
+                shutil.rmtree(folder)
+                note(f"{error.args[0].partition(';')[0]}; left out")
+                continue
             scenes.append(IngestedScene(out / name, facts))
+        if not scenes:
+            raise InputError(f"none of {len(thermal)} temperatures has a clear pixel")
     return scenes
 
 
@@ -147,7 +163,7 @@ def _scene(
     per_native = 1 if thermal.native is None else native_factor(f"{thermal.native:g}m", whole)
     factor = per_native if request.lst_pixel == "native" else 1
     part = part_of(whole, request.bounds, factor, product.identifier)
-    tally = write_temperature(folder, product, part, factor)
+    tally = write_temperature(folder, product, part, factor, request.wishes.unwanted)
     coarse = part.grid.coarsen(factor)
     chosen = guides_for(product, others, coarse, note)
     guides, grids = {}, {}
@@ -227,6 +243,13 @@ def _part_of_guide(request: Ingestion, guide: Guide, coarse: Grid) -> Part | Non
     return under(grid, coarse)
 
 
+def _refuse_twice(products: Sequence[Product]) -> None:
+    keys = [(p.identifier, p.part, p.thermal is None) for p in products]
+    twins = [key[0] for key in keys if keys.count(key) > 1]
+    if twins:
+        raise UsageError(f"{twins[0]} is named twice, as folder, archive or file; name it once")
+
+
 def _when(product: Product) -> tuple[str, str]:
     return ("" if product.moment is None else product.moment.isoformat(), product.part)
 
@@ -285,6 +308,7 @@ def _quality(tally: Tally, *, has_mask: bool) -> dict[str, Any]:
         "with_temperature": round(tally.valid / tally.pixels, 6),
         "clear": round(tally.clear / tally.valid, 6),
         "masked": tally.shares,
+        "kept": {name: round(n / tally.clear, 6) for name, n in sorted(tally.kinds.items()) if n},
         **({} if has_mask else {"mask": "none: the product has no quality band here"}),
     }
 

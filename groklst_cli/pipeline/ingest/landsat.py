@@ -98,12 +98,11 @@ class _Scene:
     def product(self) -> Product:
         checks = tuple(self._checks())
         thermal = self._surface(checks) if self.is_surface else self._at_sensor(checks)
-        guides = tuple(self._guides(checks[:1]))
+        pixels = tuple(check for check in checks if check.kinds)  # ST_QA is of the temperature
+        notes = list(self._doubts(pixels))
+        guides = () if self._is_night else tuple(self._guides(pixels))
         moment, has_time = self._moment()
         read = [key for key in self.files if key in _METADATA[:1]]
-        notes = [] if self.metadata is not None else [self._without_metadata()]
-        if not checks:
-            notes.append(f"{self.identifier} has no QA_PIXEL: its clouds are not masked")
         layers = [*(layer for layer in (thermal.layers if thermal else ()))]
         layers += [guide.layer for guide in guides] + [check.layer for check in checks]
         collection = int(self.facts["collection"])
@@ -215,13 +214,24 @@ class _Scene:
         if self.is_surface:
             return scale, offset
         elevation = known.needed("SUN_ELEVATION", "IMAGE_ATTRIBUTES")
-        if not 0 < elevation <= 90:
-            raise InputError(
-                f"{known.name}: the sun stands {elevation:g}° high, so nothing is reflected; "
-                "leave the reflective bands out"
-            )
         height = math.sin(math.radians(elevation))
         return scale / height, offset / height
+
+    @property
+    def _is_night(self) -> bool:
+        """Whether reflectance at the top of the air means nothing."""
+        if self.is_surface or self.metadata is None:
+            return False
+        elevation = self.metadata.number("SUN_ELEVATION", "IMAGE_ATTRIBUTES")
+        return elevation is not None and elevation <= 0
+
+    def _doubts(self, checks: Sequence[Check]) -> Iterator[str]:
+        if self.metadata is None and self.is_surface:
+            yield self._without_metadata()
+        if not checks:
+            yield f"{self.identifier} has no QA_PIXEL: its clouds are not masked"
+        if self._is_night:
+            yield f"{self.identifier} was seen by night: its reflective bands are no guides"
 
     def _needed_metadata(self) -> LandsatMetadata:
         if self.metadata is None:

@@ -1,7 +1,7 @@
 """What a product holds, in terms that no sensor has to itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -25,21 +25,34 @@ class Check:
         rule: Which of its values are clear.
         reasons: Why a pixel is not, by name: rules that such a pixel breaks.
         missing: What to call it where the band has no value.
+        kinds: What a clear pixel may be that some do not want, by name: rules that it breaks.
+        unwanted: Those of them that a user does not want.
     """
 
     layer: Layer
     rule: QualityRule
     reasons: Mapping[str, QualityRule]
     missing: str = "no quality value"
+    kinds: Mapping[str, QualityRule] = field(default_factory=dict)
+    unwanted: Mapping[str, QualityRule] = field(default_factory=dict)
 
     def clear(self, values: Stored, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which pixels can be used; one without a value cannot."""
-        return there & _looked_up(self.rule, values)
+        found = there & _looked_up(self.rule, values)
+        for rule in self.unwanted.values():
+            found &= _looked_up(rule, values)
+        return found
 
     def against(self, values: Stored) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Tell for every reason which pixels it speaks against."""
         for reason, rule in self.reasons.items():
             yield reason, ~_looked_up(rule, values)
+
+    def without(self, kinds: Collection[str]) -> "Check":
+        """Let some kinds of pixels be reasons."""
+        unwanted = {name: rule for name, rule in self.kinds.items() if name in kinds}
+        kept = {name: rule for name, rule in self.kinds.items() if name not in kinds}
+        return replace(self, reasons={**self.reasons, **unwanted}, unwanted=unwanted, kinds=kept)
 
 
 def _looked_up(rule: QualityRule, values: Stored) -> NDArray[np.bool_]:

@@ -57,6 +57,10 @@ _BQA_REASONS: Final = {
     "cirrus": _unless(11, 12, 3),
 }
 
+_LANDSAT_KINDS: Final = {"snow": _unless(5, 5, 1), "water": _unless(7, 7, 1)}
+_BQA_KINDS: Final = {"snow": _unless(9, 10, 3)}
+_WATER_KINDS: Final = {"water": _not(1)}
+
 _MODIS_REASONS: Final = {
     "not produced: cloud": _unless(0, 1, 2),
     "not produced: other": _unless(0, 1, 3),
@@ -114,12 +118,12 @@ missing the temperature was made without what it needs. LSDS-1619, "Surface Temp
 
 def landsat(layer: Layer) -> Check:
     """Take ``QA_PIXEL`` of Collection 2."""
-    return Check(layer, LANDSAT_QA, _LANDSAT_REASONS, "fill")
+    return Check(layer, LANDSAT_QA, _LANDSAT_REASONS, "fill", _LANDSAT_KINDS)
 
 
 def landsat_first_collection(layer: Layer) -> Check:
     """Take ``BQA`` of Collection 1, whose bits mean other things."""
-    return Check(layer, LANDSAT_BQA, _BQA_REASONS, "fill")
+    return Check(layer, LANDSAT_BQA, _BQA_REASONS, "fill", _BQA_KINDS)
 
 
 def uncertainty(layer: Layer) -> Check:
@@ -150,6 +154,11 @@ def ecostress(layer: Layer) -> Check:
 def cloud_layer(layer: Layer) -> Check:
     """Take ``cloud`` of ECOSTRESS."""
     return Check(layer, PLAIN_CLOUD, {"cloud": PLAIN_CLOUD})
+
+
+def water_layer(layer: Layer) -> Check:
+    """Take ``water`` of ECOSTRESS, 1 where there is; it is clear, and 0 outside the swath too."""
+    return Check(layer, QualityRule("any"), {}, kinds=_WATER_KINDS)
 
 
 def fmask(layer: Layer) -> Check:

@@ -33,6 +33,10 @@ _LAYOUT: Final = {
 }
 
 
+class NothingClearError(InputError):
+    """No pixel of a temperature can be used."""
+
+
 @dataclass
 class Tally:
     """How many pixels of a temperature there are, can be used, and cannot, and why.
@@ -42,12 +46,14 @@ class Tally:
         valid: Those with a temperature.
         clear: Those that can be used.
         reasons: Those with a temperature that a reason speaks against; several may.
+        kinds: Those that can be used and are of a kind that some do not want.
     """
 
     pixels: int = 0
     valid: int = 0
     clear: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -60,7 +66,9 @@ class Tally:
         return ", ".join(f"{name} {100 * share:.3g} %" for name, share in largest)
 
 
-def write_temperature(folder: Path, product: Product, part: Part, factor: int) -> Tally:
+def write_temperature(
+    folder: Path, product: Product, part: Part, factor: int, unwanted: Sequence[str] = ()
+) -> Tally:
     """Write ``lst.tif``, and ``clear.tif`` where a quality band is there.
 
     Args:
@@ -68,12 +76,13 @@ def write_temperature(folder: Path, product: Product, part: Part, factor: int) -
         product: With a thermal part.
         part: Of its grid, whole blocks of ``factor × factor``.
         factor: Pixels along a block; the LST is the mean of a block's clear pixels.
+        unwanted: Kinds of clear pixels that are not wanted: water, snow.
 
     Returns:
         What became of the pixels.
 
     Raises:
-        InputError: If none can be used.
+        NothingClearError: If none can be used.
     """
     thermal = product.thermal
     assert thermal is not None
@@ -81,7 +90,8 @@ def write_temperature(folder: Path, product: Product, part: Part, factor: int) -
     tally = Tally()
     with ExitStack() as stack:
         reads = [stack.enter_context(layer.opened()) for layer in thermal.layers]
-        checks = [(c, stack.enter_context(c.layer.opened())) for c in thermal.checks]
+        wanted = [check.without(unwanted) for check in thermal.checks]
+        checks = [(c, stack.enter_context(c.layer.opened())) for c in wanted]
         lst = stack.enter_context(_lst_file(folder / LST, coarse, thermal))
         clear_file = None
         if checks:
@@ -149,8 +159,10 @@ def _count(
     """Tell which pixels are clear, and count what the others are."""
     valid = np.isfinite(kelvin)
     clear, told = valid.copy(), ~valid
+    seen = []
     for check, read in checks:
         values, there = read_under(check.layer, read, part, rows)
+        seen.append((check, values))
         clear &= check.clear(values, there)
         for reason, against in check.against(values):
             spoken = valid & there & against
@@ -159,6 +171,9 @@ def _count(
         missing = valid & ~there
         tally.reasons[check.missing] += int(missing.sum())
         told |= missing
+    for check, values in seen:
+        for kind, rule in check.kinds.items():
+            tally.kinds[kind] += int((clear & ~rule.clear(values)).sum())
     tally.reasons["other"] += int((~clear & ~told).sum())
     tally.pixels += valid.size
     tally.valid += int(valid.sum())
@@ -180,12 +195,12 @@ def _means(fine: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
 
 def _refuse_none(product: Product, tally: Tally) -> None:
     if not tally.valid:
-        raise InputError(
+        raise NothingClearError(
             f"{product.identifier} has no temperature in any of its {tally.pixels} pixels; name "
             "another product, or other bounds"
         )
     if not tally.clear:
-        raise InputError(
+        raise NothingClearError(
             f"no pixel of {product.identifier} is clear: of {tally.valid} with a temperature, "
             f"{tally.told()}; name another product, or other bounds"
         )

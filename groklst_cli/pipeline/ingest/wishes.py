@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groklst_cli.errors import UsageError
 
-_MOST_COEFFICIENTS = 5
+_MOST_COEFFICIENTS: Final = 5
+KINDS: Final = ("water", "snow")
+"""Clear pixels that some do not want."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,13 @@ class Wishes:
         thermal_band: Which of several thermal bands; empty for the sensor's first.
         split_window: Coefficients a0 to a4 of a split window; empty for brightness temperature.
         emissivity: Of the two bands of a split window.
+        unwanted: Kinds of clear pixels that are masked too.
     """
 
     thermal_band: str = ""
     split_window: tuple[float, ...] = ()
     emissivity: tuple[float, float] | None = None
+    unwanted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself.
@@ -32,6 +37,11 @@ class Wishes:
         if count and not 3 <= count <= _MOST_COEFFICIENTS:
             raise UsageError(
                 f"--split-window has {count} coefficients, expected A0,A1,A2 or A0,A1,A2,A3,A4"
+            )
+        strange = [kind for kind in self.unwanted if kind not in KINDS]
+        if strange:
+            raise UsageError(
+                f"--mask-also {strange[0]} is none of {', '.join(KINDS)}; clouds are masked anyway"
             )
         if any(self.split_window[3:]) and self.emissivity is None:
             raise UsageError("--split-window has terms of emissivity; add --emissivity E2,E3")

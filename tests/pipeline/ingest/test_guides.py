@@ -33,7 +33,9 @@ def ecostress(folder, moment="20220420T211350", side=16):
     quality[0, 0], quality[1, :2] = 65535, 2
     cloud = np.zeros((side, side), "uint8")
     cloud[2, :3] = 1
-    for name, values in (("LST", lst), ("QC", quality), ("cloud", cloud)):
+    water = np.zeros((side, side), "uint8")
+    water[3] = 1
+    for name, values in (("LST", lst), ("QC", quality), ("cloud", cloud), ("water", water)):
         write(folder / stem / f"{stem}_{name}.tif", values, pixel=70.0, origin=ORIGIN)
     return folder / stem
 
@@ -65,6 +67,7 @@ def test_ecostress_with_hls(kind, nir, tmp_path):
     clear = stored(tmp_path / "scene/clear.tif")
     assert (clear == 0).sum() == 6
     facts = facts_of(tmp_path / "scene")
+    assert facts["quality"]["kept"] == {"water": round(16 / 250, 6)}
     assert facts["scale"] == 2  # 70 m over 30 m
     assert len(facts["provenance"]["products"]) == 2
     assert downscale(tmp_path / "scene", "-o", tmp_path / "map.tif", "-m", "ridge") == 0

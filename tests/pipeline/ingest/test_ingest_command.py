@@ -17,6 +17,7 @@ from tests.pipeline.ingest.products import (
     facts_of,
     ingest,
     landsat_level_2,
+    pack,
     stored,
     write,
 )
@@ -127,6 +128,23 @@ def test_two_dates_give_two_folders(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [str(folder) for folder in folders]
     for folder in folders:
         assert downscale(folder, "-o", tmp_path / f"{folder.name}.tif", "-m", "bicubic") == 0
+
+
+def test_a_date_without_a_clear_pixel_does_not_stop_the_others(tmp_path, capsys):
+    cloudy = LANDSAT.replace("20240716", "20240801")
+    hidden = np.full((24, 30), 1 << 3, "uint16")
+    products = [landsat_level_2(tmp_path, name=cloudy, quality=hidden), landsat_level_2(tmp_path)]
+    assert ingest(*products, "--out", tmp_path / "scenes") == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [str(tmp_path / "scenes/20240716")]
+    assert f"no pixel of {cloudy} is clear" in err
+    assert [path.name for path in (tmp_path / "scenes").iterdir()] == ["20240716"]
+
+
+def test_a_product_named_twice_is_refused(product, tmp_path, capsys):
+    pack(product, tmp_path / "order.tar")
+    assert ingest(product, tmp_path / "order.tar", "--out", tmp_path / "scene") == 2
+    assert "is named twice" in capsys.readouterr().err
 
 
 def test_a_zip_is_read_too(product, tmp_path):

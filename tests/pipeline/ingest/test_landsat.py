@@ -189,7 +189,6 @@ def test_level_1_is_made_of_the_constants_of_its_metadata(tmp_path):
     ("change", "options", "words", "code"),
     [
         ({"LEVEL1_THERMAL_CONSTANTS": {}}, (), "has no K1_CONSTANT_BAND_10", 3),
-        ({"IMAGE_ATTRIBUTES": {"SUN_ELEVATION": "-8.0"}}, (), "the sun stands -8° high", 3),
         ({"IMAGE_ATTRIBUTES": {"SUN_ELEVATION": "high"}}, (), "expected a number", 3),
         ({}, ("--thermal-band", "B12"), "which has B10, B11", 2),
     ],
@@ -200,6 +199,27 @@ def test_constants_that_are_missing_are_not_made_up(change, options, words, code
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
     assert not (tmp_path / "scene").exists()
+
+
+def test_by_night_the_temperature_comes_without_guides(tmp_path, capsys):
+    product = level_1(tmp_path, sun="-8.0")
+    assert ingest(product, "--out", tmp_path / "scene") == 0
+    assert "by night" in capsys.readouterr().err
+    assert sorted(p.name for p in (tmp_path / "scene").glob("*.tif")) == ["clear.tif", "lst.tif"]
+
+
+def test_water_and_snow_are_masked_where_that_is_wanted(tmp_path, capsys):
+    marked = np.full((24, 30), CLEAR, "uint16")
+    marked[:6], marked[6:12] = CLEAR | 1 << 7, CLEAR | 1 << 5
+    product = landsat_level_2(tmp_path, quality=marked)
+    assert ingest(product, "--out", tmp_path / "all") == 0
+    assert facts_of(tmp_path / "all")["quality"]["kept"] == {"snow": 0.25, "water": 0.25}
+    assert ingest(product, "--out", tmp_path / "dry", "--mask-also", "water") == 0
+    assert facts_of(tmp_path / "dry")["quality"]["masked"] == {"water": 0.25}
+    assert (stored(tmp_path / "dry/clear.tif")[:6] == 0).all()
+    assert (stored(tmp_path / "dry/clear.tif")[6:] == 1).all()
+    assert ingest(product, "--out", tmp_path / "x", "--mask-also", "sand") == 2
+    assert "is none of water, snow" in capsys.readouterr().err
 
 
 def test_metadata_with_a_document_type_is_not_read(tmp_path, capsys):
