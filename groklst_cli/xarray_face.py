@@ -11,7 +11,15 @@ from rioxarray.rioxarray import affine_to_coords
 
 from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.arrays.eager import downscale_arrays
-from groklst_cli.pipeline.arrays.from_xarray import Guides, guide_rasters, one_layer, raster
+from groklst_cli.pipeline.arrays.from_xarray import (
+    GuideMasks,
+    Guides,
+    Mask,
+    guide_rasters,
+    mask_arrays,
+    one_layer,
+    raster,
+)
 from groklst_cli.pipeline.predict.listeners import Note, silent
 from groklst_cli.pipeline.predict.option import defaults_of, options_of
 from groklst_cli.pipeline.predict.plan import Plan
@@ -39,6 +47,8 @@ def downscale(
     scale: int | None = None,
     method: str | PathLike[str] = "auto",
     *,
+    mask: Mask | None = None,
+    guide_mask: GuideMasks | None = None,
     note: Note = silent,
     **settings: Any,
 ) -> xr.DataArray:
@@ -64,15 +74,18 @@ def downscale(
         scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
             finest guide's pixel, else 8.
         method: ``auto``, a method's key, or a checkpoint's path.
+        mask: Where the LST can be used, on any grid: 1 or True, or what a rule of the command line
+            says, as in ``mask=(qa, "landsat-qa")``. Without a value nothing is clear.
+        guide_mask: The same for guidance; a mapping has one for each band that it names.
         note: Told, for people, what was chosen and found out.
         **settings: Options of the command line by their names there, as ``lst_units="K"`` or
             ``conserve="none"``; they are listed below.
 
     Returns:
         The fine LST, float32, in the unit, CRS and dimensions of the coarse one, with its scalar
-        coordinates; NaN exactly on the coarse pixels that have no value. Its name is the LST's, or
-        ``lst``. ``attrs`` name the ``units`` (K or degC), the ``method`` and the ``scale``, and
-        what it is in the words of the CF conventions.
+        coordinates; NaN exactly on the coarse pixels that have no value, and where ``mask`` says
+        so. Its name is the LST's, or ``lst``. ``attrs`` name the ``units`` (K or degC), the
+        ``method`` and the ``scale``, and what it is in the words of the CF conventions.
 
     Raises:
         UsageError: If the arguments do not make sense, or two bands have one name.
@@ -86,11 +99,12 @@ def downscale(
         raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
     lst = one_layer("lst", lst)
     coarse, guidance = raster("lst", lst), guide_rasters(guides)
-    if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance)):
+    masks = mask_arrays(mask, guide_mask)
+    if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance, *masks.rasters)):
         from groklst_cli.pipeline.arrays.lazy import downscale_lazily
 
-        return _result(lst, *downscale_lazily(asked, coarse, guidance, note))
-    return _result(lst, *downscale_arrays(asked, coarse, guidance, note))
+        return _result(lst, *downscale_lazily(asked, coarse, guidance, masks, note))
+    return _result(lst, *downscale_arrays(asked, coarse, guidance, masks, note))
 
 
 def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:

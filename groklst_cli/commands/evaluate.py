@@ -40,6 +40,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="FILE", help="The LST --pred was made from, to judge coarse means."),
     ] = None,
+    mask: options.Mask = None,
     lst_units: options.LstUnits = "auto",
     remove_bias: Annotated[
         bool, typer.Option("--remove-bias", help="Take the mean difference to --ref away first.")
@@ -101,6 +102,7 @@ def evaluate(
         prediction=None if pred is None else parse.band_source(pred),
         reference=None if ref is None else parse.band_source(ref),
         lst=None if lst is None else parse.band_source(lst),
+        masks=parse.masks(mask or [], []).lst,
         units=read_lst_units(lst_units),
         judgement=Judgement(remove_bias, shift),
         contenders=[Contender.parse(text, samples) for text in model or []],

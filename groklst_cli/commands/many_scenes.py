@@ -13,13 +13,12 @@ from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
-from groklst_cli.pipeline.predict.default_scale import scale_of_files
+from groklst_cli.pipeline.downscale.target import find_scale
 from groklst_cli.pipeline.predict.listeners import Note, silent
-from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -96,8 +95,11 @@ def ask_for(
         return ask(output=output, **changes)
     request = ask(output=_untold_output(changes["lst"], folder_of), **changes)
     with gdal_environment(online=request.online):
-        found = scale_of_files(request, request.lst, request.guides)
-    name = f"{Path(request.lst.path).stem}_x{found.value}.tif"
+        found = find_scale(request)
+    named = f"x{found.value}"
+    if request.has_target:
+        named = "like" if request.resolution is None else f"{request.resolution:g}"
+    name = f"{Path(request.lst.path).stem}_{named}.tif"
     return replace(request, output=request.output.with_name(name))
 
 

@@ -10,11 +10,10 @@ from typing import Any
 from groklst_cli.data.scenes import FACTS, SceneFacts, SceneFolder, guides_in, is_scene
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.geo.targets import Naming
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict.choice import header_of
-from groklst_cli.pipeline.predict.opening import Masks
 from groklst_cli.pipeline.predict.settings import Conserving
 
 

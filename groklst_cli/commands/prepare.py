@@ -18,6 +18,8 @@ def prepare(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")],
     guide: options.Guide = None,
+    mask: options.Mask = None,
+    guide_mask: options.GuideMask = None,
     scale: options.Scale = 8,
     patch: Annotated[int, typer.Option(min=2, help="Side of a patch, fine pixels.")] = 256,
     bands: Annotated[
@@ -57,8 +59,9 @@ def prepare(
     from groklst_cli.pipeline.prepare import patches as pipeline
 
     guides = [parse.band_source(text) for text in guide or []]
+    masks = parse.masks(mask or [], guide_mask or [])
     request = pipeline.Preparation(
-        scenes=[SceneFiles.find(scene, guides) for scene in scenes],
+        scenes=[SceneFiles.find(scene, guides, masks) for scene in scenes],
         out=out,
         scale=scale,
         patch=patch,

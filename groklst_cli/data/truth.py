@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,8 +21,11 @@ from groklst_cli.data.scenes import SceneFolder, refuse_reference
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masking import HALF, Masking
+from groklst_cli.geo.masks import NO_MASKS, Masks
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
+from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.smoothing import gaussian_mean, reach
 
 _FACTORS: Final = range(1, 65)
@@ -40,23 +43,24 @@ class SceneFiles:
         name: What to call it.
         lst: Its LST raster.
         guides: Its guidance.
-        clear: A mask on any grid, 1 where the LST can be used; None for none.
+        masks: Which pixels of LST and guides are clear.
         folder: The scene folder that they are of; None where files were named one by one.
     """
 
     name: str
     lst: BandSource
     guides: Sequence[BandSource]
-    clear: Path | None = None
+    masks: Masks = NO_MASKS
     folder: SceneFolder | None = None
 
     @classmethod
-    def find(cls, scene: Path, guides: Sequence[BandSource] = ()) -> Self:
+    def find(cls, scene: Path, guides: Sequence[BandSource] = (), masks: Masks = NO_MASKS) -> Self:
         """Look into a scene folder, or take a file.
 
         Args:
             scene: The folder, or an LST raster.
             guides: Guidance beside that of the folder.
+            masks: Masks beside that of the folder.
 
         Raises:
             InputError: If there is neither.
@@ -65,10 +69,11 @@ class SceneFiles:
         refuse_reference(guides)
         raster = BandSource.parse(str(scene))
         if os.path.isfile(raster.path):
-            return cls(Path(raster.path).stem, raster, tuple(guides))
+            return cls(Path(raster.path).stem, raster, tuple(guides), masks)
         folder = SceneFolder.read(scene)
         lst, found = BandSource(str(folder.lst)), (*folder.guide_sources, *guides)
-        return cls(folder.name, lst, found, folder.clear, folder)
+        both = replace(masks, lst=(*folder.masks, *masks.lst))
+        return cls(folder.name, lst, found, both, folder)
 
     @property
     def native(self) -> str:
@@ -88,8 +93,8 @@ class SceneFiles:
 
     def local(self) -> list[Path]:
         """List the files that lie on a disk."""
-        paths = [Path(source.path) for source in (self.lst, *self.guides)]
-        paths += [self.clear] if self.clear else []
+        sources = (self.lst, *self.guides, *self.masks.sources)
+        paths = [Path(source.path) for source in sources]
         return [path for path in paths if path.is_file()]
 
 
@@ -123,10 +128,6 @@ class SceneTruth:
             raw = self._lst.grid
             self._factor = native_factor(native, raw)
             self.grid = raw.coarsen(self._factor)
-            self._clear: GuideSource | None = None
-            if files.clear is not None:
-                self._clear = GuideSource(BandSource(str(files.clear)), raw, "nearest")
-                opened.callback(self._clear.close)
             self._guides: list[GuideSource] = []
             self.doubts: list[str] = []
             for source in files.guides:
@@ -137,6 +138,11 @@ class SceneTruth:
                 self._guides.append(guide)
             tell_apart(self._guides)
             self._choose_bands(bands)
+            names, masks = [n for g in self._guides for n in g.names], files.masks
+            self._clear = SceneMasks(Masking(lst=masks.lst), raw, ())
+            opened.callback(self._clear.close)
+            self._hiding = SceneMasks(Masking(guides=masks.guides), self.grid, names)
+            opened.callback(self._hiding.close)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -172,8 +178,8 @@ class SceneTruth:
         raw_rows = slice(rows.start * f, rows.stop * f)
         raw_columns = slice(columns.start * f, columns.stop * f)
         values = self._lst.read(raw_rows)[:, raw_columns].copy()
-        if self._clear is not None:
-            values[self._clear.read(raw_rows, raw_columns)[0] != 1] = np.nan
+        if self._clear.lst:
+            values[self._clear.read_clear(raw_rows, raw_columns) < HALF] = np.nan
         return valid_means(values, f)
 
     def path_of(self, band: str) -> str:
@@ -185,7 +191,10 @@ class SceneTruth:
         if not self.bands:
             shape = (0, rows.stop - rows.start, columns.stop - columns.start)
             return np.empty(shape, np.float32)
-        return np.concatenate([guide.read(rows, columns) for guide in self._guides])[self._chosen]
+        values = np.concatenate([guide.read(rows, columns) for guide in self._guides])
+        names = [name for guide in self._guides for name in guide.names]
+        self._hiding.hide(values, names, rows, columns)
+        return values[self._chosen]
 
     def read_coarse(
         self, rows: slice, columns: slice, scale: int, sigma: float

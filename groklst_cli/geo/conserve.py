@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from groklst_cli.geo.fill import fill_gaps
 from groklst_cli.geo.filters import correlate, correlate_square
+from groklst_cli.geo.local_planes import weighed
 from groklst_cli.geo.noise import REACH, Belief
 
 Fine = NDArray[np.float32]
@@ -86,22 +87,22 @@ class Conservation:
             return kept - self.seen(fine)
         return (kept**4 - self.seen(fine)) / (4 * kept**3)
 
-    def field(self, residual: Coarse, shares: NDArray[np.float32] | None = None) -> Fine:
+    def field(self, residual: Coarse, doubts: Coarse | None = None) -> Fine:
         """Spread a residual so smoothly that the sensor sees exactly what is believed of it.
 
         Args:
             residual: ``(rows, columns)``, kelvin, NaN where there is none to keep.
-            shares: With which share each counts; for the rest its neighbours that count wholly
-                stand in. None for wholly.
+            doubts: Variance of each, square kelvin, where masks hide something; 0 for those that
+                are sure. None where there are no masks.
 
         Returns:
             ``(rows · scale, columns · scale)``. The array's edges count as the scene's (mirrored).
         """
-        sure = residual if shares is None else np.where(shares < 1, np.nan, residual)
+        sure = residual if doubts is None else np.where(doubts > 0, np.nan, residual)
         known = fill_gaps(sure.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
-        coefficients = np.where(np.isnan(residual), known, residual)
-        if shares is not None:
-            coefficients = known + shares * (coefficients - known)
+        coefficients = np.where(np.isnan(sure), known, sure)
+        if doubts is not None:
+            coefficients = weighed(residual, doubts, sure, known, _GAP_RADII[-1])
         if self.belief:
             coefficients = correlate_square(coefficients, self.belief.kernel)
         for axis in (0, 1):
@@ -115,7 +116,8 @@ class Conservation:
         coarse: Callable[[slice], NDArray[np.float32]],
         height: int,
         on_residual: Callable[[int, Coarse], None] = lambda row, residual: None,
-        shares: Callable[[slice], NDArray[np.float32]] | None = None,
+        hidden: Callable[[slice], NDArray[np.float32]] | None = None,
+        cloud: float = 0.0,
     ) -> Iterator[tuple[int, Fine]]:
         """Correct a stream of fine rows.
 
@@ -125,15 +127,17 @@ class Conservation:
                 where nodata.
             height: One past the last coarse row of the stream.
             on_residual: Told the first row and the residual of rows as they were before.
-            shares: Returns with which share each coarse value of a range of rows counts, over the
-                same columns; None where all count wholly.
+            hidden: Returns the share of coarse pixels of a range of rows that masks hide, over the
+                same columns; None where there are no masks.
+            cloud: Standard deviation of what was taken out of values for it, kelvin; 0 where
+                values are of land alone.
 
         Returns:
             The same rows, later: each waits until ``rounds · halo`` rows beyond it are known.
         """
-        stream = _Stream(self, coarse, height, shares, on_residual).correct(rows)
+        stream = _Stream(self, coarse, height, hidden, cloud, on_residual).correct(rows)
         for _ in range(1, self.rounds):
-            stream = _Stream(self, coarse, height, shares).correct(stream)
+            stream = _Stream(self, coarse, height, hidden, cloud).correct(stream)
         return stream
 
     @cached_property
@@ -188,25 +192,29 @@ class _Stream:
         conservation: Conservation,
         coarse: Callable[[slice], NDArray[np.float32]],
         height: int,
-        shares: Callable[[slice], NDArray[np.float32]] | None,
+        hidden: Callable[[slice], NDArray[np.float32]] | None,
+        cloud: float,
         on_residual: Callable[[int, Coarse], None] = lambda row, residual: None,
     ) -> None:
         self._conservation, self._coarse, self._height = conservation, coarse, height
-        self._shares = shares
+        self._hidden, self._cloud = hidden, cloud
         self._on_residual = on_residual
 
     def correct(self, rows: Iterable[tuple[int, Fine]]) -> Iterator[tuple[int, Fine]]:
         kept, s = self._conservation, self._conservation.scale
         fine: _Rows | None = None
         residual: _Rows | None = None
+        doubts = _Rows(0, None, 1)
         done = 0
         for first, block in rows:
             if fine is None or residual is None:
                 fine, residual, done = _Rows(first, block, s), _Rows(first, None, 1), first
+                doubts = _Rows(first, None, 1)
             else:
                 fine.append(block)
             seen = fine.stop if fine.stop == self._height else fine.stop - kept.margin
             if seen > residual.stop:
+                doubts.append(self._doubts(fine, slice(residual.stop, seen)))
                 residual.append(self._missing(fine, slice(residual.stop, seen)))
             whole = fine.stop == self._height
             ready = residual.stop if whole else residual.stop - kept.halo + kept.margin
@@ -214,11 +222,12 @@ class _Stream:
                 continue
             start = max(residual.start, done - kept.halo)
             around = slice(start, residual.stop)
-            field = kept.field(residual.cut(around), self._shares and self._shares(around))
+            field = kept.field(residual.cut(around), doubts.cut(around) if self._hidden else None)
             part = field[(done - start) * s : (ready - start) * s]
             yield done, fine.cut(slice(done, ready)) + part
             done = ready
             residual.forget(done - kept.halo)
+            doubts.forget(done - kept.halo)
             fine.forget(min(done, residual.stop - kept.margin))
 
     def _missing(self, fine: "_Rows", rows: slice) -> Coarse:
@@ -229,6 +238,22 @@ class _Stream:
         missing = missing[rows.start - start : rows.stop - start]
         self._on_residual(rows.start, missing)
         return missing
+
+    def _doubts(self, fine: "_Rows", rows: slice) -> Coarse:
+        """Compute the variance of coarse values that are not of all of their pixel.
+
+        The part that is hidden differs from the one that is not as fine pixels differ here.
+        """
+        block = fine.cut(rows)
+        if self._hidden is None:
+            return np.zeros((rows.stop - rows.start, block.shape[1] // self._conservation.scale))
+        scale = self._conservation.scale
+        means = block_means(block, scale)
+        inner = block - means.repeat(scale, axis=0).repeat(scale, axis=1)
+        hidden = self._hidden(rows).astype(np.float64)
+        clouds = (self._cloud * hidden / np.maximum(1 - hidden, 1e-3)) ** 2
+        doubts = hidden**2 * block_means(inner**2, scale) + clouds + 1e-12
+        return np.where(hidden > 1e-3, doubts, 0.0)
 
 
 class _Rows:

@@ -129,6 +129,23 @@ class Grid:
         columns, rows = zip(*corners, strict=True)
         return _touched(rows, self.height), _touched(columns, self.width)
 
+    def window_under(self, other: "Grid", margin: int) -> tuple[slice, slice]:
+        """Find the rows and columns that lie under ``other``, with a margin, clipped to the grid.
+
+        Args:
+            other: Overlaps this grid.
+            margin: Pixels around what it covers.
+        """
+        columns, rows = self._lattice_of(other, 0.0)
+        parts = []
+        for positions, size in ((rows, self.height), (columns, self.width)):
+            known = positions[np.isfinite(positions)]
+            start = max(0, math.floor(known.min()) - margin)
+            parts.append(
+                slice(min(start, size), max(0, min(size, math.ceil(known.max()) + margin)))
+            )
+        return parts[0], parts[1]
+
     def offset_of(self, other: "Grid") -> tuple[int, int] | None:
         """Return where ``other`` starts on this grid if both share one lattice, else None.
 

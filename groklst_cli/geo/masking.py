@@ -3,13 +3,13 @@
 A coarse pixel is known if enough of it is clear. That a known pixel is clear in part does not tell
 whether its value is of the clear part alone: a sensor sees the cloud as well, while a product may
 have left it out. The scene tells: along the edges of clouds, values are compared with those of
-wholly clear neighbours. Where they differ by what is hidden, they are of land and cloud, and do
-not count; else each counts with the share of it that is clear.
+wholly clear neighbours. Where they differ by what is hidden, they are of land and cloud; then what
+wholly hidden neighbours show is taken out of them, and they count as far as this leaves no doubt.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -24,7 +24,9 @@ WHOLLY: Final = 0.999
 HALF: Final = 0.5
 """Share from which on a fine pixel is clear, where a mask is finer than the fine grid."""
 
-_AROUND: Final = 2  # coarse pixels around one that it is compared with
+AROUND: Final = 2
+"""Coarse pixels around one that it is compared with."""
+
 _LEAST_AROUND: Final = 3  # of them are wholly clear
 _LEAST_COMPARED: Final = 8
 _ALIKE: Final = 1.0  # kelvin that values may differ by if all of a pixel were hidden
@@ -32,6 +34,9 @@ _SURE: Final = 2.0  # standard errors
 _TELLING: Final = 3.0  # kelvin; with a larger standard error nothing can be told
 _ENOUGH: Final = 0.1  # of the known pixels are wholly clear; with fewer the others are needed
 _FEW: Final = 64
+_LEAST_SEEN: Final = 0.3
+_LEAST_CLOUD: Final = 0.5  # kelvin
+_LEAST_LAND: Final = 0.2  # kelvin
 
 Plane = NDArray[np.float64]
 ReadRows = Callable[[slice], NDArray[np.float32]]
@@ -41,12 +46,14 @@ Reason = Literal["alike", "cloudy", "needed", "untold"]
 the cloud as well; there is little else to go by; or nothing tells."""
 
 _WORDS: Final = {
-    "alike": "their values are like those of clear neighbours, and count with their clear share",
-    "needed": "there is little else to go by, so their values count with their clear share",
-    "cloudy": "their values are of the cloud as well ({contrast:+.1f} K if all is hidden), so "
-    "they do not count, and their clear part comes from guides and clear neighbours",
-    "untold": "nothing tells whether their values are of the cloud as well, so they do not count, "
-    "and their clear part comes from guides and clear neighbours",
+    "alike": "their values are like those of clear neighbours, and count as far as the hidden part "
+    "leaves no doubt",
+    "needed": "there is little else to go by, so their values count as far as the hidden part "
+    "leaves no doubt",
+    "cloudy": "their values are of the cloud as well ({contrast:+.1f} K if all is hidden), which "
+    "is taken out of them where hidden neighbours tell it but for {cloud:.1f} K",
+    "untold": "nothing tells whether their values are of the cloud as well, so they do not count: "
+    "their clear part comes from guides and clear neighbours",
 }
 
 
@@ -79,6 +86,9 @@ class MaskedLst:
         contrast: By how much values differ from wholly clear neighbours for a pixel that is hidden
             as a whole, kelvin; NaN if there is nothing to compare.
         reason: Why the values of partly clear pixels count, or do not.
+        edge: By how much clouds are warmer at their edges than where hidden neighbours show them.
+        cloud: Standard deviation of a cloud about what these show, kelvin.
+        least: Share from which on a value counts from which the cloud was taken out.
     """
 
     known: int
@@ -87,11 +97,19 @@ class MaskedLst:
     share: float
     contrast: float
     reason: Reason
+    edge: float = 0.0
+    cloud: float = 0.0
+    least: float = WHOLLY
 
     @property
     def partly(self) -> int:
         """Known coarse pixels that are clear in part."""
         return self.known - self.wholly
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough wholly clear pixels to do without the others."""
+        return self.wholly >= max(_FEW, _ENOUGH * self.known)
 
     @property
     def counting(self) -> bool:
@@ -102,7 +120,7 @@ class MaskedLst:
         """Say what is assumed, for people."""
         lines = [f"mask: {self.share:.1%} of the LST is clear"]
         if self.partly:
-            words = _WORDS[self.reason].format(contrast=self.contrast)
+            words = _WORDS[self.reason].format(contrast=self.contrast, cloud=self.cloud)
             lines.append(f"mask: {self.partly} coarse pixels are clear in part; {words}")
         return lines
 
@@ -114,6 +132,16 @@ class MaskedLst:
             "partly_clear_values": self.reason,
             "contrast": None if math.isnan(self.contrast) else round(self.contrast, 2),
         }
+
+    def without_cloud(self, values: Plane, clear: Plane) -> Plane:
+        """Take the cloud out of values, NaN where too little tells what it is like.
+
+        Args:
+            values: ``(rows, columns)``, kelvin, NaN where there is no value.
+            clear: The clear share of each.
+        """
+        found, _ = _without_cloud(values, clear, self.edge)
+        return np.where(clear >= WHOLLY, values, np.where(clear >= self.least, found, np.nan))
 
 
 def look_at(
@@ -128,16 +156,17 @@ def look_at(
         shares: Reads the share of each pixel that is clear.
         min_clear: Share from which on a pixel is known.
     """
-    pixels, clear_area, counted = 0, 0.0, 0
+    pixels, clear_area, counted, clouds = 0, 0.0, 0, _Clouds()
     known, wholly = _Count(), _Count()
     moments = np.zeros(3)
     for rows in chunks:
-        around = slice(max(0, rows.start - _AROUND), min(height, rows.stop + _AROUND))
+        around = slice(max(0, rows.start - AROUND), min(height, rows.stop + AROUND))
         core = slice(rows.start - around.start, rows.stop - around.start)
         values, clear = lst(around).astype(np.float64), shares(around).astype(np.float64)
         differences, hidden = _beside_clear(values, clear, core)
         moments += differences @ differences, differences @ hidden, hidden @ hidden
         counted += len(hidden)
+        clouds.add(values, clear, core)
         values, clear = values[core], clear[core]
         there = np.isfinite(values)
         pixels += int(there.sum())
@@ -146,11 +175,13 @@ def look_at(
         known.add(values[enough])
         wholly.add(values[enough & (clear >= WHOLLY)])
     contrast, reason = _contrast(moments, counted)
-    if reason != "alike" and wholly.pixels < max(_FEW, _ENOUGH * known.pixels):
-        reason = "needed"
-    counting = known if reason in ("alike", "needed") else wholly
     share = clear_area / max(1, pixels)
-    return MaskedLst(known.pixels, wholly.pixels, counting.mean, share, contrast, reason)
+    found = MaskedLst(known.pixels, wholly.pixels, wholly.mean, share, contrast, reason)
+    if reason != "alike" and not found.enough:
+        found = replace(found, reason="needed")
+    if found.reason == "cloudy":
+        found = clouds.told(found)
+    return replace(found, mean=known.mean) if found.counting else found
 
 
 class _Count:
@@ -174,17 +205,64 @@ def _beside_clear(values: Plane, clear: Plane, core: slice) -> tuple[Plane, Plan
     Returns:
         By how much their values differ, kelvin, and the share of them that is hidden.
     """
-    there = np.isfinite(values)
-    whole = there & (clear >= WHOLLY)
-    count = _around(whole.astype(np.float64))
-    mean = _around(np.where(whole, values, 0.0)) / np.maximum(count, 1.0)
-    partly = there & (clear > 0) & (clear < WHOLLY) & (count > _LEAST_AROUND - 0.5)
+    mean = _mean_around(values, clear >= WHOLLY)
+    partly = np.isfinite(values - mean) & (clear > 0) & (clear < WHOLLY)
     chosen = partly[core]
     return (values - mean)[core][chosen], (1 - clear)[core][chosen]
 
 
+def _without_cloud(values: Plane, clear: Plane, edge: float) -> tuple[Plane, Plane]:
+    """Unmix values of land and cloud by what wholly hidden neighbours show.
+
+    Returns:
+        The land's part, NaN where that is not told; and how many times a cloud's error is in it.
+    """
+    cloud = _mean_around(values, clear < 1 - WHOLLY) + edge
+    seen = np.maximum(clear, 1 - WHOLLY)
+    times = (1 - clear) / seen
+    return values / seen - times * cloud, times
+
+
+class _Clouds:
+    """What tells how well clouds are known at their edges, summed up over rows."""
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(7)
+
+    def add(self, values: Plane, clear: Plane, core: slice) -> None:
+        """Compare unmixed values of some rows with wholly clear neighbours."""
+        land, times = _without_cloud(values, clear, 0.0)
+        error = land - _mean_around(values, clear >= WHOLLY)
+        chosen = np.isfinite(error) & (clear >= _LEAST_SEEN) & (clear < WHOLLY)
+        e, t = error[core][chosen[core]], times[core][chosen[core]]
+        powers = (e * 0 + 1, t**2, t**4, e * t, e * e, e * t**3, e * e * t**2)
+        self._sums += [float(power.sum()) for power in powers]
+
+    def told(self, found: MaskedLst) -> MaskedLst:
+        """Say how well clouds are known: the errors' variance grows with how far they count."""
+        count, t2, t4, et, ee, et3, eett = self._sums.tolist()
+        if count < _LEAST_COMPARED:
+            return found
+        edge = et / t2
+        squares = ee - 2 * edge * et + edge**2 * t2
+        weighted = eett - 2 * edge * et3 + edge**2 * t4
+        spread = count * t4 - t2**2
+        cloud = (count * weighted - t2 * squares) / spread if spread > 0 else math.inf
+        cloud = math.sqrt(max(cloud, _LEAST_CLOUD**2))
+        land = math.sqrt(max((squares - cloud**2 * t2) / count, _LEAST_LAND**2))
+        return replace(found, edge=edge, cloud=cloud, least=cloud / (cloud + land))
+
+
+def _mean_around(values: Plane, chosen: NDArray[np.bool_]) -> Plane:
+    """Average the chosen values around each pixel, NaN where they are too few."""
+    counting = chosen & np.isfinite(values)
+    count = _around(counting.astype(np.float64))
+    total = _around(np.where(counting, values, 0.0))
+    return np.where(count > _LEAST_AROUND - 0.5, total / np.maximum(count, 1.0), np.nan)
+
+
 def _around(plane: Plane) -> Plane:
-    ones = [1.0] * (2 * _AROUND + 1)
+    ones = [1.0] * (2 * AROUND + 1)
     return correlate(correlate(plane, ones, 0, "constant"), ones, 1, "constant")
 
 

@@ -87,6 +87,27 @@ def _is_no_part_of_a_name(path: str, rule: str) -> bool:
     return bool(_MAY_BE_RULE.fullmatch(rule)) and os.path.exists(BandSource.parse(path).path)
 
 
+@dataclass(frozen=True)
+class Masks:
+    """The masks of a scene.
+
+    Attributes:
+        lst: Of the LST; a pixel is clear where all say so.
+        guides: Of guidance; one that has a name is for the band of that name alone.
+    """
+
+    lst: tuple[MaskFile, ...] = ()
+    guides: tuple[MaskFile, ...] = ()
+
+    @property
+    def sources(self) -> list[BandSource]:
+        """Their files."""
+        return [mask.source for mask in (*self.lst, *self.guides)]
+
+
+NO_MASKS: Final = Masks()
+
+
 class MaskSource:
     """A mask on the fine grid.
 

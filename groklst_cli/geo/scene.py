@@ -15,7 +15,7 @@ from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.clear_rows import ClearRows
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.fill import REACH, fill_gaps
-from groklst_cli.geo.masking import HALF, WHOLLY, MaskedLst, Masking, look_at
+from groklst_cli.geo.masking import AROUND, HALF, WHOLLY, MaskedLst, Masking, look_at
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
@@ -169,14 +169,42 @@ class Scene:
         rows = np.linspace(0, height - 1, count).round().astype(int).tolist()
         return [slice(row, row + 1) for row in rows]
 
-    def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read the coarse values that count ``(rows, columns)``, kelvin, NaN where none does."""
-        values = self.read_values(rows, columns)
+    def read_counting(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the coarse values that count, some of them with doubt, kelvin, NaN where none does.
+
+        A result is made to meet these, as far as they are not in doubt.
+        """
         if self.masked is None:
-            return values
+            return self.read_values(rows, columns)
         shares = self.read_shares(rows, columns)
-        least = self.masking.min_clear if self.masked.counting else WHOLLY
-        return np.where((shares > 0) & (shares >= least), values, np.float32(np.nan))
+        if self.masked.reason == "cloudy":
+            values = self._read_without_cloud(rows)[:, columns]
+        else:
+            values = self.read_values(rows, columns)
+        least = 1e-6 if self.masked.counting or self.masked.reason == "cloudy" else WHOLLY
+        counts = shares >= max(self.masking.min_clear, least)
+        return np.where(counts, values, np.float32(np.nan))
+
+    def _read_without_cloud(self, rows: slice) -> NDArray[np.float32]:
+        """Read whole rows of values from which the cloud has been taken out."""
+        assert self.masked is not None
+        around = slice(max(0, rows.start - AROUND), min(self.coarse.height, rows.stop + AROUND))
+        columns = slice(0, self.coarse.width)
+        land = self.masked.without_cloud(
+            self.read_values(around, columns).astype(np.float64),
+            self.read_shares(around, columns).astype(np.float64),
+        )
+        return land[rows.start - around.start : rows.stop - around.start].astype(np.float32)
+
+    def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the coarse values that are sure ``(rows, columns)``, kelvin, NaN elsewhere.
+
+        A method is fitted to these: under masks, to wholly clear pixels alone if they are enough.
+        """
+        values = self.read_counting(rows, columns)
+        if self.masked is None or not self.masked.enough:
+            return values
+        return np.where(self.read_shares(rows, columns) >= WHOLLY, values, np.float32(np.nan))
 
     def read_values(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read coarse LST ``(rows, columns)`` as it is, kelvin, NaN where nodata."""
@@ -209,7 +237,7 @@ class Scene:
         """Read coarse LST with its gaps filled from what lies around, for a method to work on."""
         top, bottom = max(0, rows.start - REACH), min(self.coarse.height, rows.stop + REACH)
         left, right = max(0, columns.start - REACH), min(self.coarse.width, columns.stop + REACH)
-        around = self.read_lst(slice(top, bottom), slice(left, right))
+        around = self.read_counting(slice(top, bottom), slice(left, right))
         filled = fill_gaps(around, self.mean)
         return filled[
             rows.start - top : rows.stop - top, columns.start - left : columns.stop - left

@@ -115,7 +115,7 @@ class ResultFile:
         self._folder = Path(folder)
         self._pixels, self._next_row = PixelHash(), 0
         try:
-            with self._refusals():
+            with self.refusals():
                 self._rows = rasterio.open(self._folder / "rows.tif", "w", **self._row_profile())
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -132,7 +132,7 @@ class ResultFile:
             if kind is None and self._finished is None:
                 self._place()
         finally:
-            with contextlib.suppress(GroklstError), self._refusals():
+            with contextlib.suppress(GroklstError), self.refusals():
                 self._rows.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -152,7 +152,7 @@ class ResultFile:
         stored = self._with_nodata(values)
         self._pixels.add(stored)
         window = Window(0, row, self.grid.width, len(fine))
-        with self._refusals():
+        with self.refusals():
             self._rows.write(stored, 1, window=window)
 
     def finish(self) -> Finished:
@@ -162,7 +162,7 @@ class ResultFile:
             GroklstError: If the disk refuses.
         """
         if self._finished is None:
-            with self._refusals():
+            with self.refusals():
                 made = self._make()
             self._finished = Finished(made, self.path, self._overwrite, self._named)
         return self._finished
@@ -179,7 +179,7 @@ class ResultFile:
         finished.place()
 
     @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def refusals(self) -> Iterator[None]:
         """Say of which file the disk wants nothing."""
         try:
             yield

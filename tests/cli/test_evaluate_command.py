@@ -127,3 +127,14 @@ def test_errors_are_one_line_with_their_exit_code(files, capsys, arguments, code
     assert err.count("\n") == 1
     if code != 7:
         assert out == ""
+
+
+def test_a_mask_says_where_a_pair_is_compared(files, write_raster, capsys):
+    codes = np.full((128, 128), 21824, np.uint16)
+    codes[:64] = 22280
+    write_raster("qa.tif", codes, FINE * Affine.scale(1 / 2))
+    assert groklst(*PAIR, "--json", "--mask", "qa.tif:landsat-qa") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["images"][0]["scores"]["pixels"] == 32 * 64
+    assert groklst(*WALD, "-m", "ridge", "--mask", "qa.tif:landsat-qa") == 2
+    assert "--mask says nothing here" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from groklst_cli.pipeline.evaluate.contenders import Contender
 from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.evaluate.trials import run_protocol
 from groklst_cli.pipeline.prepare.patches import Preparation, prepare
+from tests.conftest import read
 from tests.data.folders import TOWN, write_scene, write_tif
 from tests.trust.refusal import groklst
 
@@ -195,6 +196,29 @@ def test_bands_have_the_names_that_downscale_gives_them(town):
     with SceneTruth(files) as truth, Scene(files.lst, files.guides, 2) as scene:
         assert truth.bands == scene.bands
         assert set(truth.bands) == set(TOWN)
+
+
+def test_downscale_takes_the_mask_of_a_scene_folder(town, tmp_path):
+    bands = [word for band in sorted(TOWN) for word in ("-g", str(town / f"{band}.tif"))]
+    settled = ["-q", "-s", "2", "-m", "ridge", "-o"]
+    outputs = [str(tmp_path / name) for name in ("folder.tif", "files.tif", "more.tif")]
+    assert groklst("downscale", str(town), *settled, outputs[0]) == 0
+    mask = f"{town / 'clear.tif'}:values=1"
+    named = ["downscale", str(town / "lst.tif"), *bands, "--mask", mask, *settled, outputs[1]]
+    assert groklst(*named) == 0
+    folder, files = map(read, outputs[:2])
+    np.testing.assert_array_equal(folder, files)
+    quarter = folder.shape[1] // 4
+    assert np.isnan(folder[:, :quarter]).all()
+    assert np.isfinite(folder[:, quarter:]).all()
+    ones = np.ones((32, 32))
+    ones[:10] = 0
+    write_tif(tmp_path / "more_clear.tif", ones)
+    more = ["--mask", str(tmp_path / "more_clear.tif"), *settled, outputs[2]]
+    assert groklst("downscale", str(town), *more) == 0
+    both = np.isfinite(folder)
+    both[:20] = False
+    np.testing.assert_array_equal(np.isfinite(read(outputs[2])), both)
 
 
 def test_downscale_takes_a_scene_folder_for_its_lst_and_guides(town, tmp_path):

@@ -43,7 +43,7 @@ ALONE = [
         2,
         "never a guide",
     ),
-    case("scene with a mask to downscale", "downscale masked", 3, "clear.tif", "masked/lst.tif"),
+    case("mask apart to downscale", "downscale masked -s 2", 3, "clear.tif", "does not overlap"),
     case(
         "scenes to downscale together",
         "downscale good/a good/b -O good",

@@ -9,7 +9,7 @@ import numpy as np
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.arrays.processor import processor
-from groklst_cli.pipeline.arrays.rasters import ArrayRaster, scene_of
+from groklst_cli.pipeline.arrays.rasters import ArrayMasks, ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
 from groklst_cli.pipeline.predict.default_scale import FoundScale, scale_of_grids
 from groklst_cli.pipeline.predict.devices import memory_errors
@@ -21,7 +21,11 @@ from groklst_cli.pipeline.predict.tile_rows import Fine
 
 
 def downscale_arrays(
-    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], note: Note
+    settings: Settings,
+    lst: ArrayRaster,
+    guides: Sequence[ArrayRaster],
+    masks: ArrayMasks,
+    note: Note,
 ) -> tuple[Plan, Fine]:
     """Downscale arrays of numpy at once.
 
@@ -36,7 +40,7 @@ def downscale_arrays(
         held.enter_context(in_words_of_python())
         settings, found = settled(settings, lst, guides)
         machine = held.enter_context(processor())
-        scene = held.enter_context(scene_of(settings, lst, guides))
+        scene = held.enter_context(scene_of(settings, lst, guides, masks=masks))
         planned = Planned.of(settings, scene, found)
         for line in planned.explain():
             note(line)

@@ -9,14 +9,22 @@ import numpy as np
 import xarray as xr
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.quality_rules import parse_rule
 from groklst_cli.pipeline.arrays.coordinates import call, typed
 from groklst_cli.pipeline.arrays.places import grid_of_array, with_dimensions, with_place
-from groklst_cli.pipeline.arrays.rasters import ArrayRaster, Frame
+from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, Frame
 
 Guides = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | Sequence[xr.DataArray]
 """Guidance: variables, or arrays by name, or arrays that have names, or one of these."""
 
 _STORED_AS: Final = {"bool": "uint8", "float16": "float32"}  # which no GeoTIFF holds
+
+
+Mask = xr.DataArray | tuple[xr.DataArray, str]
+"""A mask of 0 and 1, or of truth values, which is clear where it is 1; or values and their rule."""
+
+GuideMasks = Mask | Mapping[str, Mask]
+"""A mask for all guidance, or one for each band that is named."""
 
 
 def one_layer(name: str, array: object) -> xr.DataArray:
@@ -58,6 +66,28 @@ def guide_rasters(guides: Guides | None) -> list[ArrayRaster]:
             "as in guide.rename('red')"
         )
     return rasters
+
+
+def mask_arrays(mask: Mask | None, guide_mask: GuideMasks | None) -> ArrayMasks:
+    """Take arrays for masks.
+
+    Raises:
+        UsageError: If one is no array, or has a rule that does not make sense.
+        InputError: If one cannot be used.
+    """
+    by_band = guide_mask if isinstance(guide_mask, Mapping) else {None: guide_mask}
+    return ArrayMasks(
+        () if mask is None else (_mask("mask", mask, None),),
+        tuple(
+            _mask("guide_mask", given, band) for band, given in by_band.items() if given is not None
+        ),
+    )
+
+
+def _mask(name: str, given: object, band: str | None) -> ArrayMask:
+    values, rule = given if isinstance(given, tuple) and len(given) == 2 else (given, "")
+    layer = raster(name, one_layer(name, values))
+    return ArrayMask(layer, parse_rule(str(rule)), band)
 
 
 def raster(name: str, given: object) -> ArrayRaster:

@@ -6,7 +6,7 @@ predicted once, and no task sees more than its part.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
@@ -25,6 +25,7 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masking import MaskedLst, Masking
 from groklst_cli.geo.opening import open_raster
 from groklst_cli.geo.raster import read_physical, summary_rows
 from groklst_cli.geo.resamplings import ResamplingName
@@ -35,7 +36,7 @@ from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.arrays.eager import in_units, settled
 from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
 from groklst_cli.pipeline.arrays.processor import processor
-from groklst_cli.pipeline.arrays.rasters import ArrayRaster, scene_of
+from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
 from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_cli.pipeline.predict.layout import Strip
@@ -50,16 +51,23 @@ from groklst_models.threads import threads
 
 _ARRAYS: Final[Any] = dask.array  # has no types
 _COMPUTE: Final[Any] = dask.base.compute
+_NOT_LOOKED_AT: Final = MaskedLst(0, 0, 0.0, 0.0, 0.0, "alike")
+"""Stands for what masks leave where nobody asks for it."""
+
 _NETWORKS: Final[WeakKeyDictionary[Work, Method]] = WeakKeyDictionary()
 
 
 def downscale_lazily(
-    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], note: Note
+    settings: Settings,
+    lst: ArrayRaster,
+    guides: Sequence[ArrayRaster],
+    masks: ArrayMasks,
+    note: Note,
 ) -> tuple[Plan, Any]:
     """Lay out how to downscale arrays of Dask.
 
-    What is computed at once, in a stream: the LST's range where no tag states its unit, and what a
-    method is fitted to, or shifts are estimated from.
+    What is computed at once, in a stream: the LST's range where no tag states its unit, what its
+    masks leave of it, and what a method is fitted to, or shifts are estimated from.
 
     Returns:
         What will be done, and a Dask array of the fine pixels in the LST's own unit, NaN where
@@ -76,7 +84,7 @@ def downscale_lazily(
         if settings.lst_units is None and lst.frame.units is None:
             (known,) = _COMPUTE(summary)
         with (
-            _streamed(settings, lst, guides, known or ValueSummary()) as scene,
+            _streamed(settings, lst, guides, masks, known or ValueSummary()) as scene,
             threads(None) as machine,
         ):
             planned = Planned.of(settings, scene, found)
@@ -86,7 +94,8 @@ def downscale_lazily(
             scene.shifts = tuple(planned.shifts.get(guide.path) for guide in scene.guides)
             work = planned.ready(machine, note=note).work
             read = guides if work.uses_guide else ()
-            return work.plan, _strips(work, scene, known or summary, lst, read)
+            masks = masks if work.uses_guide else replace(masks, guides=())
+            return work.plan, _strips(work, scene, known or summary, lst, read, masks)
 
 
 def _strips(
@@ -95,6 +104,7 @@ def _strips(
     summary: ValueSummary | Delayed,
     lst: ArrayRaster,
     guides: Sequence[ArrayRaster],
+    masks: ArrayMasks,
 ) -> Any:
     """Join strips of one height, that of a group of rows of tiles without its overlap.
 
@@ -105,7 +115,9 @@ def _strips(
     held = delayed(work, traverse=False)
     groups = layout.groups_of(whole)
     predicted = {
-        group: delayed(_predict)(held, summary, group, *_inputs(work, scene, group, lst, guides))
+        group: delayed(_predict)(
+            held, summary, group, *_inputs(work, scene, group, lst, guides, masks)
+        )
         for group in groups
     }
     step = layout.together * (layout.rows.tile - layout.rows.overlap)
@@ -117,7 +129,8 @@ def _strips(
         around = layout.groups_of(needed)
         rows = [predicted[group] for group in around]
         part = lst.cut(needed.rows, needed.columns)
-        made = delayed(_finish)(held, summary, strip, part, around, rows)
+        hiding = _mask_parts(scene, ArrayMasks(masks.lst), needed)
+        made = delayed(_finish)(held, summary, strip, part, hiding, around, rows)
         shape = (stop - start) * scene.scale, work.plan.grid.width
         strips.append(_ARRAYS.from_delayed(made, shape, meta=np.empty((0, 0), np.float32)))
     return _ARRAYS.concatenate(strips, axis=0)
@@ -129,7 +142,8 @@ def _inputs(
     group: range,
     lst: ArrayRaster,
     guides: Sequence[ArrayRaster],
-) -> tuple[ArrayRaster, list[ArrayRaster]]:
+    masks: ArrayMasks,
+) -> tuple[ArrayRaster, list[ArrayRaster], ArrayMasks]:
     """Cut out what a group of rows of tiles depends on."""
     spans = work.layout.rows.spans
     outer = Strip(
@@ -139,7 +153,14 @@ def _inputs(
     return (
         lst.cut(filled.rows, filled.columns),
         _guide_parts(scene, work.settings, guides, work.shifts, outer),
+        _mask_parts(scene, masks, filled),
     )
+
+
+def _mask_parts(scene: Scene, masks: ArrayMasks, part: Strip) -> ArrayMasks:
+    """Cut out of each mask what a part of the scene depends on."""
+    rows, columns = scene.to_fine(part.rows), scene.to_fine(part.columns)
+    return masks.each(lambda mask: mask.over(scene.fine, rows, columns))
 
 
 def _guide_parts(
@@ -175,17 +196,33 @@ class _StreamedScene(Scene):
         units: Units | None,
         resampling: ResamplingName,
         summary: ValueSummary,
-        arrays: tuple[Settings, ArrayRaster, Sequence[ArrayRaster]],
+        masking: Masking,
+        masked: MaskedLst | None,
+        arrays: tuple[Settings, ArrayRaster, Sequence[ArrayRaster], ArrayMasks],
     ) -> None:
-        super().__init__(lst, guides, scale, units=units, resampling=resampling, summary=summary)
-        self._settings, self._lst, self._guides = arrays
+        self._settings, self._lst, self._guides, self._mask_arrays = arrays
         self._summary = summary
+        super().__init__(
+            lst,
+            guides,
+            scale,
+            units=units,
+            resampling=resampling,
+            summary=summary,
+            masking=masking,
+            masked=masked,
+        )
         self.shifts: tuple[Shift | None, ...] = (None,) * len(self.guides)
 
-    def read_lst(self, rows: slice, columns: slice) -> Fine:
+    def read_values(self, rows: slice, columns: slice) -> Fine:
         (part,) = _computed([self._lst.cut(rows, slice(0, self.coarse.width))])
         with scene_of(self._settings, part, (), summary=self._summary) as scene:
-            return scene.read_lst(rows, columns)
+            return scene.read_values(rows, columns)
+
+    def read_clear(self, rows: slice, columns: slice) -> Fine:
+        masks = ArrayMasks(self._mask_arrays.lst)
+        with self._scene_of_masks((), (), masks, Strip(rows, columns)) as scene:
+            return scene.read_clear(rows, columns)
 
     def read_guide(
         self, rows: slice, columns: slice, guides: Sequence[GuideSource] | None = None
@@ -193,20 +230,45 @@ class _StreamedScene(Scene):
         chosen = [self.guides.index(g) for g in (self.guides if guides is None else guides)]
         arrays, shifts = [self._guides[i] for i in chosen], [self.shifts[i] for i in chosen]
         parts = _guide_parts(self, self._settings, arrays, shifts, Strip(rows, columns))
-        loaded = _computed(parts)
-        lst = self._lst.empty()
-        with scene_of(self._settings, lst, loaded, shifts=shifts, summary=self._summary) as scene:
+        named = {name for guide in chosen for name in self.guides[guide].names}
+        hiding = [m for m in self._mask_arrays.guides if m.band is None or m.band in named]
+        masks = ArrayMasks(guides=hiding)
+        with self._scene_of_masks(_computed(parts), shifts, masks, Strip(rows, columns)) as scene:
             return scene.read_guide(rows, columns)
+
+    def _scene_of_masks(
+        self,
+        guides: Sequence[ArrayRaster],
+        shifts: Sequence[Shift | None],
+        masks: ArrayMasks,
+        part: Strip,
+    ) -> AbstractContextManager[Scene]:
+        """Open a part of guides and masks, computed, without any LST."""
+        parts = _mask_parts(self, masks, part)
+        return scene_of(
+            self._settings,
+            self._lst.empty(),
+            guides,
+            masks=_computed_masks(parts),
+            shifts=shifts,
+            summary=self._summary,
+            masked=_NOT_LOOKED_AT,
+        )
 
 
 @contextmanager
 def _streamed(
-    settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster], summary: ValueSummary
+    settings: Settings,
+    lst: ArrayRaster,
+    guides: Sequence[ArrayRaster],
+    masks: ArrayMasks,
+    summary: ValueSummary,
 ) -> Iterator[_StreamedScene]:
     """Open a scene whose rasters in memory are frames without pixels."""
     frames = [guide.empty() for guide in guides]
-    kind = partial(_StreamedScene, arrays=(settings, lst, guides))
-    with scene_of(settings, lst.empty(), frames, summary=summary, kind=kind) as scene:
+    kind = partial(_StreamedScene, arrays=(settings, lst, guides, masks))
+    empty = masks.each(ArrayMask.empty)
+    with scene_of(settings, lst.empty(), frames, masks=empty, summary=summary, kind=kind) as scene:
         assert isinstance(scene, _StreamedScene)
         yield scene
 
@@ -215,6 +277,12 @@ def _computed(rasters: Sequence[ArrayRaster]) -> list[ArrayRaster]:
     """Compute the pixels of several rasters together."""
     values = _COMPUTE(*(raster.values for raster in rasters))
     return [replace(raster, values=v) for raster, v in zip(rasters, values, strict=True)]
+
+
+def _computed_masks(masks: ArrayMasks) -> ArrayMasks:
+    """Compute the pixels of several masks together."""
+    rasters = iter(_computed(masks.rasters))
+    return masks.each(lambda mask: replace(mask, raster=next(rasters)))
 
 
 def _summary(lst: ArrayRaster) -> Delayed:
@@ -240,15 +308,24 @@ def _total(name: str, parts: Sequence[ValueSummary]) -> ValueSummary:
 
 
 def _predict(
-    work: Work, summary: ValueSummary, group: range, lst: ArrayRaster, guides: Sequence[ArrayRaster]
+    work: Work,
+    summary: ValueSummary,
+    group: range,
+    lst: ArrayRaster,
+    guides: Sequence[ArrayRaster],
+    masks: ArrayMasks,
 ) -> list[Fine]:
     """Predict a group of rows of tiles."""
-    with (
-        in_words_of_python(),
-        memory_errors(),
-        processor() as own,
-        scene_of(work.settings, lst, guides, shifts=work.shifts, summary=summary) as scene,
-    ):
+    opened = scene_of(
+        work.settings,
+        lst,
+        guides,
+        masks=masks,
+        shifts=work.shifts,
+        summary=summary,
+        masked=work.plan.masked,
+    )
+    with in_words_of_python(), memory_errors(), processor() as own, opened as scene:
         ready = work.ready(scene, own=_threads_of_worker() or own, method=_NETWORKS.get(work))
         if work.fitted is None:
             _NETWORKS[work] = ready.method
@@ -260,6 +337,7 @@ def _finish(
     summary: ValueSummary,
     strip: Strip,
     lst: ArrayRaster,
+    masks: ArrayMasks,
     groups: Sequence[range],
     predicted: Sequence[Sequence[Fine]],
 ) -> Fine:
@@ -269,7 +347,8 @@ def _finish(
         for group, rows in zip(groups, predicted, strict=True)
         for numbered in zip(group, rows, strict=True)
     )
-    with in_words_of_python(), scene_of(work.settings, lst, (), summary=summary) as scene:
+    opened = scene_of(work.settings, lst, (), masks=masks, summary=summary, masked=work.plan.masked)
+    with in_words_of_python(), opened as scene:
         rows = finished_rows(
             scene, work.layout, strip, tile_rows, conservation=work.plan.conservation
         )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,14 @@ from rasterio.windows import Window
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masking import MaskedLst
+from groklst_cli.geo.masks import MaskFile, Masks
+from groklst_cli.geo.quality_rules import QualityRule
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.units import units_of
+from groklst_cli.pipeline.arrays.guide_window import guide_window
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Shift, move_guides
 from groklst_cli.pipeline.predict.settings import Settings
@@ -128,14 +132,66 @@ Raster = ArrayRaster | BandSource
 """A raster in memory, or a file."""
 
 
+@dataclass(frozen=True, eq=False)
+class ArrayMask:
+    """A mask in memory.
+
+    Attributes:
+        raster: Its values.
+        rule: Which of them are clear.
+        band: The guidance band that it is for; None for all, or for the LST.
+    """
+
+    raster: ArrayRaster
+    rule: QualityRule
+    band: str | None = None
+
+    def over(self, fine: Grid, rows: slice, columns: slice) -> "ArrayMask":
+        """Cut out what a window of the fine grid depends on."""
+        grid = self.raster.frame.grid
+        part = guide_window(grid, fine, rows, columns, aligned=True)
+        return replace(self, raster=self.raster.cut(*part))
+
+    def empty(self) -> "ArrayMask":
+        """Keep the frame alone."""
+        return replace(self, raster=self.raster.empty())
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayMasks:
+    """The masks of a scene in memory.
+
+    Attributes:
+        lst: Of the LST.
+        guides: Of guidance.
+    """
+
+    lst: Sequence[ArrayMask] = ()
+    guides: Sequence[ArrayMask] = ()
+
+    @property
+    def rasters(self) -> list[ArrayRaster]:
+        """Their values."""
+        return [mask.raster for mask in (*self.lst, *self.guides)]
+
+    def each(self, change: Callable[[ArrayMask], ArrayMask]) -> "ArrayMasks":
+        """Change every mask."""
+        return ArrayMasks(tuple(map(change, self.lst)), tuple(map(change, self.guides)))
+
+
+NO_ARRAY_MASKS: Final = ArrayMasks()
+
+
 @contextmanager
 def scene_of(
     settings: Settings,
     lst: Raster,
     guides: Sequence[Raster],
     *,
+    masks: ArrayMasks = NO_ARRAY_MASKS,
     shifts: Sequence[Shift | None] = (),
     summary: ValueSummary | None = None,
+    masked: MaskedLst | None = None,
     kind: Callable[..., Scene] = Scene,
 ) -> Iterator[Scene]:
     """Open arrays, and files among them, as a scene.
@@ -144,8 +200,10 @@ def scene_of(
         settings: How they are to be understood, the scale settled.
         lst: The coarse raster.
         guides: Guidance.
+        masks: Of the LST and of guides.
         shifts: By how much each guide was found to be off.
         summary: Of all LST values, where the array is only part of them.
+        masked: What masks leave of them, likewise.
         kind: The class of scene.
     """
     with gdal_environment(), ExitStack() as held:
@@ -155,6 +213,21 @@ def scene_of(
             else BandSource(held.enter_context(raster.in_memory()).name)
             for raster in (lst, *guides)
         ]
-        scene = held.enter_context(open_scene(settings, first, others, summary=summary, kind=kind))
+        files = Masks(
+            *(
+                tuple(
+                    MaskFile(
+                        BandSource(held.enter_context(mask.raster.in_memory()).name, mask.band),
+                        mask.rule,
+                    )
+                    for mask in of
+                )
+                for of in (masks.lst, masks.guides)
+            )
+        )
+        opened = open_scene(
+            settings, first, others, masks=files, summary=summary, masked=masked, kind=kind
+        )
+        scene = held.enter_context(opened)
         move_guides(scene, shifts)
         yield scene

@@ -47,6 +47,7 @@ def facts_of(
         "the version": f"groklst {__version__}, torch {torch.__version__}, {platform.machine()}",
         "shifts of guides": str(dict(shifts)),
         "bands": str(plan.bands),
+        "the target's grid": "the LST's own, refined" if plan.target is None else str(plan.target),
         **_options(request, plan),
     }
 

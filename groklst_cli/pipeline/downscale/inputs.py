@@ -81,9 +81,10 @@ class Inputs:
             with open_raster(guide.path) as opened:
                 files += files_of(opened)
                 bands += 1 if guide.band else opened.count
-        for mask in request.masks.sources:
-            with open_raster(mask.path) as opened:
-                files += files_of(opened)
+        for path in (*(mask.path for mask in request.masks.sources), request.like):
+            if path is not None:
+                with open_raster(path) as opened:
+                    files += files_of(opened)
         beside = {path: state for path, state in _states(files).items() if path not in named}
         return cls(named, beside, coarse, bands)
 

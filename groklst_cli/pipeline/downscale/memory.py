@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import DeviceError
+from groklst_cli.geo.grid import Grid
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.target import under
 from groklst_cli.pipeline.predict.choice import choose
 
 _ROW: Final = 40
@@ -30,7 +32,7 @@ _CGROUP: Final = Path("/sys/fs/cgroup/memory.max")
 """What a container may use (https://docs.kernel.org/admin-guide/cgroup-v2.html)."""
 
 
-def check_memory(request: Request, inputs: Inputs) -> None:
+def check_memory(request: Request, inputs: Inputs, target: Grid | None = None) -> None:
     """Refuse a scene whose rows of tiles cannot be held, before any of it is read.
 
     Rows of tiles reach across the scene, so its width counts, and its height does not.
@@ -42,6 +44,8 @@ def check_memory(request: Request, inputs: Inputs) -> None:
     rows, columns = slice(0, height), slice(0, width)
     if request.bounds is not None:
         rows, columns = inputs.coarse.window_of(request.bounds)
+    if target is not None:
+        _, columns = under(inputs.coarse, target, request)
     names = tuple(map(str, range(inputs.bands)))
     tile = request.tile or choose(request.model, names, request.factor).tile
     across = (columns.stop - columns.start) * request.factor

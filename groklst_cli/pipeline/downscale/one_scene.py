@@ -8,8 +8,10 @@ from pathlib import Path
 
 from groklst_cli import __version__
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.pixel_hash import JOB_TAG
+from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.pipeline.downscale.cluster import Task, open_cluster
 from groklst_cli.pipeline.downscale.existing import is_finished
@@ -20,8 +22,9 @@ from groklst_cli.pipeline.downscale.memory import check_memory
 from groklst_cli.pipeline.downscale.outputs import check_targets, spare_inputs
 from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
+from groklst_cli.pipeline.downscale.target import find_scale, target_of, toward
 from groklst_cli.pipeline.predict.choice import check_model
-from groklst_cli.pipeline.predict.default_scale import FoundScale, scale_of_files
+from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.devices import find_device, memory_errors
 from groklst_cli.pipeline.predict.estimate import Estimate, estimate
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
@@ -40,10 +43,10 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
     """
     _check(request)
     with memory_errors(), gdal_environment(online=request.online), threads(request.jobs) as machine:
-        request, found = _settled(request)
-        check_memory(request, Inputs.of(request))
+        request, found, target = _settled(request)
+        check_memory(request, Inputs.of(request), target)
         with open_scene(request, request.lst, request.guides, masks=request.masks) as scene:
-            planned = Planned.of(request, scene, found).with_coverage()
+            planned = _planned(request, scene, found, target)
             return estimate(planned, machine, request.processes)
 
 
@@ -65,15 +68,15 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
         held.enter_context(memory_errors())
         held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
-        request, found = _settled(request)
+        request, found, target = _settled(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
-        check_memory(request, inputs)
+        check_memory(request, inputs, target)
         held.enter_context(inputs.watched())
         scene = held.enter_context(
             open_scene(request, request.lst, request.guides, masks=request.masks)
         )
-        planned = Planned.of(request, scene, found).with_coverage()
+        planned = _planned(request, scene, found, target)
         for line in (*planned.explain(), *_output_lines(planned.plan)):
             note(line)
         planned = planned.aligned(note)
@@ -103,7 +106,8 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
                 run = Run(request, ready, job, inputs, cluster, task, progress, note)
                 mean = run.write(_tags(planned, plan) | {JOB_TAG: job.digest})
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
-    return Result(request.output, plan, shifts, run.tiles, time.monotonic() - began, mean)
+    seconds, means = time.monotonic() - began, run.coarse_means
+    return Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
 
 
 def _check(request: Request) -> None:
@@ -114,10 +118,16 @@ def _check(request: Request) -> None:
         find_device(device)
 
 
-def _settled(request: Request) -> tuple[Request, FoundScale]:
-    """Put the scale in that is found for the request's files."""
-    found = scale_of_files(request, request.lst, request.guides)
-    return replace(request, scale=found.value), found
+def _settled(request: Request) -> tuple[Request, FoundScale, Grid | None]:
+    """Put the scale in that is found for the request's files; find the grid to bring it to."""
+    found = find_scale(request)
+    return replace(request, scale=found.value), found, target_of(request)
+
+
+def _planned(request: Request, scene: Scene, found: FoundScale, target: Grid | None) -> Planned:
+    planned = Planned.of(request, scene, found)
+    plan = toward(planned.plan, scene.coarse, target, request)
+    return replace(planned, plan=plan).with_coverage()
 
 
 def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
@@ -128,6 +138,7 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
         "GROKLST_VERSION": __version__,
         "GROKLST_METHOD": plan.choice.tag,
         "GROKLST_SCALE": str(scene.scale),
+        "GROKLST_TARGET": "" if plan.target is None else _target(plan.target),
         "GROKLST_LST": Path(scene.lst.path).name,
         "GROKLST_GUIDES": ", ".join(Path(guide.path).name for guide in scene.guides),
         "GROKLST_MASKS": ", ".join(map(_short, planned.scene.masking.lst)),
@@ -138,6 +149,11 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
         "GROKLST_NOISE": f"{belief.noise:.2f} K" if belief else "",
         "units": "kelvin" if plan.units == "K" else "celsius",
     }
+
+
+def _target(grid: Grid) -> str:
+    wide, high = grid.pixel_size
+    return f"{wide:.10g} × {high:.10g} CRS units of {grid.crs.to_string()[:200]}"
 
 
 def _short(mask: MaskFile) -> str:
@@ -151,7 +167,7 @@ def _output_lines(plan: Plan) -> list[str]:
         lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
     lines.append(
-        f"output {plan.grid.height} × {plan.grid.width} pixels, "
-        f"{plan.grid.pixel_size[0]:g} × {plan.grid.pixel_size[1]:g} CRS units"
+        f"output {plan.output.height} × {plan.output.width} pixels, "
+        f"{plan.output.pixel_size[0]:g} × {plan.output.pixel_size[1]:g} CRS units"
     )
     return lines

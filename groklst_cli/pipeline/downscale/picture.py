@@ -7,6 +7,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
+from rasterio.warp import transform_bounds
 
 from groklst_cli.errors import GroklstError
 from groklst_cli.geo.environment import gdal_environment
@@ -38,7 +39,8 @@ def before_and_after(lst: BandSource, fine: Path, drawing: Path) -> None:
         after = after.filled(np.nan)
         unit = "°C" if result.units[0] == "degC" else "K"
         source = LstSource(lst, "C" if unit == "°C" else "K")
-        rows, columns = source.grid.window_of(result.bounds)
+        bounds = transform_bounds(result.crs, source.grid.crs, *result.bounds)
+        rows, columns = source.grid.window_of(bounds)
         before = source.read(rows)[:, columns]
         source.close()
     if unit == "°C":

@@ -9,10 +9,10 @@ import numpy as np
 
 from groklst_cli.data.scenes import refuse_reference
 from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.masks import NO_MASKS, Masks
 from groklst_cli.geo.targets import Naming
 from groklst_cli.geo.writer import OutputFormat
 from groklst_cli.pipeline.downscale.running import Running
-from groklst_cli.pipeline.predict.opening import NO_MASKS, Masks
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.settings import Settings
 
@@ -60,7 +60,12 @@ class Request(Settings, Running):
     def read(self) -> list[str]:
         """Every raster that is read."""
         sources = [self.lst, *self.guides, *self.masks.sources]
-        return [source.path for source in sources]
+        return [*(source.path for source in sources), *([self.like] if self.like else [])]
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the result is brought to another grid than the LST's own, refined."""
+        return self.like is not None or self.resolution is not None
 
     @property
     def targets(self) -> list[Path]:
@@ -84,6 +89,7 @@ class Result:
         seconds: Wall time from opening the inputs to the finished file.
         mean: Mean of the valid fine pixels, in the output's unit; NaN when there is none.
         skipped: Whether an earlier run made it, and this one nothing.
+        coarse_means: How far they are off on another grid than the LST's own, where it is one.
     """
 
     output: Path
@@ -93,6 +99,7 @@ class Result:
     seconds: float
     mean: float
     skipped: bool = False
+    coarse_means: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
@@ -100,6 +107,7 @@ class Result:
             "output": str(self.output),
             **self.plan.to_json(),
             "shifts": {path: list(shift) for path, shift in self.shifts.items()},
+            "coarse_means": self.coarse_means,
             "tiles": self.tiles,
             "seconds": round(self.seconds, 3),
             "mean": None if np.isnan(self.mean) else round(self.mean, 4),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
 from groklst_cli.pipeline.downscale.picture import before_and_after
+from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import Evidence, uncertainty_rows
 from groklst_cli.pipeline.predict.layout import Strip
@@ -47,6 +48,7 @@ class Run:
         progress: Told how far it is.
         note: Told what is worth knowing.
         tiles: Predicted so far, without those of an earlier run.
+        coarse_means: How far they are off on another grid than the LST's own, once it is written.
     """
 
     request: Request
@@ -58,6 +60,7 @@ class Run:
     progress: Progress
     note: Note
     tiles: int = 0
+    coarse_means: dict[str, Any] | None = None
 
     def write(self, tags: Mapping[str, str]) -> float:
         """Write all outputs; return the mean of the result, kelvin."""
@@ -67,28 +70,36 @@ class Run:
             rows = self.ready.finished(
                 self._tile_rows("lst", self.ready.method, self.ready.needed()),
                 on_residual=evidence.add_residual if evidence else nobody,
+                cutting=plan.target is None,
             )
             form = self._form(plan.units, tags)
-            result = files.enter_context(self._file(request.output, form))
+            result = self._file(request.output, form)
+            files.enter_context(result)
             with ahead(rows, depth=1) as finished:
                 mean = _write(result, plan, finished)
                 self.inputs.check()
                 return_freed_memory()  # what now makes the file takes its own
                 made = [result.finish()]
             fine = made[0].made
+            if isinstance(result, Regridded):
+                mean = result.mean
+                means = result.coarse_means(fine)
+                self.note(str(means))
+                self.coarse_means, fine = means.to_json(), result.native
             if request.uncertainty is not None and evidence is not None:
-                deviation = files.enter_context(self._deviation_file(request.uncertainty))
+                deviation = self._deviation_file(request.uncertainty)
+                files.enter_context(deviation)
                 self._write_uncertainty(deviation, fine, evidence)
                 made.append(deviation.finish())
             if request.picture is not None:
-                made.append(self._draw(request.picture, fine))
+                made.append(self._draw(request.picture, made[0].made))
             for file in made:  # all or none
                 file.check()
             for file in made:
                 file.place()
         return mean
 
-    def _deviation_file(self, path: Path) -> ResultFile:
+    def _deviation_file(self, path: Path) -> ResultFile | Regridded:
         spread = self.ready.plan.choice.spread
         tags = {
             JOB_TAG: self.job.digest_of(path),
@@ -97,14 +108,17 @@ class Run:
         }
         return self._file(path, self._form("K", tags))
 
-    def _write_uncertainty(self, file: ResultFile, fine: Path, evidence: Evidence) -> None:
+    def _write_uncertainty(
+        self, file: ResultFile | Regridded, fine: Path, evidence: Evidence
+    ) -> None:
         ready, plan = self.ready, self.ready.plan
         spread = plan.choice.spread
         if spread is None:
-            rows = uncertainty_rows(fine, plan, ready.scene, evidence)
+            cutting = plan.target is None
+            rows = uncertainty_rows(fine, plan, ready.scene, evidence, cutting=cutting)
         else:
             deviations = self._tile_rows("deviation", spread.of(ready.method), plan.strip)
-            rows = ready.finished(deviations, conserving=False)
+            rows = ready.finished(deviations, conserving=False, cutting=plan.target is None)
         with ahead(rows) as finished:
             _write(file, plan, finished)
             self.inputs.check()
@@ -119,15 +133,17 @@ class Run:
         creation = {**threads, **self.request.creation}
         return OutputFormat(units, self.request.dst_nodata, creation, tags)
 
-    def _file(self, path: Path, form: OutputFormat) -> ResultFile:
-        return ResultFile(
+    def _file(self, path: Path, form: OutputFormat) -> ResultFile | Regridded:
+        plan, folder = self.ready.plan, self.job.workplace(path)
+        file = ResultFile(
             path,
-            self.ready.plan.grid,
+            plan.output,
             form,
             overwrite=self._may_replace,
-            folder=self.job.workplace(path),
+            folder=folder,
             named=self.request.naming_of(path),
         )
+        return file if plan.target is None else Regridded(file, plan, self.ready.scene, folder)
 
     @property
     def _may_replace(self) -> bool:
@@ -195,7 +211,7 @@ def _saved(
 
 
 def _write(
-    result: ResultFile, plan: Plan, rows: Iterator[tuple[int, NDArray[np.float32]]]
+    result: ResultFile | Regridded, plan: Plan, rows: Iterator[tuple[int, NDArray[np.float32]]]
 ) -> float:
     """Write finished rows and return the mean of their valid pixels."""
     value, pixels = 0.0, 0

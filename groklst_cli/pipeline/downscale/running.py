@@ -1,5 +1,6 @@
 """How a run goes about it and what it leaves: one field an option."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class Running:
     """Outputs and the way to them; see each option's help for its meaning.
 
     Attributes:
+        like: A raster whose grid the output is to have, or None.
+        resolution: The output's pixel on the LST's own grid, CRS units, or None.
         uncertainty: A GeoTIFF for the standard deviation of the result, or None.
         creation: GDAL's COG creation options.
         dst_nodata: The output's nodata value.
@@ -36,6 +39,16 @@ class Running:
         online: Whether GDAL may fetch what lies on the network.
     """
 
+    like: str | None = option(
+        None, "Bring the result to the grid of this raster: its CRS, pixel and extent.", "--like",
+        metavar="RASTER", read=str, listed=True,
+        beside_pixels="the file's grid, which is a fact of its own",
+    )  # fmt: skip
+    resolution: float | None = option(
+        None, "Bring the result to pixels of this side, in units of the LST's CRS.", "--resolution",
+        metavar="X", kind=float, listed=True,
+        beside_pixels="the grid that it makes, which is a fact of its own",
+    )  # fmt: skip
     uncertainty: Path | None = option(
         None, "Also write each pixel's standard deviation, kelvin.", "--uncertainty",
         metavar="FILE", kind=Path, listed=True,
@@ -89,6 +102,12 @@ class Running:
         Raises:
             UsageError: If one does not.
         """
+        if self.like is not None and self.resolution is not None:
+            raise UsageError(
+                "--like and --resolution each say which grid the result is to have; drop one"
+            )
+        if self.resolution is not None and not 0 < self.resolution < math.inf:
+            raise UsageError(f"--resolution {self.resolution:g} is no length; name one above 0")
         check_range("--jobs", self.jobs, 1, _MOST_THREADS)
         check_range("--workers", self.workers, 0, _MOST_PROCESSES)
         if self.scheduler is not None and not _ADDRESS.fullmatch(self.scheduler):

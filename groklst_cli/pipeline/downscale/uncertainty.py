@@ -62,7 +62,7 @@ class Evidence:
 
 
 def uncertainty_rows(
-    result: Path, plan: Plan, scene: Scene, evidence: Evidence
+    result: Path, plan: Plan, scene: Scene, evidence: Evidence, *, cutting: bool = True
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Compute the standard deviation of a finished result from its residuals.
 
@@ -71,6 +71,7 @@ def uncertainty_rows(
         plan: What was done.
         scene: What it was done to.
         evidence: The residuals, complete where coarse means were kept.
+        cutting: Whether what is nodata or masked is cut out.
 
     Yields:
         The first coarse row and the fine rows from there, kelvin.
@@ -89,8 +90,9 @@ def uncertainty_rows(
         fine = np.exp(kept.field(np.log(filled[top:bottom])))  # the logarithm keeps it positive
         fine = fine[(start - top) * s : (stop - top) * s]
         rows = slice(plan.strip.rows.start + start, plan.strip.rows.start + stop)
-        hidden = scene.read_cut(rows, plan.strip.columns)
-        yield plan.strip.rows.start + start, np.where(hidden, np.float32(np.nan), fine)
+        if cutting:
+            fine[scene.read_cut(rows, plan.strip.columns)] = np.nan
+        yield rows.start, fine
 
 
 def _of_the_means(plan: Plan, lacking: Coarse) -> Coarse:
@@ -145,7 +147,7 @@ def _detail_energy(path: Path, plan: Plan, scene: Scene) -> tuple[Coarse, Coarse
             fine_inside = tuple(slice(part.start * s, part.stop * s) for part in inside)
             window = Window(0, (start - rows.start) * s, plan.grid.width, (stop - start) * s)
             fine = result.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
-            fine += (CELSIUS_ZERO if plan.units == "C" else 0.0) - scene.mean
+            fine += (CELSIUS_ZERO if result.units[0] == "degC" else 0.0) - scene.mean
             detail.append(block_means((fine - base[fine_inside]) ** 2, s))
             lacking.append(lst[inside] - scene.mean - block_means(fine, s))
     return np.concatenate(detail), np.concatenate(lacking)

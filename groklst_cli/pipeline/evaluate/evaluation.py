@@ -11,8 +11,11 @@ from groklst_cli.data.sources import open_patches
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masking import HALF, Masking
+from groklst_cli.geo.masks import MaskFile
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import LEAST_COVERED, bring_reference, read_lst
+from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Shown, judge
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
@@ -33,6 +36,7 @@ class EvaluationRequest:
         prediction: A fine LST.
         reference: What the prediction should be.
         lst: The coarse LST the prediction was made from, if known.
+        masks: Where the prediction is judged; everywhere without.
         units: Of these three, or None to find out.
         judgement: How the prediction is compared with the reference.
         contenders: Methods to run.
@@ -47,6 +51,7 @@ class EvaluationRequest:
     prediction: BandSource | None = None
     reference: BandSource | None = None
     lst: BandSource | None = None
+    masks: Sequence[MaskFile] = ()
     units: Units | None = None
     judgement: Judgement = field(default_factory=Judgement)
     contenders: Sequence[Contender] = ()
@@ -70,12 +75,13 @@ class EvaluationRequest:
             "--model": pair and self.contenders,
             "--scene": self.scenes and not self.protocol,
             "--lst": self.lst and not pair,
+            "--mask": self.masks and not pair,
             "--lst-units": self.units and not pair,
             "--remove-bias or --shift": self.judgement != Judgement() and not pair,
         }
         for option in (name for name, given in stray.items() if given):
             raise UsageError(
-                f"{option} says nothing here: --pred and --ref take --lst, --lst-units, "
+                f"{option} says nothing here: --pred and --ref take --lst, --mask, --lst-units, "
                 f"--remove-bias and --shift, --data takes --model, --protocol takes --scene; "
                 f"leave {option} out"
             )
@@ -94,6 +100,7 @@ def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evalua
             request.prediction,
             request.reference,
             lst=request.lst,
+            masks=request.masks,
             units=request.units,
             judgement=request.judgement,
             follow=follow,
@@ -117,6 +124,7 @@ def evaluate_pair(
     reference: BandSource,
     *,
     lst: BandSource | None = None,
+    masks: Sequence[MaskFile] = (),
     units: Units | None = None,
     least_covered: float = LEAST_COVERED,
     judgement: Judgement | None = None,
@@ -128,6 +136,7 @@ def evaluate_pair(
         prediction: The fine LST.
         reference: What it should be.
         lst: The coarse LST it was made from, for the error of coarse means.
+        masks: Only pixels that are clear by all of them are compared.
         units: Of all three, or None to find out.
         least_covered: Share of a pixel that valid reference must cover.
         judgement: How to compare.
@@ -142,6 +151,7 @@ def evaluate_pair(
         path = reference.path
         truth = bring_reference(values, here, grid, least_covered=least_covered, path=path)
         coarse = None if lst is None else _read_coarse(lst, grid, units)
+        _cut(truth, grid, masks)
     name = Path(prediction.path).name
     outcome = judge(name, name, fine, truth, coarse, judgement or Judgement())
     if outcome.scores.pixels == 0:
@@ -151,6 +161,17 @@ def evaluate_pair(
         )
     (follow or Follow()).watch(Shown(name, coarse, truth, {name: fine}, {name: outcome}))
     return Evaluation(f"{name} against {Path(path).name}", [outcome])
+
+
+def _cut(truth: NDArray[np.float32], grid: Grid, masks: Sequence[MaskFile]) -> None:
+    """Leave truth only where all masks are clear."""
+    opened = SceneMasks(Masking(lst=masks), grid, ())
+    try:
+        if masks:
+            clear = opened.read_clear(slice(0, grid.height), slice(0, grid.width))
+            truth[clear < HALF] = np.nan
+    finally:
+        opened.close()
 
 
 def _read_coarse(lst: BandSource, fine: Grid, units: Units | None) -> NDArray[np.float32]:

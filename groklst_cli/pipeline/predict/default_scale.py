@@ -13,7 +13,7 @@ from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.settings import SCALES, Settings
 
-ScaleSource = Literal["option", "checkpoint", "guides", "default"]
+ScaleSource = Literal["option", "checkpoint", "target", "guides", "default"]
 """Who says by how much to refine."""
 
 _WITHOUT_GUIDES: Final = 8

@@ -1,36 +1,13 @@
 """Opening files, or what stands for them in memory, as a scene."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.masking import MaskedLst, Masking
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import NO_MASKS, Masks
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.pipeline.predict.settings import Settings
-
-
-@dataclass(frozen=True)
-class Masks:
-    """The masks of a scene.
-
-    Attributes:
-        lst: Of the LST.
-        guides: Of guidance.
-    """
-
-    lst: tuple[MaskFile, ...] = ()
-    guides: tuple[MaskFile, ...] = ()
-
-    @property
-    def sources(self) -> list[BandSource]:
-        """Their files."""
-        return [mask.source for mask in (*self.lst, *self.guides)]
-
-
-NO_MASKS: Final = Masks()
 
 
 def open_scene(

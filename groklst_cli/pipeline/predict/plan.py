@@ -41,6 +41,7 @@ class Plan:
         scale_from: How the scale became known.
         coverage: Share of them that each guide covers, by file, where it was looked at.
         masked: What masks leave of the LST; None where it has none.
+        target: The grid that the result is brought to; None where it stays on its own.
     """
 
     choice: Choice
@@ -58,6 +59,12 @@ class Plan:
     scale_from: ScaleSource = "option"
     coverage: Mapping[str, float] = field(default_factory=dict)
     masked: MaskedLst | None = None
+    target: Grid | None = None
+
+    @property
+    def output(self) -> Grid:
+        """Where the pixels of the output lie."""
+        return self.target or self.grid
 
     @property
     def conserve(self) -> bool:
@@ -93,10 +100,10 @@ class Plan:
             "reason": self.choice.reason,
             "scale": self.scale,
             "scale_from": self.scale_from,
-            "height": self.grid.height,
-            "width": self.grid.width,
-            "crs": self.grid.crs.to_string(),
-            "transform": list(self.grid.transform)[:6],
+            "height": self.output.height,
+            "width": self.output.width,
+            "crs": self.output.crs.to_string(),
+            "transform": list(self.output.transform)[:6],
             "tile": self.tile,
             "overlap": self.overlap,
             "conserve": self.conserve,

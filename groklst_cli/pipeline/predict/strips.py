@@ -62,10 +62,11 @@ def finished_rows(
     if conservation is not None:
         rows = conservation.apply(
             rows,
-            lambda part: scene.read_lst(part, needed.columns),
+            lambda part: scene.read_counting(part, needed.columns),
             needed.rows.stop,
             lambda row, r: on_residual(slice(row, row + len(r)), needed.columns, r),
-            _shares(scene, needed.columns),
+            _hidden(scene, needed.columns),
+            scene.masked.cloud if scene.masked else 0.0,
         )
     left = (strip.columns.start - needed.columns.start) * scene.scale
     width = (strip.columns.stop - strip.columns.start) * scene.scale
@@ -81,11 +82,11 @@ def finished_rows(
         yield start, kept
 
 
-def _shares(scene: Scene, columns: slice) -> Callable[[slice], NDArray[np.float32]] | None:
-    """Return what tells how far coarse values count; None where all that count do so wholly."""
-    if scene.masked is None or not scene.masked.counting:
+def _hidden(scene: Scene, columns: slice) -> Callable[[slice], NDArray[np.float32]] | None:
+    """Return what tells how much of a coarse pixel masks hide; None where there are none."""
+    if scene.masked is None:
         return None
-    return lambda rows: scene.read_shares(rows, columns)
+    return lambda rows: 1 - scene.read_shares(rows, columns)
 
 
 def _numbers(

@@ -12,7 +12,9 @@ import pytest
 from affine import Affine
 
 from groklst_cli.errors import OutputExistsError, UsageError
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.quality_rules import parse_rule
 from groklst_cli.pipeline.downscale import run
 from groklst_cli.pipeline.downscale.contents import Contents
 from groklst_cli.pipeline.downscale.facts import BESIDE_PIXELS, facts_of
@@ -46,6 +48,9 @@ CHANGES: Mapping[str, Any] = {
     "precision": "bf16",
     "seed": 7,
     "samples": 3,
+    "masks": Masks((MaskFile(BandSource("guide.tif", band=1), parse_rule("not=0")),)),
+    "min_clear": 0.7,
+    "fill_masked": True,
     "bounds": (500000, 4398000, 501000, 4400000),
     "dst_nodata": -1.0,
     "creation": {"COMPRESS": "ZSTD"},
@@ -134,6 +139,8 @@ def test_fields_of_the_table_change_nothing():
     other = {
         "output": Path("elsewhere.tif"),
         "named": "lst",
+        "like": None,
+        "resolution": 60.0,
         "uncertainty": Path("u.tif"),
         "picture": Path("p.png"),
         "overwrite": True,

@@ -7,9 +7,10 @@ from affine import Affine
 
 from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.patches import MANIFEST, Manifest, PreparedFolder
-from groklst_cli.data.truth import SceneFiles, native_factor, sha256
+from groklst_cli.data.truth import SceneFiles, SceneTruth, native_factor, sha256
 from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.prepare.patches import Preparation, parse_native, parse_whole, prepare
 from tests.data.folders import TOWN, UTM, write_scene, write_tif
@@ -212,3 +213,24 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(tmp_path, scene):
         PreparedFolder(made.out, "train")
     with pytest.raises(InputError, match=r"groklst prepare SCENE"):
         PreparedFolder(tmp_path, "train")
+
+
+def test_masks_hide_truth_and_guides(tmp_path, scene):
+    clear, seen = np.ones((64, 20)), np.ones((128, 40))
+    clear[5:9, 2:6] = 0
+    seen[60:90, 10:30] = 0
+    write_tif(tmp_path / "clear.tif", clear)
+    write_tif(tmp_path / "seen.tif", seen, pixel=15.0)
+    masks = Masks(
+        (MaskFile.parse(str(tmp_path / "clear.tif")),),
+        (MaskFile.parse(f"nir={tmp_path / 'seen.tif'}"),),
+    )
+    plain, masked = SceneFiles.find(scene), SceneFiles.find(scene, masks=masks)
+    whole = slice(0, 64), slice(0, 20)
+    with SceneTruth(plain) as before, SceneTruth(masked) as after:
+        lst, bands = before.read_lst(*whole), before.read_guide(*whole)
+        lst[clear == 0] = np.nan
+        bands[before.bands.index("nir")][seen[::2, ::2] == 0] = np.nan
+        np.testing.assert_array_equal(after.read_lst(*whole), lst)
+        np.testing.assert_array_equal(after.read_guide(*whole), bands)
+        assert {"clear.tif", "seen.tif"} <= after.provenance()["sha256"].keys()
