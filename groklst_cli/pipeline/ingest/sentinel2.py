@@ -12,7 +12,7 @@ applied where its metadata says so, and its ``sentinel-2-c1-l2a`` has not.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -218,7 +218,14 @@ def _from_item(text: str, group: _Group) -> _Radiometry | None:
     )
     if applied:
         return _Radiometry(known_from=f"baseline {baseline}, offset applied by the provider")
-    return _of_baseline(number, f"baseline {baseline}")
+    found = _of_baseline(number, f"baseline {baseline}")
+    if not found.offset or not _is_first_of_earth_search(group):
+        return found
+    doubt = (
+        f"{group.identifier} says that its offset is not applied, which Earth Search says of some "
+        "where it is: if dark water comes out below 0, it was"
+    )
+    return replace(found, doubt=doubt)
 
 
 def _of_baseline(baseline: int, known_from: str) -> _Radiometry:
@@ -226,9 +233,14 @@ def _of_baseline(baseline: int, known_from: str) -> _Radiometry:
     return _Radiometry(offset=offset, known_from=known_from)
 
 
+def _is_first_of_earth_search(group: _Group) -> bool:
+    """Tell by its name whether an item is of ``sentinel-2-l2a``, which has the offset applied."""
+    return group.is_item and not group.has_time
+
+
 def _by_date(group: _Group) -> _Radiometry:
     """Tell by the form of the name and the date; a doubt stays, which is said."""
-    is_first = group.is_item and not group.has_time  # Earth Search's, with the offset applied
+    is_first = _is_first_of_earth_search(group)
     offset = _OFFSET if group.moment >= _FIRST_DAY and not is_first else 0.0
     doubt = (
         f"{group.identifier} comes without metadata; its offset is taken for {offset:g} by its "

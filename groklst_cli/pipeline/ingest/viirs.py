@@ -36,6 +36,7 @@ _FILE: Final = re.compile(
 )
 _PLATFORMS: Final = {"NP": "Suomi NPP", "J1": "NOAA-20", "J2": "NOAA-21"}
 _LARGEST: Final = 2**28  # bytes of a file that is read from an archive
+_LONGEST: Final = 2**20  # bytes of the text that tells the grid
 _MOST_PIXELS: Final = 2**25
 _PAIR: Final = r"\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*\)"
 
@@ -52,7 +53,7 @@ def _read(delivery: Delivery, name: str, match: re.Match[str]) -> Iterator[Produ
     opened = io.BytesIO(delivery.content(name, _LARGEST)) if path.startswith("/vsi") else path
     try:
         with h5py.File(opened, "r") as file:
-            grid = _grid(_text(file["HDFEOS INFORMATION/StructMetadata.0"][()]), path)
+            grid = _grid(_structure(file["HDFEOS INFORMATION/StructMetadata.0"]), path)
             fields = next(iter(file["HDFEOS/GRIDS"].values()))["Data Fields"]
             for layer, (beside, part) in MODIS_LAYERS.items():
                 if layer in fields:
@@ -127,5 +128,8 @@ def _grid(text: str, path: str) -> Grid:
     return Grid(crs, transform, height, width)
 
 
-def _text(value: Any) -> str:
+def _structure(field: Any) -> str:
+    if field.nbytes > _LONGEST:
+        raise ValueError(f"its StructMetadata has {field.nbytes} bytes")
+    value = field[()]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

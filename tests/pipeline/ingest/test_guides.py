@@ -161,6 +161,38 @@ def test_stac_folders(folder, item, offset, by_word, tmp_path, capsys):
     assert {path.stem for path in (tmp_path / "guides").glob("*.tif")} == {"red", "nir"}
 
 
+@pytest.mark.parametrize(
+    ("name", "offset"),
+    [
+        ("S2B_MSIL2A_20230415T182919_N0510_R027_T11SPS_20230415T214911", -0.1),
+        ("S2B_MSIL2A_20210415T182919_N0300_R027_T11SPS_20210415T214911", 0.0),
+        ("S2B_MSIL2A_20210415T182919_N0500_R027_T11SPS_20230115T214911", -0.1),  # made anew
+        ("bands", None),
+    ],
+)
+def test_planetary_computer_folders_without_metadata(name, offset, tmp_path, capsys):
+    year = "2021" if "_2021" in name else "2023"
+    red = counts(1200, 5000, (40, 40))
+    write(tmp_path / name / f"T11SPS_{year}0415T182919_B04_10m.tif", red, pixel=10.0)
+    scl = np.full((20, 20), 4, "uint8")
+    write(tmp_path / name / f"T11SPS_{year}0415T182919_SCL_20m.tif", scl, pixel=20.0)
+    assert ingest(tmp_path / name, "--out", tmp_path / "guides") == 0
+    expected = red * 1e-4 + (-0.1 if offset is None else offset)
+    np.testing.assert_allclose(physical(tmp_path / "guides/red.tif"), expected, atol=1e-7)
+    assert ("taken for -1000" in capsys.readouterr().err) == (offset is None)
+
+
+def test_one_band_of_a_safe_folder_brings_the_others(tmp_path):
+    folder, inside = safe(tmp_path, "tif")
+    named = inside / "R10m/T11SPS_20230415T182919_B04_10m.tif"
+    assert ingest(folder, "--out", tmp_path / "one") == 0
+    for path in (named, folder / "MTD_MSIL2A.xml"):
+        assert ingest(path, "--out", tmp_path / "two", "--overwrite") == 0
+        assert (
+            stored(tmp_path / "one/red.tif").tolist() == stored(tmp_path / "two/red.tif").tolist()
+        )
+
+
 def test_tiles_of_one_pass_lie_side_by_side(tmp_path):
     thermal = ecostress(tmp_path, side=32)
     west = hls(tmp_path, "S30", "11SPS")
