@@ -181,7 +181,16 @@ def test_what_is_no_archive_is_refused(name, tmp_path, capsys):
     assert "archive" in capsys.readouterr().err
 
 
-def test_the_scene_that_a_folder_states_is_what_downscale_takes(product, tmp_path):
+@pytest.mark.parametrize("scale", [1, 65, "2", True])
+def test_a_scale_that_a_folder_states_has_to_be_one(scale, product, tmp_path, capsys):
+    assert ingest(product, "--out", tmp_path / "scene") == 0
+    facts = facts_of(tmp_path / "scene") | {"scale": scale}
+    (tmp_path / "scene/scene.json").write_text(json.dumps(facts))
+    assert downscale(tmp_path / "scene", "-m", "bicubic") == 3
+    assert "scale is" in capsys.readouterr().err
+
+
+def test_the_scale_that_a_folder_states_is_what_downscale_takes(product, tmp_path):
     assert ingest(product, "--out", tmp_path / "scene", "--lst-pixel", "delivered") == 0
     assert facts_of(tmp_path / "scene")["scale"] == 2
     assert downscale(tmp_path / "scene", "-m", "bicubic") == 0
