@@ -169,6 +169,8 @@ def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Re
         changes["lst"] = _source(row.cells["lst"][0], folder)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
+        if "like" in changes:
+            changes["like"] = _source(changes["like"], folder).path
         if "mask" in row.cells or "guide_mask" in row.cells:
             changes["masks"] = Masks(
                 *(

@@ -29,7 +29,7 @@ AROUND: Final = 2
 
 _LEAST_AROUND: Final = 3  # of them are wholly clear
 _LEAST_COMPARED: Final = 8
-_ALIKE: Final = 1.0  # kelvin that values may differ by if all of a pixel were hidden
+_ALIKE: Final = 3.0  # kelvin that values may differ by if all of a pixel were hidden
 _SURE: Final = 2.0  # standard errors
 _TELLING: Final = 3.0  # kelvin; with a larger standard error nothing can be told
 _ENOUGH: Final = 0.1  # of the known pixels are wholly clear; with fewer the others are needed

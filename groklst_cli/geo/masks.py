@@ -46,7 +46,7 @@ _FINEST: Final = 64
 """Places within a fine pixel, along each side, at which a finer mask is looked up at most."""
 
 _NEAR: Final = 0.02
-_AT_ONCE: Final = 2**22  # values that are read together
+_AT_ONCE: Final = 2**20  # values that are read together
 _WARP_TOLERANCE: Final = 0.001  # mask pixels
 
 
@@ -132,6 +132,10 @@ class MaskSource:
         self._warped: list[tuple[int, int] | WarpedVRT] = []
         try:
             self._band = self._choose_band()
+            self._declared = self._dataset.nodatavals[self._band.number - 1]
+            self._nodata_is_clear = mask.rule != PLAIN and self._declared in (
+                mask.rule.values or ()
+            )
             self.grid = grid_of(self._dataset)
             copies = self._copies()
             ratio = copies[0].pixels_per_pixel_of(fine)
@@ -202,7 +206,10 @@ class MaskSource:
         if top >= bottom or left >= right:
             return
         window = Window(left - column, top - row, right - left, bottom - top)
-        values, valid = read_stored(self._dataset, self._band, window)
+        if self._nodata_is_clear:
+            values, valid = self._dataset.read(self._band.number, window=window), None
+        else:
+            values, valid = read_stored(self._dataset, self._band, window)
         inside = np.s_[
             top - rows.start : bottom - rows.start, left - columns.start : right - columns.start
         ]
@@ -274,7 +281,7 @@ class MaskSource:
             height=grains.height,
             width=grains.width,
             src_alpha=alpha_band(self._dataset) or 0,
-            src_nodata=self._dataset.nodatavals[self._band.number - 1],
+            src_nodata=None if self._nodata_is_clear else self._declared,
             nodata=math.nan,
             dtype="float64",
             resampling=Resampling.nearest,

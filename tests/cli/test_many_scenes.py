@@ -268,3 +268,24 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_ra
     assert statuses == ["skipped", "done", "done"]
     assert "from an earlier run" in again.stderr
     assert sorted(os.listdir("out")) == ["a_x4.tif", "b_x4.tif", "large_x4.tif"]
+
+
+def test_a_list_names_masks_and_targets_for_each_scene(scenes, write_raster, tmp_path):
+    clear = np.ones((48, 40), np.uint8)
+    clear[:, :13] = 2
+    (tmp_path / "list").mkdir()
+    write_raster("list/clear.tif", clear, FINE)
+    write_raster("list/like.tif", clear[:20, :20], FINE * Affine.scale(1.3))
+    for name in ("a.tif", "b.tif", "red.tif"):
+        (tmp_path / name).rename(tmp_path / "list" / name)
+    lines = [
+        {"lst": "a.tif", "guide": ["red.tif"], "mask": ["clear.tif:not=2"], "min_clear": 0},
+        {"lst": "b.tif", "guide": ["red.tif"], "guide_mask": "red=clear.tif:not=2"},
+        {"lst": "a.tif", "guide": ["red.tif"], "like": "like.tif", "output": "on_target.tif"},
+    ]
+    text = "".join(json.dumps({"scale": 4, "model": "ridge", **line}) + "\n" for line in lines)
+    (tmp_path / "list" / "scenes.jsonl").write_text(text, encoding="utf-8")
+    assert groklst("--batch-file", "list/scenes.jsonl", "-q") == 0
+    np.testing.assert_array_equal(np.isfinite(read("list/a_x4.tif")), clear == 1)
+    assert np.isfinite(read("list/b_x4.tif")).all()
+    assert read("list/on_target.tif").shape == (20, 20)

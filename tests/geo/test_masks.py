@@ -127,6 +127,17 @@ class TestPlaces:
         assert not read(f"{moved}:not=7")[:6].any()
         assert not read(f"{moved},nodata=1:not=7").any()
 
+    def test_a_value_that_the_rule_names_counts_though_the_file_calls_it_nodata(self, write_raster):
+        cloud = np.zeros((24, 32), np.uint8)
+        cloud[:6] = 1
+        for place in (FINE.transform, FINE.transform * Affine.translation(0.4, 0.3)):
+            path = write_raster("cloud.tif", cloud, place, nodata=0)
+            shares = read(f"{path}:values=0")
+            assert shares[8:23, 2:31].all()
+            assert not shares[1:5].any()
+            assert not shares[26:].any()
+            assert not read(f"{path}:not=1").any()
+
     @pytest.mark.parametrize("grain", [0.5, 1, 3.7])
     def test_a_window_holds_the_bits_of_the_whole(self, write_raster, grain):
         clear = blobs((200, 200), 5)

@@ -38,7 +38,7 @@ Fine = NDArray[np.float32]
 
 _ROWS: Final = 128  # of the target at once; as high as GDAL's blocks of a warp
 _LEAST_PARTS: Final = 16  # along a coarse pixel, at which the result is looked at
-_VALUES: Final = 2**24  # that are looked at to measure coarse means
+_VALUES: Final = 2**26  # that are looked at to measure coarse means
 
 
 @dataclass(frozen=True)
