@@ -1,21 +1,30 @@
 """Ingesting products: delivered files in, scene folders out."""
 
-import json
 import math
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from groklst_cli import __version__
-from groklst_cli.data.scenes import FACTS, LST
+import rasterio
+
+from groklst_cli.data.scenes import LST
 from groklst_cli.data.truth import native_factor
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.whole_folder import whole_folder
+from groklst_cli.pipeline.ingest.facts import (
+    guide_facts,
+    provenance,
+    quality,
+    scale_of,
+    temperature,
+    when_and_where,
+    write_facts,
+)
+from groklst_cli.pipeline.ingest.folders import folder_names, not_written
 from groklst_cli.pipeline.ingest.pairing import guides_for
 from groklst_cli.pipeline.ingest.parts import Bounds, Part, degrees_of, part_of, under
 from groklst_cli.pipeline.ingest.product import Guide, Product
@@ -29,11 +38,6 @@ from groklst_cli.pipeline.ingest.scene_files import (
 from groklst_cli.pipeline.ingest.wishes import Wishes
 
 LstPixel = Literal["native", "delivered"]
-
-_WRITTEN: Final = re.compile(r"([\w.-]+/)?(scene\.json|\w+\.tif(\.aux\.xml)?)")
-_SCALES: Final = (2, 64)
-_NEAR: Final = 0.02
-"""How far a ratio of pixels may be from a whole number, as ``downscale`` has it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def ingest(
     """
     out, inputs = request.out, list(request.products)
     with (
-        whole_folder(out, overwrite=request.overwrite, inputs=inputs, foreign=_foreign) as made,
+        whole_folder(out, overwrite=request.overwrite, inputs=inputs, foreign=not_written) as made,
         gdal_environment(),
         _quiet_archives(),
     ):
@@ -118,7 +122,7 @@ def ingest(
             for path in request.products
             for product in products_in(path, request.wishes)
         ]
-        _refuse_twice([product for _, product in products])
+        _refuse_twice(products)
         for _, product in products:
             for line in product.notes:
                 note(line)
@@ -129,7 +133,7 @@ def ingest(
         others = [product for _, product in products if not product.thermal]
         if not thermal:
             return [_guides_alone(request, others, made, sources, note)]
-        names = _folder_names([product for _, product in thermal])
+        names = folder_names([product for _, product in thermal])
         scenes = []
         for (_, product), name in zip(thermal, names, strict=True):
             folder = made / name
@@ -171,32 +175,22 @@ def _scene(
         there = _part_of_guide(request, guide, coarse)
         if there is not None:
             share = write_guide(folder, guide, there)
-            guides[guide.name] = _told(guide, there.grid, share)
+            guides[guide.name] = guide_facts(guide, there.grid, share)
             grids[guide.name] = there.grid
-    facts = {
+    stated = {
         "sensor": product.sensor,
-        "date": None if product.moment is None else product.moment.date().isoformat(),
-        "time": product.moment.isoformat() if product.moment and product.has_time else None,
-        "part": product.part or None,
-        "place": product.place or None,
+        **when_and_where(product),
         "bounds_degrees": degrees_of(part.grid),
         "crs": part.grid.crs.to_string(),
         "level": product.level,
-        "lst_kind": thermal.quantity,
-        "units": "K",
-        "made_of": thermal.origin or None,
-        "native_resolution_m": thermal.native,
-        "delivered_pixel": _rounded(whole.pixel_size),
-        "lst_pixel": _rounded(coarse.pixel_size),
-        "joined_by": factor,
-        **({"aggregate_first_by": per_native} if factor == 1 < per_native else {}),
-        **_scale(coarse, grids, note),
-        "quality": _quality(tally, has_mask=bool(thermal.checks)),
+        **temperature(thermal, whole, coarse, factor, per_native),
+        **scale_of(coarse, grids, note),
+        "quality": quality(tally, has_mask=bool(thermal.checks)),
         "guides": guides,
-        "provenance": _provenance([product, *_used(others, chosen)], sources),
+        "provenance": provenance([product, *_used(others, chosen)], sources),
     }
-    facts = {key: value for key, value in facts.items() if value is not None}
-    _write_facts(folder, facts)
+    facts = {key: value for key, value in stated.items() if value is not None}
+    write_facts(folder, facts)
     note(_summary(product, tally, coarse, guides))
     return facts
 
@@ -218,16 +212,15 @@ def _guides_alone(
     product, guides = products[0], {}
     for guide in product.guides:
         part = part_of(guide.layer.grid, request.bounds, 1, guide.layer.name)
-        guides[guide.name] = _told(guide, part.grid, write_guide(folder, guide, part))
+        guides[guide.name] = guide_facts(guide, part.grid, write_guide(folder, guide, part))
     facts = {
         "sensor": product.sensor,
-        "date": product.moment.date().isoformat() if product.moment else None,
-        "place": product.place or None,
+        **when_and_where(product),
         "level": product.level,
         "guides": guides,
-        "provenance": _provenance([product], sources),
+        "provenance": provenance([product], sources),
     }
-    _write_facts(folder, {key: value for key, value in facts.items() if value is not None})
+    write_facts(folder, facts)
     note(
         f"{product.identifier} holds no temperature: {request.out} is a folder of guides, as in "
         f"groklst downscale LST -g {request.out}"
@@ -243,114 +236,18 @@ def _part_of_guide(request: Ingestion, guide: Guide, coarse: Grid) -> Part | Non
     return under(grid, coarse)
 
 
-def _refuse_twice(products: Sequence[Product]) -> None:
-    keys = [(p.identifier, p.part, p.thermal is None) for p in products]
-    twins = [key[0] for key in keys if keys.count(key) > 1]
-    if twins:
-        raise UsageError(f"{twins[0]} is named twice, as folder, archive or file; name it once")
+def _refuse_twice(products: Sequence[tuple[Path, Product]]) -> None:
+    found: dict[tuple[str, ...], Path] = {}
+    for path, product in products:
+        key = product.identifier, product.sensor, product.part
+        if found.setdefault(key, path) != path:
+            raise UsageError(
+                f"{product.identifier} is named twice, as {found[key]} and as {path}; name it once"
+            )
 
 
 def _when(product: Product) -> tuple[str, str]:
     return ("" if product.moment is None else product.moment.isoformat(), product.part)
-
-
-def _folder_names(products: Sequence[Product]) -> list[str]:
-    """Name a folder each: by day, by time where days meet, and by product where times do."""
-    if len(products) == 1:
-        return [""]
-    days = [_stamp(product, "%Y%m%d") for product in products]
-    times = [
-        _stamp(product, "%Y%m%dT%H%M%S") if product.has_time else day
-        for product, day in zip(products, days, strict=True)
-    ]
-    parts = [
-        f"{time}_{product.part}" if product.part else time
-        for product, time in zip(products, times, strict=True)
-    ]
-    whole = [
-        re.sub(r"[^\w.-]+", "_", f"{part}_{product.identifier}")[:120]
-        for product, part in zip(products, parts, strict=True)
-    ]
-    numbered = [f"{name}_{number}" for number, name in enumerate(whole, 1)]
-    return next(
-        names
-        for names in (days, times, parts, whole, numbered)
-        if len({name.lower() for name in names}) == len(names)
-    )
-
-
-def _stamp(product: Product, form: str) -> str:
-    return "undated" if product.moment is None else product.moment.strftime(form)
-
-
-def _scale(coarse: Grid, grids: Mapping[str, Grid], note: Callable[[str], None]) -> dict[str, int]:
-    """State by how much ``downscale`` refines, where the pixels' ratio does not say it."""
-    ratios = [grid.pixels_per_pixel_of(coarse) for grid in grids.values()]
-    known = [ratio for ratio in ratios if math.isfinite(ratio)]
-    if not known:
-        return {}
-    finest = max(known)
-    scale = min(max(round(finest), _SCALES[0]), _SCALES[1])
-    if abs(finest / scale - 1) <= _NEAR:
-        return {}
-    if finest > _SCALES[1]:
-        scale = round(finest / math.ceil(finest / _SCALES[1]))
-    note(
-        f"a pixel of the LST is as wide as {finest:.4g} of the finest guide's; {FACTS} says "
-        f"scale {scale}, which downscale takes where no --scale is typed"
-    )
-    return {"scale": scale}
-
-
-def _quality(tally: Tally, *, has_mask: bool) -> dict[str, Any]:
-    return {
-        "pixels": tally.pixels,
-        "with_temperature": round(tally.valid / tally.pixels, 6),
-        "clear": round(tally.clear / tally.valid, 6),
-        "masked": tally.shares,
-        "kept": {name: round(n / tally.clear, 6) for name, n in sorted(tally.kinds.items()) if n},
-        **({} if has_mask else {"mask": "none: the product has no quality band here"}),
-    }
-
-
-def _told(guide: Guide, grid: Grid, share: float) -> dict[str, Any]:
-    return {
-        "quantity": guide.quantity,
-        "scale": guide.scale,
-        "offset": guide.offset,
-        "pixel": _rounded(grid.pixel_size),
-        "usable": round(share, 6),
-        "of": Path(guide.layer.name).name,
-    }
-
-
-def _used(others: Sequence[Product], guides: Sequence[Guide]) -> list[Product]:
-    names = {guide.layer.name for guide in guides}
-    return [p for p in others if any(guide.layer.name in names for guide in p.guides)]
-
-
-def _provenance(products: Sequence[Product], sources: Mapping[str, Path]) -> dict[str, Any]:
-    return {
-        "groklst": __version__,
-        "products": [
-            {
-                "product": product.identifier,
-                "sensor": product.sensor,
-                "path": str(sources[product.identifier]),
-                "files": sorted({Path(name).name for name in product.files}),
-            }
-            for product in products
-        ],
-    }
-
-
-def _rounded(pixel: tuple[float, float]) -> list[float]:
-    return [float(f"{size:.9g}") for size in pixel]
-
-
-def _write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / FACTS).write_text(text + "\n", encoding="utf-8")
 
 
 def _summary(product: Product, tally: Tally, coarse: Grid, guides: Mapping[str, Any]) -> str:
@@ -363,32 +260,11 @@ def _summary(product: Product, tally: Tally, coarse: Grid, guides: Mapping[str, 
     )
 
 
-def _foreign(out: Path) -> Path | None:
-    """Find a file in a folder that this command did not write, or the folder if it wrote none."""
-    stated: dict[Path, set[str]] = {}
-    for facts in (*out.glob(FACTS), *out.glob(f"*/{FACTS}")):
-        try:
-            read = json.loads(facts.read_text(encoding="utf-8"))
-            guides = set(read["guides"]) if "provenance" in read else set()
-        except (OSError, ValueError, KeyError, TypeError):
-            return facts
-        stated[facts.parent] = {"lst", "clear", *guides}
-    if not stated:
-        return out
-    for path in sorted(out.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            continue
-        below = path.relative_to(out).as_posix()
-        named = stated.get(path.parent, set())
-        if not _WRITTEN.fullmatch(below) or not (
-            path.name == FACTS or path.name.partition(".")[0] in named
-        ):
-            return path
-    return None
-
-
-def _quiet_archives() -> Any:
+def _quiet_archives() -> rasterio.Env:
     """Keep GDAL from writing an index beside a compressed archive."""
-    import rasterio
-
     return rasterio.Env(CPL_VSIL_GZIP_WRITE_PROPERTIES="NO")
+
+
+def _used(others: Sequence[Product], guides: Sequence[Guide]) -> list[Product]:
+    names = {guide.layer.name for guide in guides}
+    return [p for p in others if any(guide.layer.name in names for guide in p.guides)]
