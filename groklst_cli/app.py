@@ -15,6 +15,7 @@ from groklst_cli.commands.evaluate import evaluate
 from groklst_cli.commands.examples import examples
 from groklst_cli.commands.import_toolkit import import_toolkit
 from groklst_cli.commands.info import info
+from groklst_cli.commands.ingest import ingest
 from groklst_cli.commands.models import models
 from groklst_cli.commands.prepare import prepare
 from groklst_cli.commands.train import train
@@ -41,6 +42,7 @@ app = _App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog=examples("ingest"))(ingest)
 app.command(epilog=examples("downscale"))(downscale)
 app.command(epilog=examples("evaluate"))(evaluate)
 app.command(epilog=examples("prepare"))(prepare)

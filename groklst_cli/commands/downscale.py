@@ -62,6 +62,7 @@ def downscale(
 
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     masks = parse.masks(mask or [], guide_mask or [])
+    chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
     lsts, guides, masks = parse.scene(lsts, parse.guides(guide or [], lsts), masks)
     if no_conserve:
         chosen["conserve"] = parse.no_conserve(chosen["conserve"])

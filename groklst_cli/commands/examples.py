@@ -3,6 +3,11 @@
 from typing import Final
 
 _LINES: Final = {
+    "ingest": (
+        "groklst ingest LC09_L2SP_134033_20240716_20240717_02_T1.tar --out valley",
+        "groklst ingest ecostress_tile sentinel2.SAFE --out scene",
+        "groklst ingest product.tar --out part --bounds 500000 4390000 510000 4400000",
+    ),
     "downscale": (
         "groklst downscale lst.tif -g red.tif -g nir.tif",
         "groklst downscale lst.tif fine.tif -g nir=all.tif,band=4 -m net.safetensors",

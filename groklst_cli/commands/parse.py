@@ -1,17 +1,19 @@
 """Turning what a person typed into values, or saying what to type instead."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from groklst_cli.data.scenes import SceneFolder, guides_in, is_scene
+from groklst_cli.data.scenes import FACTS, SceneFacts, SceneFolder, guides_in, is_scene
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.geo.targets import Naming
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.settings import Conserving
 
 
@@ -47,6 +49,18 @@ def scene(
     return [str(found.lst)], [*found.guide_sources, *guides], all_masks
 
 
+def scale(typed: int | None, model: str, lsts: Sequence[str]) -> int | None:
+    """Take the scale that a scene folder states, where nothing else says it.
+
+    Raises:
+        InputError: If the folder's facts or the checkpoint cannot be read.
+    """
+    folder = Path(lsts[0]) if len(lsts) == 1 and lsts[0] else None
+    if typed is not None or folder is None or not is_scene(folder):
+        return typed
+    return SceneFacts.read(folder / FACTS).scale if header_of(model) is None else None
+
+
 def guides(texts: Sequence[str], lsts: Sequence[str]) -> list[BandSource]:
     """Read ``[NAME=]FILE[,band=N]`` each; a folder stands for the guides in it."""
     found: list[BandSource] = []
@@ -65,6 +79,35 @@ def src_nodata(text: str | None) -> Nodata | None:
 def request(*, lst: BandSource, src_nodata: Nodata | None, **facts: Any) -> Request:
     """Make a request whose LST has the nodata value that was said for all."""
     return Request(lst=lst.with_nodata(src_nodata), **facts)
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Read numbers that commas part; none where nothing is typed.
+
+    Raises:
+        UsageError: If one is none, or is not finite.
+    """
+    try:
+        found = tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise UsageError(f"{option} {text} is no list of numbers; write it as in 1,2.5,3")
+    return found
+
+
+def pair(option: str, text: str) -> tuple[float, float] | None:
+    """Read two numbers that a comma parts; None where nothing is typed.
+
+    Raises:
+        UsageError: If there are not two.
+    """
+    found = numbers(option, text)
+    if not found:
+        return None
+    if len(found) != 2:
+        raise UsageError(f"{option} {text} is not two numbers; write it as in 0.97,0.98")
+    return found[0], found[1]
 
 
 def named_output(first: Path | None, second: Path | None) -> Path | None:

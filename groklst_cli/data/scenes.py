@@ -39,11 +39,14 @@ class SceneFacts:
         aggregate_first_by: Pixels of the LST along one of its sensor's own; None if not stated.
         left_out: Why commands that take many scenes pass this one over; None if they do not.
         not_guides: Names of rasters in the folder that are no guidance, without their endings.
+        scale: By how much to refine where the pixels of LST and guides do not say it; None if not
+            stated.
     """
 
     aggregate_first_by: int | None = None
     left_out: str | None = None
     not_guides: tuple[str, ...] = ()
+    scale: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -62,9 +65,10 @@ class SceneFacts:
         if not isinstance(stated, Mapping):
             raise InputError(f"{path} holds no JSON object; write {{…}}, or take the file away")
         return cls(
-            _number(path, stated.get("aggregate_first_by")),
+            _number(path, "aggregate_first_by", stated.get("aggregate_first_by")),
             _text(path, stated.get("left_out")),
             _names(path, stated.get("not_guides")),
+            _number(path, "scale", stated.get("scale"), 2),
         )
 
 
@@ -244,13 +248,13 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def _number(path: Path, value: Any) -> int | None:
+def _number(path: Path, key: str, value: Any, least: int = 1) -> int | None:
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_JOINED:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST_JOINED:
         return value
     raise InputError(
-        f"{path}: aggregate_first_by is {_short(value)}, expected a whole number from 1 to "
+        f"{path}: {key} is {_short(value)}, expected a whole number from {least} to "
         f"{_MOST_JOINED}; mend that value"
     )
 

@@ -27,8 +27,12 @@ UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
 _MOST_BANDS: Final = 1024
 
 
-def open_raster(path: str) -> DatasetReader:
+def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
     """Open a raster for reading.
+
+    Args:
+        path: What GDAL opens.
+        placed: Whether the caller knows where its pixels lie, if the file does not say it.
 
     Raises:
         UsageError: If it is on the network and nobody asked to fetch.
@@ -71,6 +75,8 @@ def open_raster(path: str) -> DatasetReader:
         problem = f"holds no band; name one of its subdatasets{_named(dataset.subdatasets)}"
     elif dataset.transform.is_identity and (dataset.gcps[0] or dataset.rpcs):
         problem = placing(dataset, path)
+    elif placed and dataset.crs is None:
+        problem = None
     elif dataset.crs is None:
         problem = f"has no CRS; set the right one with: {setting_crs(dataset, path)}"
     else:

@@ -7,7 +7,7 @@ import pytest
 from groklst_cli.app import app, run
 from groklst_cli.commands.examples import examples
 
-COMMANDS = ["downscale", "evaluate", "prepare", "train", "models", "info", "import"]
+COMMANDS = ["ingest", "downscale", "evaluate", "prepare", "train", "models", "info", "import"]
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:

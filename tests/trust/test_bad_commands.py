@@ -70,6 +70,16 @@ FAIL_IF = [
     case("an arithmetic", f"{PAIR} --fail-if rmse>1+1", 2, "--fail-if"),
 ]
 PREPARES = [
+    case("no product", "ingest --out new", 2, "PRODUCT"),
+    case("no folder for a product", "ingest scenes", 2, "--out"),
+    case("product absent", "ingest absent --out new", 3, "absent"),
+    case("product a text", "ingest notes.txt --out new", 3, "notes.txt", "what is read"),
+    case("product a scene", "ingest scenes/a --out new", 3, "scenes/a", "what is read"),
+    case("product on the network", "ingest https://h/x.tar --out new", 2, "no local file"),
+    case("product in use", "ingest scenes/a --out prepared", 4, "prepared exists"),
+    case("product's folder in no folder", "ingest scenes/a --out absent/new", 2, "absent/new"),
+    case("product's bounds", "ingest scenes/a --out new --bounds 1 2 0 3", 2, "--bounds"),
+    case("product's pixel", "ingest scenes/a --out new --lst-pixel fine", 2, "lst-pixel"),
     case("no scene", "prepare --out new", 2, "SCENE"),
     case("no folder to write", "prepare scenes/a", 2, "--out"),
     case("scene absent", "prepare absent --out new", 3, "absent"),

@@ -165,6 +165,7 @@ def test_an_evaluation_that_fails_leaves_no_report(scene):
 WRITES = {
     "downscale": {"output_option", "out_dir", "uncertainty", "picture"},
     "evaluate": {"csv", "report"},
+    "ingest": {"out"},
     "import": {"output"},
     "prepare": {"out"},
     "train": {"out"},
@@ -172,6 +173,7 @@ WRITES = {
 READS = {
     "downscale": {"batch_file"},
     "evaluate": {"data"},
+    "ingest": {"products"},
     "import": {"toolkit"},
     "prepare": {"scenes"},
     "train": {"config", "data"},

@@ -1,0 +1,1 @@
+"""Delivered products made into scene folders: one file a sensor, over one table of bands."""

@@ -1,0 +1,37 @@
+"""Reading XML that others wrote: elements and text, no document types and no entities."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from typing import Final
+
+from groklst_cli.errors import InputError
+
+Element = ElementTree.Element
+
+_DECLARED: Final = re.compile(r"<\?xml[^>]*\?>")
+_TYPED: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def parse_xml(text: str, name: str) -> Element:
+    """Parse a document; tags come without their namespaces.
+
+    The text is decoded already, so what the document says of its encoding counts no more: Python's
+    parser knows no encodings of several bytes but Unicode's.
+
+    Args:
+        text: The document.
+        name: What to call it in a message.
+
+    Raises:
+        InputError: If it is no XML, or declares a document type, by which entities could name
+            other files or grow without bound.
+    """
+    if _TYPED.search(text):
+        raise InputError(f"{name} declares a document type, which is not read; take it out")
+    try:
+        root = ElementTree.fromstring(_DECLARED.sub("", text.lstrip("\ufeff \t\r\n"), count=1))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise InputError(f"{name} is no XML: {error}; download the product again") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
