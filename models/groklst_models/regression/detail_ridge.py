@@ -8,6 +8,7 @@ from torch import Tensor
 from groklst_models.sampling.aggregation import sensor_means
 from groklst_models.sampling.training_set import TrainingSet, TrainingWindow, detail
 
+
 @dataclass(frozen=True)
 class Detail:
     """Detail of the usable coarse pixels, double precision.
