@@ -19,7 +19,8 @@ from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
 from groklst_cli.pipeline.downscale.picture import before_and_after
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.downscale.uncertainty import Evidence, uncertainty_rows
+from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
+from groklst_cli.pipeline.predict.deviation import Evidence
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note, Progress
 from groklst_cli.pipeline.predict.plan import Plan
