@@ -1,12 +1,14 @@
 """What the intervals of ``--uncertainty`` hold, where the truth is known.
 
 ``python benchmarks/coverage.py SCENES [--method NAME] [--scales 2 4 8] [--others SCENES]
-[--pairs PAIRS]`` downscales the scenes of a folder under Wald's protocol and prints, for each, the
-share of truth within one standard deviation (68 % is due) and within 1.96 (95 %), and how standard
-deviation and size of the error correlate. The factors of each row were measured on all other places
-(two dates of one place are left out together), so each row is a test; the last factors are of all
-of them. OTHERS are tested with those: places that no factor was measured on. PAIRS of MODIS and
-ASTER, whose mean difference is taken off each, are tested with the factors that groklst has.
+[--without NAME …] [--pairs PAIRS]`` downscales the scenes of a folder under Wald's protocol and
+prints, for each, the share of truth within one standard deviation (68 % is due) and within 1.96
+(95 %), how standard deviation and size of the error correlate, and z, the RMS of errors over that
+of standard deviations. The factors of each row were measured on all other places (two dates of one
+place are left out together), so each row is a test; the last factors are of all of them. OTHERS,
+but for those whose names begin with what ``--without`` says, are tested with the factors that
+groklst has: scenes that none was measured on. So are PAIRS of MODIS and ASTER, whose mean
+difference is taken off each.
 """
 
 import argparse
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--method", default="auto")
     parser.add_argument("--scales", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--others", type=Path)
+    parser.add_argument("--without", nargs="+", default=[])
     parser.add_argument("--pairs", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -133,8 +136,12 @@ def main() -> None:
     show("all, with groklst's factors", [row(part, MEASURED) for part in results])
     show(f"{_INTERPOLATION}, with groklst's factors", [row(part, MEASURED) for part in plain])
     if options.others is not None:
-        others = [sampled(case, options.method) for case in cases(options.others, options.scales)]
-        show(f"{len(others)} results elsewhere", [row(part, factors) for part in others])
+        others = [
+            sampled(case, options.method)
+            for case in cases(options.others, options.scales)
+            if not case.name.startswith(tuple(options.without))
+        ]
+        show(f"{len(others)} results elsewhere", [row(part, MEASURED) for part in others])
     if options.pairs is not None:
         both = [unbiased(sampled(case, options.method)) for case in pairs(options.pairs)]
         show(f"{len(both)} pairs", [row(part, MEASURED) for part in both])

@@ -62,7 +62,8 @@ def measured(results: Sequence[Pixels], scored: Sequence[Pixels]) -> Factors:
 
     found = minimize(unlikely, np.log(_START), method="L-BFGS-B")
     factors = Factors(*np.exp(found.x).tolist())
-    return _widened(factors, min(_WIDTHS, key=lambda width: _amiss(scored, factors, width)))
+    width = min(_WIDTHS.tolist(), key=lambda width: _amiss(scored, factors, width))
+    return _widened(factors, width)
 
 
 def _unlikely(part: Pixels, factors: Factors) -> float:
@@ -75,7 +76,7 @@ def _unlikely(part: Pixels, factors: Factors) -> float:
 def _amiss(parts: Sequence[Pixels], factors: Factors, width: float) -> float:
     wide = _widened(factors, width)
     return sum(
-        ((np.mean([part.within(wide, by) for part in parts]) - DUE[by]) / _ALLOWED[by]) ** 2
+        float((np.mean([part.within(wide, by) for part in parts]) - DUE[by]) / _ALLOWED[by]) ** 2
         for by in DUE
     )
 

@@ -70,7 +70,7 @@ class CoarseTerms:
             share=min(1.0, _mean(unknown) / max(_mean(known), _LEAST_ENERGY)),
             left=scale * _near(unknown, _AROUND),
             expected=below * 0.5 * (_near(known, _AROUND) + _mean(known)),
-            interpolated=1 / (1 + (rich / _INTERPOLATED) ** 2),
+            interpolated=1 / (1 + (rich / _INTERPOLATED) ** 4),
         )
 
 
@@ -128,7 +128,7 @@ class Factors:
 MEASURED: Final = Factors(edges=1.06, put_in=0.162, left=0.0885, expected=0.64, few=21_600)
 """Of all scenes that ``benchmarks/coverage.py`` was given."""
 
-DOUBTED: Final = 1.8
+DOUBTED: Final = 2.2
 """What remains in doubt of coarse values over what is computed of it.
 
 Measured where noise and point spread were put in by hand, so that the truth is known.

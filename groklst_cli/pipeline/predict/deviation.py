@@ -6,6 +6,7 @@ be noisy, what remains in doubt of them does.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ Coarse = NDArray[np.float64]
 ReadFine = Callable[[slice], NDArray[np.float64]]
 """Returns the fine rows over some coarse rows of the plan's strip, kelvin, NaN where nodata."""
 
-_ROWS: Final = 64  # coarse rows at once
+_FINE_ROWS: Final = 512  # at once
 _REACH: Final = 1  # coarse rows that hold the two fine ones around, which edges depend on
 
 
@@ -91,7 +92,7 @@ class Finished:
             np.log(_filled(plane, measured.lst))  # the logarithm keeps them positive
             for plane in (coarse.left, coarse.expected, coarse.interpolated)
         ]
-        for rows in _parts(self.plan.strip.rows):
+        for rows in self._parts():
             left, expected, interpolated = (np.exp(self._fine(plane, rows)) for plane in planes)
             edges, added = coarse.share * self._roughness(rows), self._detail(rows)[1]
             yield (
@@ -124,20 +125,25 @@ class Finished:
         strip, scale = self.plan.strip, self.plan.scale
         detail, lacking = [], []
         lst = self.scene.read_lst(strip.rows, strip.columns).astype(np.float64)
-        for rows in _parts(strip.rows):
+        for rows in self._parts():
             fine, added = self._detail(rows)
             detail.append(block_means(added**2, scale))
             here = slice(rows.start - strip.rows.start, rows.stop - strip.rows.start)
             lacking.append(lst[here] - self.scene.lst.mean - block_means(fine, scale))
         return _Measured(lst, np.concatenate(detail), np.concatenate(lacking))
 
+    @cached_property
+    def _spline(self) -> Conservation:
+        return Conservation(self.plan.scale)
+
+    def _parts(self) -> Iterator[slice]:
+        rows, step = self.plan.strip.rows, max(1, _FINE_ROWS // self.plan.scale)
+        for start in range(rows.start, rows.stop, step):
+            yield slice(start, min(rows.stop, start + step))
+
     def _detail(self, rows: slice) -> tuple[Coarse, Coarse]:
         """Read fine rows less the scene's mean, and what they have over a smooth coarse LST."""
-        kept, columns, scale = (
-            Conservation(self.plan.scale),
-            self.plan.strip.columns,
-            self.plan.scale,
-        )
+        kept, columns, scale = self._spline, self.plan.strip.columns, self.plan.scale
         around = Strip(rows, columns).widened(kept.halo, self.scene.coarse.shape)
         lst = self.scene.read_lst(around.rows, around.columns).astype(np.float64)
         smooth = kept.field(lst - self.scene.lst.mean)
@@ -157,11 +163,7 @@ class Finished:
 
     def _fine(self, plane: Coarse, rows: slice) -> NDArray[np.float32]:
         """Bring rows of a plane over the strip smoothly to the fine scale."""
-        kept, scale, first = (
-            Conservation(self.plan.scale),
-            self.plan.scale,
-            self.plan.strip.rows.start,
-        )
+        kept, scale, first = self._spline, self.plan.scale, self.plan.strip.rows.start
         start, stop = rows.start - first, rows.stop - first
         top, bottom = max(0, start - kept.halo), min(len(plane), stop + kept.halo)
         return kept.field(plane[top:bottom])[(start - top) * scale : (stop - top) * scale]
@@ -180,11 +182,6 @@ class _Measured:
     lst: Coarse
     detail: Coarse
     lacking: Coarse
-
-
-def _parts(rows: slice) -> Iterator[slice]:
-    for start in range(rows.start, rows.stop, _ROWS):
-        yield slice(start, min(rows.stop, start + _ROWS))
 
 
 def _filled(plane: Coarse, lst: Coarse) -> Coarse:

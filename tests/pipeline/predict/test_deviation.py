@@ -66,7 +66,7 @@ def whole(finished: Finished) -> np.ndarray:
 def test_rows_at_once_do_not_show_in_any_bit(make, monkeypatch, rows, conserve):
     finished = make(conserve)
     at_once = whole(finished)
-    monkeypatch.setattr(deviation, "_ROWS", rows)
+    monkeypatch.setattr(deviation, "_FINE_ROWS", rows * SCALE)
     np.testing.assert_array_equal(whole(finished), at_once)
 
 
