@@ -10,7 +10,9 @@ maximum likelihood with heavy tails (Student's t of six degrees of freedom, each
 much as any other), and then scaled so that 68 and 95 % lie within 1 and 1.96 standard deviations as
 nearly as both can. The texture of guides was tried as another term and added nothing to the
 result's own. ``python benchmarks/coverage.py SCENES`` tests each scene with factors that were
-measured on all other places.
+measured on all other places: over nine scenes at ×2, ×4 and ×8, 69.9 % of the truth lies within
+one standard deviation and 92.9 % within 1.96, and deviation and size of error correlate by 0.352
+(median). What the terms are was chosen with these scenes in sight.
 """
 
 import math
@@ -125,13 +127,13 @@ class Factors:
         return np.asarray(LEAST**2 + below + terms.means)
 
 
-MEASURED: Final = Factors(edges=1.06, put_in=0.162, left=0.0885, expected=0.64, few=21_600)
-"""Of all scenes that ``benchmarks/coverage.py`` was given."""
+MEASURED: Final = Factors(edges=0.489, put_in=0.244, left=0.1027, expected=0.642, few=4420)
+"""Of the default's results on nine real scenes at ×2, ×4 and ×8, and of interpolations of them."""
 
 DOUBTED: Final = 2.2
 """What remains in doubt of coarse values over what is computed of it.
 
-Measured where noise and point spread were put in by hand, so that the truth is known.
+It is 1.8 where noise and point spread were put in by hand, and 2.5 on MODIS judged by ASTER.
 """
 
 

@@ -94,7 +94,7 @@ class Run:
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
-            "GROKLST_FROM": spread.answers.source if spread else "coarse residuals",
+            "GROKLST_FROM": spread.answers.source if spread else "edges and coarse residuals",
         }
         return self._file(path, self._form("K", tags))
 
