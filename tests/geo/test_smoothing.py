@@ -3,7 +3,6 @@ import pytest
 
 from groklst_cli.geo.metrics import Scores
 from groklst_cli.geo.smoothing import gaussian_mean, reach
-from groklst_cli.pipeline.downscale.uncertainty import deviation
 
 
 def framed(plane: np.ndarray, width: int = 9) -> np.ndarray:
@@ -37,13 +36,6 @@ def test_a_frame_of_nodata_changes_no_score(plane):
         for pair in ((plane, other), (framed(plane), framed(other)))
     )
     assert vars(held) == pytest.approx(vars(bare), nan_ok=True)
-
-
-def test_a_frame_of_nodata_changes_no_uncertainty(plane):
-    residual, detail = plane - np.nanmean(plane), np.abs(plane - 300)
-    bare = deviation(plane, residual, detail, 4)
-    held = deviation(framed(plane), framed(residual), framed(detail), 4)
-    np.testing.assert_allclose(inner(held), bare, rtol=1e-12)
 
 
 def test_a_mean_keeps_a_constant_and_its_gaps(plane):

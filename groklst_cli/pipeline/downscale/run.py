@@ -20,7 +20,8 @@ from groklst_cli.pipeline.downscale.job import Job, Parts
 from groklst_cli.pipeline.downscale.picture import before_and_after
 from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.downscale.uncertainty import Evidence, uncertainty_rows
+from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
+from groklst_cli.pipeline.predict.deviation import Evidence
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note, Progress
 from groklst_cli.pipeline.predict.plan import Plan
@@ -104,7 +105,7 @@ class Run:
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
-            "GROKLST_FROM": spread.answers.source if spread else "coarse residuals",
+            "GROKLST_FROM": spread.answers.source if spread else "edges and coarse residuals",
         }
         return self._file(path, self._form("K", tags))
 

@@ -8,10 +8,10 @@ from affine import Affine
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.errors import OutputExistsError, UsageError
+from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.downscale.uncertainty import deviation
 from groklst_models.answer_spread import TURNS
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
@@ -72,20 +72,29 @@ def test_a_part_has_the_deviations_of_its_own_place(tmp_path, scene):
     assert read(tmp_path / "u.tif").shape == (80, 80)
 
 
-def test_more_unexplained_detail_means_more_uncertainty():
-    rng = np.random.default_rng(0)
-    lst, residual = rng.normal(300, 3, (30, 30)), rng.normal(0, 1, (30, 30))
-    detail = np.full((30, 30), 2.0)
-    less = deviation(lst, 0.5 * residual, detail, 8)
-    more = deviation(lst, residual, detail, 8)
-    assert (more > less).all()
-    assert (deviation(lst, residual, 100 * detail, 8) > more).all()
-
-
-def test_interpolation_is_not_praised_for_meeting_the_coarse_means():
-    lst = np.random.default_rng(0).normal(300, 3, (30, 30))
-    nothing = np.zeros((30, 30))
-    assert deviation(lst, nothing, nothing, 8).mean() > 3
+def test_it_is_larger_along_an_edge_than_on_either_side(tmp_path, write_raster):
+    rng = np.random.default_rng(5)
+    truth = np.full((SIDE * SCALE, SIDE * SCALE), 300.0)
+    truth[:, SIDE * SCALE // 2 + 1 :] += 8  # a coast, within a coarse pixel
+    guide = truth - 300 + gaussian_filter(rng.normal(size=truth.shape), 2)
+    lst = block_means(truth + 2 * gaussian_filter(rng.normal(size=truth.shape), 3), SCALE)
+    sources = (
+        BandSource(write_raster("lst.tif", lst.astype(np.float32), COARSE)),
+        BandSource(
+            write_raster("g.tif", guide.astype(np.float32), COARSE * Affine.scale(1 / SCALE))
+        ),
+    )
+    sigma = tmp_path / "sigma.tif"
+    downscale(
+        Request(
+            sources[0], tmp_path / "f.tif", [sources[1]], scale=SCALE, model="ridge",
+            uncertainty=sigma,
+        )
+    )  # fmt: skip
+    across = np.median(read(sigma), axis=0)
+    coast = SIDE * SCALE // 2
+    assert across[coast : coast + 2].min() > 1.5 * np.median(across)
+    assert across[coast : coast + 2].min() > 1.4 * across[[coast - 12, coast + 13]].max()
 
 
 def test_the_second_file_is_guarded_like_the_first(tmp_path, scene):
