@@ -36,6 +36,14 @@ def downscale(
         Path | None,
         typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
     ] = None,
+    stack: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also put the maps of many scenes into one COG with a band a date, or, named "
+            "NAME.zarr, into a Zarr with time as a dimension.",
+        ),
+    ] = None,
     guide: options.Guide = None,
     mask: options.Mask = None,
     guide_mask: options.GuideMask = None,
@@ -64,6 +72,8 @@ def downscale(
     from functools import partial
 
     from groklst_cli.commands import console, many_scenes, parse
+    from groklst_cli.commands.scene_folders import Shared
+    from groklst_cli.errors import UsageError
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
     many = out_dir is not None or batch_file is not None
@@ -77,14 +87,18 @@ def downscale(
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
     ask = partial(parse.request, **chosen)
     if many:
-        note, shared = console.Notes(quiet=quiet), many_scenes.Shared.of(chosen)
+        note, shared = console.Notes(quiet=quiet), Shared.of(chosen)
         if batch_file is not None:
             requests = many_scenes.from_list(ask, batch_file, out_dir, shared, note)
         else:
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
-        many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
+        many_scenes.run(
+            requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug
+        )
         return
+    if stack is not None:
+        raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")
     lst = parse.band_source(lsts[0])
     request = many_scenes.ask_for(
         ask,

@@ -21,6 +21,7 @@ from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
+from groklst_cli.pipeline.downscale.stacking import check_stack, make_stack
 from groklst_cli.pipeline.downscale.target import find_scale
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent
 from groklst_cli.shown_text import traced
@@ -151,14 +152,22 @@ def _untold_output(lst: BandSource, folder_of: Callable[[BandSource], Path], ste
 
 
 def run(
-    requests: Collection[Request], *, dry_run: bool, json: bool, quiet: bool, debug: bool
+    requests: Collection[Request],
+    *,
+    stack: Path | None = None,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
+    debug: bool,
 ) -> None:
     """Carry out requests; print each one's result as it comes, and at the end what failed.
 
     Raises:
-        SomeFailedError: If any failed.
+        SomeFailedError: If any failed; then no stack is made.
     """
     note = console.Notes(quiet=quiet)
+    if stack is not None:
+        check_stack(stack, requests)
     failed: list[tuple[str, int, str]] = []
     over = 0
     try:
@@ -181,10 +190,17 @@ def run(
         if failed:
             console.print_failures(failed)
     if failed:
+        unmade = "" if stack is None else f"{stack} is not made: "
         raise SomeFailedError(
-            f"{len(failed)} of {len(requests)} scenes failed, as the table says; mend them, and "
-            "run again with --skip-existing"
+            f"{unmade}{len(failed)} of {len(requests)} scenes failed, as the table says; mend "
+            "them, and run again with --skip-existing"
         )
+    if stack is not None and not dry_run:
+        dates = make_stack(stack, requests)
+        if json:
+            console.print_json({"stack": str(stack), "dates": dates})
+        else:
+            console.stdout.print(str(stack))
 
 
 def _outcomes(

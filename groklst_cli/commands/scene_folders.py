@@ -1,5 +1,6 @@
 """Scene folders, and folders of them, in the place of LSTs: what each says of its request."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +89,7 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
     """
     for text in texts:
         path = Path(text)
-        if not text or not path.is_dir():
+        if not os.path.isdir(text):
             source = BandSource.parse(text)
             yield Named(Path(source.path).stem, {"lst": source})
             continue

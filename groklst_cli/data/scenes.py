@@ -193,7 +193,7 @@ def is_scene(folder: Path) -> bool:
 
 def scenes_in(folder: Path) -> list[Path]:
     """List the scenes that lie in a folder, by name; none if it is one itself, or no folder."""
-    if is_scene(folder) or not folder.is_dir():
+    if is_scene(folder) or not os.path.isdir(folder):
         return []
     return [found for found in sorted(folder.iterdir()) if is_scene(found)]
 

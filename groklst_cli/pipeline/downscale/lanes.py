@@ -178,7 +178,7 @@ def _in_order(
     while told < len(requests):
         busy = {lane.connection: lane for lane in crew if lane.scene is not None}
         for connection in wait(list(busy)):
-            lane = busy[connection]  # type: ignore[index]
+            lane = busy[connection]
             assert lane.scene is not None
             number, request = lane.scene
             said = lane.hear()
