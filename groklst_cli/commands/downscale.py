@@ -93,9 +93,7 @@ def downscale(
         else:
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
-        many_scenes.run(
-            requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug
-        )
+        many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     if stack is not None:
         raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")

@@ -28,7 +28,9 @@ def check_stack(stack: Path, requests: Collection[Request]) -> None:
             it, or the maps would lie on several grids.
     """
     if stack.suffix not in _NAMES:
-        raise UsageError(f"--stack {stack} is no GeoTIFF and no Zarr by its name; write .tif, .zarr")
+        raise UsageError(
+            f"--stack {stack} is no GeoTIFF and no Zarr by its name; write .tif, .zarr"
+        )
     if stack.suffix == ZARR:
         _check_zarr(stack, overwrite=_may_replace(requests))
     else:
