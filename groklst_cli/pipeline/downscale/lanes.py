@@ -10,6 +10,7 @@ import signal
 import traceback
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from threading import Lock
 from types import FrameType
@@ -185,7 +186,7 @@ def _in_order(
             if isinstance(said, str):
                 note(f"{request.lst.path}: {said}")
                 continue
-            over[number] = said
+            over[number] = replace(said, request=request)
             lane.scene = None
             progress(told + len(over), len(requests))
         while told in over:
