@@ -10,6 +10,7 @@ import xarray as xr
 from rioxarray.rioxarray import affine_to_coords
 
 from groklst_cli.errors import UsageError
+from groklst_cli.pipeline.arrays.cubes import date_by_date, is_cube
 from groklst_cli.pipeline.arrays.eager import downscale_arrays
 from groklst_cli.pipeline.arrays.from_xarray import (
     GuideMasks,
@@ -64,12 +65,14 @@ def downscale(
     that covers the strip.
 
     Args:
-        lst: The coarse raster ``(rows, columns)``, further dimensions only of one, with a CRS and
-            evenly spaced coordinates or a transform, as rioxarray has them. Integers are scaled by
+        lst: The coarse raster ``(rows, columns)``, or a cube with a dimension ``time``, of which
+            each date is fitted by itself; further dimensions only of one. With a CRS and evenly
+            spaced coordinates or a transform, as rioxarray has them. Integers are scaled by
             ``attrs["scale_factor"]`` and ``attrs["add_offset"]``. ``attrs["units"]`` states the
             unit; without, the values' range tells.
         guides: Guidance on any grid in any CRS: variables of a dataset, or arrays by name, or
-            arrays with names, or one array. An array of several bands takes their names from
+            arrays with names, or one array. What has a dimension ``time`` has the LST's dates; what
+            has none serves all of them. An array of several bands takes their names from
             ``long_name`` if it is a tuple, else numbers them.
         scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
             finest guide's pixel, else 8.
@@ -97,6 +100,33 @@ def downscale(
     asked = Settings(scale=_own_number("scale", scale), model=fspath(method), **settings)
     if len(asked.devices) > 1:
         raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
+    if is_cube(lst):
+
+        def of_date(
+            day: str,
+            lst: xr.DataArray,
+            guides: Guides | None,
+            mask: Mask | None,
+            guide_mask: GuideMasks | None,
+        ) -> xr.DataArray:
+            def say(text: str) -> None:
+                note(f"{day}: {text}")
+
+            return _downscaled(asked, lst, guides, mask, guide_mask, say)
+
+        return date_by_date(of_date, lst, guides, mask, guide_mask)
+    return _downscaled(asked, lst, guides, mask, guide_mask, note)
+
+
+def _downscaled(
+    asked: Settings,
+    lst: xr.DataArray,
+    guides: Guides | None,
+    mask: Mask | None,
+    guide_mask: GuideMasks | None,
+    note: Note,
+) -> xr.DataArray:
+    """Downscale one LST."""
     lst = one_layer("lst", lst)
     coarse, guidance = raster("lst", lst), guide_rasters(guides)
     masks = mask_arrays(mask, guide_mask)

@@ -7,6 +7,7 @@
 * ``dem.tif``: elevation in metres, geographic coordinates, about 30 m;
 * ``truth.tif``: the temperature at 30 m from which ``lst.tif`` was averaged;
 * ``days/``, ``batch.csv``, ``batch.jsonl``: three days of such LST, and lists of them;
+* ``series/``: the same days as scene folders, without guides;
 * ``scenes/``: two halves of the valley at 30 m, to train and to score on;
 * ``sdgsat/`` and ``landsat/``: the valley as files of those satellites;
 * ``GrokLST/``: ten small tiles of it in that dataset's form.
@@ -57,11 +58,20 @@ def write_days(folder: Path, truth: dict[str, Array], rng: np.random.Generator) 
         path = f"days/lst_{day}.tif"
         write(folder / path, {"LST": seen}, FINE * Affine.scale(SCALE), UTM, 1)
         rows.append([path, f"days/lst_{day}_30m.tif", *GUIDES])
+        write_date(folder / "series" / f"2024{day}", seen, f"2024-{day[:2]}-{day[2:]}")
     lines = [json.dumps({"lst": path, "guide": GUIDES}) + "\n" for path, *_ in rows]
     (folder / "batch.jsonl").write_text("".join(lines), encoding="utf-8")
     with (folder / "batch.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerows([["lst", "output", "guide", "guide"], *rows])
+
+
+def write_date(scene: Path, seen: Array, date: str) -> None:
+    """Write one day as a scene folder that states when it was seen."""
+    scene.mkdir(parents=True, exist_ok=True)
+    write(scene / "lst.tif", {"LST": seen}, FINE * Affine.scale(SCALE), UTM, 1)
+    facts = {"date": date, "time": f"{date}T03:42:00+00:00"}
+    (scene / "scene.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
 def write_halves(folder: Path, truth: dict[str, Array]) -> None:

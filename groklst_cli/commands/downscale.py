@@ -19,7 +19,8 @@ def downscale(
         typer.Argument(
             metavar="LST|SCENE [OUTPUT]",
             help="The coarse LST raster, or a folder with lst.tif and its guides; and the GeoTIFF "
-            "to write, LST_xN.tif by default; with --out-dir every FILE is an LST.",
+            "to write, LST_xN.tif by default; with --out-dir every FILE is an LST, such a folder, "
+            "or a folder of such folders.",
         ),
     ] = None,
     output_option: Annotated[
@@ -34,6 +35,14 @@ def downscale(
     batch_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Downscale the scenes that a .csv or .jsonl file lists."),
+    ] = None,
+    stack: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also put the maps of many scenes into one COG with a band a date, or, named "
+            "NAME.zarr, into a Zarr with time as a dimension.",
+        ),
     ] = None,
     guide: options.Guide = None,
     mask: options.Mask = None,
@@ -53,30 +62,41 @@ def downscale(
     """Turn a coarse LST raster into a fine one on the same CRS.
 
     Prints the output's path, or JSON with --json. Many scenes, named with --out-dir or in a
-    --batch-file, are done in turn: one that fails does not stop the others, and the exit code is 6.
+    --batch-file, share --jobs threads, several at a time where memory allows: one that fails does
+    not stop the others, and the exit code is 6.
     """
+    if (batch_file or out_dir) and not (dry_run or chosen["jobs"] == 1 or chosen["workers"]):
+        from groklst_cli.pipeline.downscale import processes
+
+        processes.import_ahead()
     from functools import partial
 
     from groklst_cli.commands import console, many_scenes, parse
+    from groklst_cli.commands.scene_folders import Shared
+    from groklst_cli.errors import UsageError
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
+    many = out_dir is not None or batch_file is not None
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
-    masks = parse.masks(mask or [], guide_mask or [])
-    chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
-    lsts, guides, masks = parse.scene(lsts, parse.guides(guide or [], lsts), masks)
+    guides, masks = parse.guides(guide or [], lsts), parse.masks(mask or [], guide_mask or [])
+    if not many:
+        chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
+        lsts, guides, masks = parse.scene(lsts, guides, masks)
     if no_conserve:
         chosen["conserve"] = parse.no_conserve(chosen["conserve"])
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
     ask = partial(parse.request, **chosen)
-    if out_dir is not None or batch_file is not None:
+    if many:
+        note, shared = console.Notes(quiet=quiet), Shared.of(chosen)
         if batch_file is not None:
-            note = console.Notes(quiet=quiet)
-            requests = many_scenes.from_list(ask, batch_file, out_dir, note)
+            requests = many_scenes.from_list(ask, batch_file, out_dir, shared, note)
         else:
-            requests = many_scenes.from_paths(ask, lsts, out_dir or Path())
+            requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
-        many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
+        many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
+    if stack is not None:
+        raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")
     lst = parse.band_source(lsts[0])
     request = many_scenes.ask_for(
         ask,

@@ -3,22 +3,27 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.commands import console, parse
 from groklst_cli.commands.listed import ListedRequests
-from groklst_cli.errors import GroklstError, SomeFailedError, UsageError
+from groklst_cli.commands.scene_folders import Named, Shared, all_named
+from groklst_cli.data.scenes import is_scene
+from groklst_cli.errors import GroklstError, InputError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.masks import MaskFile, Masks
+from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
-from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
+from groklst_cli.pipeline.downscale.stacking import check_stack, make_stack
 from groklst_cli.pipeline.downscale.target import find_scale
-from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.predict.listeners import Note, Progress, silent
 from groklst_cli.shown_text import traced
 
 Ask = Callable[..., Request]
@@ -59,18 +64,25 @@ def tell_apart(
     return files[:1], Path(files[1]) if len(files) == 2 else None
 
 
-def from_paths(ask: Ask, lsts: Sequence[str], folder: Path) -> list[Request]:
-    """Ask for each LST the same, into one folder."""
-    sources = [parse.band_source(text) for text in lsts]
-    return [
-        _ask_for_one_of_many(ask, None, lambda lst: folder, lst=lst, named="lst") for lst in sources
-    ]
+def from_paths(
+    ask: Ask, lsts: Sequence[str], folder: Path, shared: Shared, note: Note = silent
+) -> list[Request]:
+    """Ask for each LST, or scene of a folder, the same, into one folder.
+
+    Raises:
+        InputError: If a folder holds no scene, or all are left out.
+    """
+    named = list(all_named(lsts, shared, note))
+    if not named:
+        raise InputError(f"all scenes of {', '.join(lsts)} are left out, as scene.json says")
+    return [_ask_for_named(ask, one, None, lambda lst: folder, named="lst") for one in named]
 
 
 def from_list(
     ask: Ask,
     batch_file: Path,
     out_dir: Path | None,
+    shared: Shared,
     note: Note = silent,
 ) -> Collection[Request]:
     """Ask for each scene of a list what its line says, and for the rest the same.
@@ -80,57 +92,91 @@ def from_list(
             without one, the list's folder.
     """
     folder = batch_file.parent
-    return ListedRequests(batch_file, lambda row: _from_row(ask, row, folder, out_dir), note)
+    return ListedRequests(
+        batch_file, lambda row: _from_row(ask, row, folder, out_dir, shared), note
+    )
 
 
 def ask_for(
-    ask: Ask, output: Path | None, folder_of: Callable[[BandSource], Path], **changes: Any
+    ask: Ask,
+    output: Path | None,
+    folder_of: Callable[[BandSource], Path],
+    name: str | None = None,
+    **changes: Any,
 ) -> Request:
-    """Ask for one scene; an output that is not named is called after the LST and the scale.
+    """Ask for one scene; an output that is not named is called after it and the scale.
+
+    Args:
+        ask: Makes the request.
+        output: Where it is named.
+        folder_of: Tells where else.
+        name: What it is called after; None for the LST's file.
+        **changes: What is said of the request.
 
     Raises:
         GroklstError: If the scale is needed for that and cannot be told.
     """
     if output is not None:
         return ask(output=output, **changes)
-    request = ask(output=_untold_output(changes["lst"], folder_of), **changes)
+    stem = name or Path(changes["lst"].path).stem
+    request = ask(output=_untold_output(changes["lst"], folder_of, stem), **changes)
     with gdal_environment(online=request.online):
         found = find_scale(request)
     named = f"x{found.value}"
     if request.has_target:
         named = "like" if request.resolution is None else f"{request.resolution:g}"
-    name = f"{Path(request.lst.path).stem}_{named}.tif"
-    return replace(request, output=request.output.with_name(name))
+    return replace(request, output=request.output.with_name(f"{stem}_{named}.tif"))
 
 
-def _ask_for_one_of_many(
-    ask: Ask, output: Path | None, folder_of: Callable[[BandSource], Path], **changes: Any
+def _ask_for_named(
+    ask: Ask,
+    one: Named,
+    output: Path | None,
+    folder_of: Callable[[BandSource], Path],
+    **changes: Any,
 ) -> Request:
     """Ask for a scene; where its scale cannot be told, it fails in its turn, not all of them."""
+    changes = {**one.changes, **changes}
     try:
-        return ask_for(ask, output, folder_of, **changes)
+        if one.why is None:
+            return ask_for(ask, output, folder_of, one.name, **changes)
     except GroklstError:
-        return ask(output=_untold_output(changes["lst"], folder_of), **changes)
+        pass
+    untold = output or _untold_output(changes["lst"], folder_of, one.name)
+    request = ask(output=untold, **changes)
+    return request if one.why is None else Refused.of(request, one.why)
 
 
-def _untold_output(lst: BandSource, folder_of: Callable[[BandSource], Path]) -> Path:
-    return folder_of(lst) / f"{Path(lst.path).stem}{_UNTOLD}.tif"
+def _untold_output(lst: BandSource, folder_of: Callable[[BandSource], Path], stem: str) -> Path:
+    return folder_of(lst) / f"{stem}{_UNTOLD}.tif"
 
 
 def run(
-    requests: Collection[Request], *, dry_run: bool, json: bool, quiet: bool, debug: bool
+    requests: Collection[Request],
+    *,
+    stack: Path | None = None,
+    dry_run: bool,
+    json: bool,
+    quiet: bool,
+    debug: bool,
 ) -> None:
     """Carry out requests; print each one's result as it comes, and at the end what failed.
 
     Raises:
-        SomeFailedError: If any failed.
+        SomeFailedError: If any failed; then no stack is made.
     """
     note = console.Notes(quiet=quiet)
+    if stack is not None:
+        check_stack(stack, requests)
     failed: list[tuple[str, int, str]] = []
     over = 0
     try:
-        with console.progress_bar("tiles", quiet=quiet) as progress:
-            scenes = downscale_many(requests, dry_run=dry_run, note=note, progress=progress)
+        lanes = 1 if dry_run else lanes_for(requests)
+        unit = "tiles" if lanes == 1 else "scenes"
+        with (
+            console.progress_bar(unit, quiet=quiet) as progress,
+            closing(_outcomes(requests, lanes, note, progress, dry_run=dry_run)) as scenes,
+        ):
             for outcome in scenes:
                 over += 1
                 _show(outcome, json=json, debug=debug)
@@ -144,10 +190,26 @@ def run(
         if failed:
             console.print_failures(failed)
     if failed:
+        unmade = "" if stack is None else f"{stack} is not made: "
         raise SomeFailedError(
-            f"{len(failed)} of {len(requests)} scenes failed, as the table says; mend them, and "
-            "run again with --skip-existing"
+            f"{unmade}{len(failed)} of {len(requests)} scenes failed, as the table says; mend "
+            "them, and run again with --skip-existing"
         )
+    if stack is not None and not dry_run:
+        dates = make_stack(stack, requests)
+        if json:
+            console.print_json({"stack": str(stack), "dates": dates})
+        else:
+            console.stdout.print(str(stack))
+
+
+def _outcomes(
+    requests: Collection[Request], lanes: int, note: Note, progress: Progress, *, dry_run: bool
+) -> Generator[SceneOutcome, None, None]:
+    if dry_run:
+        yield from downscale_many(requests, dry_run=True, note=note, progress=progress)
+    else:
+        yield from downscale_scenes(requests, lanes, note=note, progress=progress)
 
 
 def _show(outcome: SceneOutcome, *, json: bool, debug: bool) -> None:
@@ -162,11 +224,13 @@ def _show(outcome: SceneOutcome, *, json: bool, debug: bool) -> None:
         console.stdout.print(str(outcome.request.output))
 
 
-def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Request:
+def _from_row(
+    ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None, shared: Shared
+) -> Request:
     try:
         results = out_dir or folder
         changes = _changes(row, results)
-        changes["lst"] = _source(row.cells["lst"][0], folder)
+        one = _named(row.cells["lst"][0], folder, shared)
         if "guide" in row.cells:
             changes["guides"] = [_source(text, folder) for text in row.cells["guide"]]
         if "like" in changes:
@@ -182,7 +246,7 @@ def _from_row(ask: Ask, row: SceneRow, folder: Path, out_dir: Path | None) -> Re
         output = None if named is None else results / named
         changes["named"] = parse.naming(None, output)
         folder_of = parse.folder_of if out_dir is None else lambda lst: results
-        request = _ask_for_one_of_many(ask, output, folder_of, **changes)
+        request = _ask_for_named(ask, one, output, folder_of, **changes)
         for key in ("output", "uncertainty", "picture"):
             if (path := getattr(request, key)) is not None:
                 _refuse_outside(key, path, results)
@@ -199,6 +263,14 @@ def _changes(row: SceneRow, results: Path) -> dict[str, Any]:
             is_file = option.kind is Path
             changes[name] = results / text if is_file else option.of_text(name, text)
     return changes
+
+
+def _named(text: str, folder: Path, shared: Shared) -> Named:
+    """Read an LST, or a scene folder, relative to a folder."""
+    if is_scene(folder / text):
+        return Named.folder(folder / text, shared)
+    source = _source(text, folder)
+    return Named(Path(source.path).stem, {"lst": source})
 
 
 def _source(text: str, folder: Path) -> BandSource:

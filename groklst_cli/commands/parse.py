@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from groklst_cli.data.scenes import FACTS, SceneFacts, SceneFolder, guides_in, is_scene
+from groklst_cli.data.scenes import FACTS, SceneFacts, SceneFolder, guides_in, is_scene, scenes_in
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.band_source import BandSource, Nodata, read_nodata
 from groklst_cli.geo.masks import MaskFile, Masks
@@ -33,18 +33,17 @@ def scene(
     """Read a scene folder in an LST's place: its LST, and its guides and mask before those named.
 
     Raises:
-        UsageError: If a scene folder is named beside other LSTs.
+        UsageError: If it is a folder of such folders.
         InputError: If it cannot be used.
     """
-    folders = [text for text in lsts if text and is_scene(Path(text))]
-    if not folders:
-        return lsts, guides, masks
-    if len(lsts) > 1:
+    folder = Path(lsts[0])
+    if lsts[0] and (several := scenes_in(folder)):
         raise UsageError(
-            f"{folders[0]} is a scene folder, which is downscaled alone; list the LST and guides "
-            "of each scene in a --batch-file"
+            f"{folder} holds {len(several)} scene folders; add --out-dir DIR for a map of each"
         )
-    found = SceneFolder.read(Path(folders[0]))
+    if not lsts[0] or not is_scene(folder):
+        return lsts, guides, masks
+    found = SceneFolder.read(folder)
     all_masks = replace(masks, lst=(*found.masks, *masks.lst))
     return [str(found.lst)], [*found.guide_sources, *guides], all_masks
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from groklst_cli.data.dates import TAG, TIFF_TAG, Seen
 from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.masks import MaskFile
@@ -41,12 +42,14 @@ class SceneFacts:
         not_guides: Names of rasters in the folder that are no guidance, without their endings.
         scale: By how much to refine where the pixels of LST and guides do not say it; None if not
             stated.
+        seen: Day or moment of the LST; None if it is not stated, or in words of another form.
     """
 
     aggregate_first_by: int | None = None
     left_out: str | None = None
     not_guides: tuple[str, ...] = ()
     scale: int | None = None
+    seen: Seen | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -69,6 +72,7 @@ class SceneFacts:
             _text(path, stated.get("left_out")),
             _names(path, stated.get("not_guides")),
             _number(path, "scale", stated.get("scale"), 2),
+            Seen.parse(stated.get("time")) or Seen.parse(stated.get("date")),
         )
 
 
@@ -185,6 +189,27 @@ def guides_in(folder: Path, lsts: Sequence[str]) -> list[BandSource]:
 def is_scene(folder: Path) -> bool:
     """Tell whether a folder is a scene."""
     return os.path.isfile(folder / LST)
+
+
+def scenes_in(folder: Path) -> list[Path]:
+    """List the scenes that lie in a folder, by name; none if it is one itself, or no folder."""
+    if is_scene(folder) or not os.path.isdir(folder):
+        return []
+    return [found for found in sorted(folder.iterdir()) if is_scene(found)]
+
+
+def seen_at(lst: str) -> Seen | None:
+    """Tell when an LST was seen: its scene says so, else its tags; None if neither does.
+
+    Raises:
+        GroklstError: If it, or what its scene states, cannot be read.
+    """
+    place = Path(lst)
+    if place.name == LST and (stated := SceneFacts.read(place.with_name(FACTS)).seen):
+        return stated
+    with open_raster(lst) as raster:
+        tags = raster.tags()
+    return Seen.parse(tags.get(TAG)) or Seen.parse(tags.get(TIFF_TAG))
 
 
 def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:

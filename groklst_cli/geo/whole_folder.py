@@ -8,8 +8,6 @@ from groklst_cli.errors import OutputExistsError, UsageError
 from groklst_cli.geo.names import is_text
 from groklst_cli.geo.workplace import Workplace
 
-_OPTION = "--out"
-
 
 @contextmanager
 def whole_folder(
@@ -18,6 +16,7 @@ def whole_folder(
     overwrite: bool,
     inputs: Sequence[Path],
     foreign: Callable[[Path], Path | None],
+    option: str = "--out",
 ) -> Iterator[Path]:
     """Make a folder under another name, and give it its own when it is whole.
 
@@ -26,6 +25,7 @@ def whole_folder(
         overwrite: Whether a folder that stands there may be replaced.
         inputs: What is read, and must not lie in it.
         foreign: Finds a file in a folder that stands there that whoever replaces it did not write.
+        option: Names the folder on the command line, for messages.
 
     Yields:
         Where to write.
@@ -35,18 +35,18 @@ def whole_folder(
         UsageError: If it cannot be made.
     """
     if not out.name or not out.parent.is_dir():
-        raise UsageError(f"{_OPTION} {out} cannot be made; name a new folder in one that is there")
+        raise UsageError(f"{option} {out} cannot be made; name a new folder in one that is there")
     if not is_text(str(out)):
-        raise UsageError(f"{_OPTION} {out} is no UTF-8 text; name a folder that is")
+        raise UsageError(f"{option} {out} is no UTF-8 text; name a folder that is")
     place = Workplace(out)
     place.enter()
     try:
         place.clear()
-        _refuse_loss(out, overwrite, inputs, foreign)
+        _refuse_loss(out, overwrite, inputs, foreign, option)
         made = place.folder / "made"
         made.mkdir()
         yield made
-        _refuse_loss(out, overwrite, inputs, foreign)
+        _refuse_loss(out, overwrite, inputs, foreign, option)
         old = place.folder / "old"
         if out.exists():
             out.rename(old)
@@ -61,11 +61,15 @@ def whole_folder(
 
 
 def _refuse_loss(
-    out: Path, overwrite: bool, inputs: Sequence[Path], foreign: Callable[[Path], Path | None]
+    out: Path,
+    overwrite: bool,
+    inputs: Sequence[Path],
+    foreign: Callable[[Path], Path | None],
+    option: str,
 ) -> None:
     """Refuse to replace a folder with which something would go that is not to go."""
     if out.is_symlink():
-        raise UsageError(f"{_OPTION} {out} is a link; name the folder that it leads to")
+        raise UsageError(f"{option} {out} is a link; name the folder that it leads to")
     if not out.exists():
         return
     if out.is_dir() and not any(out.iterdir()):
@@ -76,11 +80,11 @@ def _refuse_loss(
         if path.resolve().is_relative_to(out.resolve()):
             raise UsageError(
                 f"{path} is an input and lies in {out}, which would be replaced; name another "
-                f"{_OPTION}"
+                f"{option}"
             )
     other = foreign(out) if out.is_dir() else out
     if other is not None:
         raise OutputExistsError(
             f"{other} is not of this command and would go with {out}; move it away, or name "
-            f"another {_OPTION}"
+            f"another {option}"
         )

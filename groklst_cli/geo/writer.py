@@ -233,9 +233,7 @@ class ResultFile:
         self._rows.set_band_description(1, "LST")
         self._rows.set_band_unit(1, "K" if self._form.units == "K" else "degC")
         self._rows.close()
-        options = _DEFAULTS | {k.upper(): v for k, v in self._form.creation.items()}
-        if options["COMPRESS"].upper() not in ("DEFLATE", "LZW", "ZSTD"):
-            options.pop("PREDICTOR", None)
+        options = cog_options(self._form.creation)
         made = self._folder / "result.tif"
         rows = self._folder / "rows.tif"
         proof = {PIXELS_TAG: str(self._pixels)} if keeps_bits(options) else {}
@@ -262,6 +260,14 @@ class ResultFile:
             flaw = block_flaw(result, made.stat().st_size, sparse=sparse)
             if flaw is not None:
                 raise GroklstError(f"{self.path} was not written whole: it {flaw}; disk full?")
+
+
+def cog_options(creation: Mapping[str, str]) -> dict[str, str]:
+    """Return what GDAL's COG driver is told: what was asked for, and else our own."""
+    options = _DEFAULTS | {key.upper(): value for key, value in creation.items()}
+    if options["COMPRESS"].upper() not in ("DEFLATE", "LZW", "ZSTD"):
+        options.pop("PREDICTOR", None)
+    return options
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from groklst_cli.errors import UsageError
 from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
-from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 from groklst_models.acceleration import return_freed_memory
 
@@ -88,12 +88,34 @@ def downscale_many(
 
         say(f"scene {number} of {len(requests)}")
         progress(0, 0)
-        try:
-            outcome = _plan(request) if dry_run else _carry_out(request, say, progress)
-        except Exception as error:  # the next scene is not to suffer, whatever it was
-            outcome = SceneOutcome(request, "failed", {}, error)
-        return_freed_memory()
-        yield outcome
+        yield attempt(request, dry_run=dry_run, note=say, progress=progress)
+
+
+def attempt(
+    request: Request,
+    *,
+    own: int | None = None,
+    dry_run: bool = False,
+    note: Note = silent,
+    progress: Progress = unwatched,
+) -> SceneOutcome:
+    """Carry out a request, or say why it failed: the next scene is not to suffer, whatever it was.
+
+    Args:
+        request: What to do.
+        own: Threads to compute on, where other scenes are made beside it.
+        dry_run: Only plan, as ``plan_downscale`` does.
+        note: Told what is worth knowing.
+        progress: Told how far it is.
+    """
+    try:
+        if isinstance(request, Refused):
+            raise request.why
+        outcome = _plan(request) if dry_run else _carry_out(request, own, note, progress)
+    except Exception as error:
+        outcome = SceneOutcome(request, "failed", {}, error)
+    return_freed_memory()
+    return outcome
 
 
 def refuse_collisions(requests: Collection[Request]) -> None:
@@ -152,8 +174,9 @@ def _file(path: Path) -> Path | tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _carry_out(request: Request, note: Note, progress: Progress) -> SceneOutcome:
-    result = downscale(request, note=note, progress=progress)
+def _carry_out(request: Request, own: int | None, note: Note, progress: Progress) -> SceneOutcome:
+    shared = {} if own is None else {"own": own}
+    result = downscale(request, note=note, progress=progress, **shared)
     return SceneOutcome(request, "skipped" if result.skipped else "done", result.to_json())
 
 

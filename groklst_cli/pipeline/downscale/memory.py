@@ -1,15 +1,18 @@
 """What a run needs of memory at least, against what the machine has."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from groklst_cli.errors import DeviceError
+from groklst_cli.errors import DeviceError, GroklstError
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.request import Request
-from groklst_cli.pipeline.downscale.target import under
+from groklst_cli.pipeline.downscale.target import find_scale, target_of, under
 from groklst_cli.pipeline.predict.choice import choose
 
 _ROW: Final = 40
@@ -24,6 +27,15 @@ _COARSE: Final = 16
 _RESERVE: Final = 64 * 2**20
 """Bytes beside the rows that must be left below a limit of address space: libraries that run out of
 it while they write may crash instead of saying so. A tiny scene was seen to need 49 to 53 MiB."""
+
+_PROCESS: Final = 2**29
+"""Bytes that a process takes beside its scene, libraries that all share among them."""
+
+_TIMES: Final = 4
+"""How much more than the least a scene may need: its method's samples, guides that are warped."""
+
+_LOOKED_AT: Final = 32
+"""Scenes of many that are asked what they need."""
 
 _IN_USE: Final = Path("/proc/self/statm")
 """Pages of address space in use, first (https://docs.kernel.org/filesystems/proc.html)."""
@@ -41,15 +53,7 @@ def check_memory(request: Request, inputs: Inputs, target: Grid | None = None) -
         DeviceError: If the machine has too little memory for what the LST claims to be.
     """
     height, width = inputs.coarse.shape
-    rows, columns = slice(0, height), slice(0, width)
-    if request.bounds is not None:
-        rows, columns = inputs.coarse.window_of(request.bounds)
-    if target is not None:
-        _, columns = under(inputs.coarse, target, request)
-    names = tuple(map(str, range(inputs.bands)))
-    tile = request.tile or choose(request.model, names, request.factor).tile
-    across = (columns.stop - columns.start) * request.factor
-    down = min(tile, (rows.stop - rows.start) * request.factor)
+    down, across = _row_of_tiles(request, inputs, target)
     needed = across * down * (_ROW + _BAND * inputs.bands) + _COARSE * width
     machine = machine_memory()
     if machine is not None and needed > machine:
@@ -59,6 +63,41 @@ def check_memory(request: Request, inputs: Inputs, target: Grid | None = None) -
             "GiB are here; take a smaller --tile, or a part of the scene with --bounds"
         )
     _check_address_space(needed)
+
+
+def lanes_that_fit(requests: Collection[Request], most: int) -> int:
+    """Tell how many scenes can be made at a time in the machine's memory, at most so many."""
+    machine = machine_memory()
+    if machine is None:
+        return most
+    largest = max(map(_need_of, islice(requests, _LOOKED_AT)), default=0)
+    return max(1, min(most, machine // (_PROCESS + _TIMES * largest)))
+
+
+def _need_of(request: Request) -> int:
+    """Return the least bytes that a scene's rows of tiles need; 0 where that cannot be told."""
+    try:
+        with gdal_environment(online=request.online):
+            settled = replace(request, scale=find_scale(request).value)
+            inputs = Inputs.of(settled)
+            down, across = _row_of_tiles(settled, inputs, target_of(settled))
+    except (GroklstError, OSError):
+        return 0
+    return across * down * (_ROW + _BAND * inputs.bands)
+
+
+def _row_of_tiles(request: Request, inputs: Inputs, target: Grid | None) -> tuple[int, int]:
+    """Return how many fine pixels a row of tiles is high and wide."""
+    height, width = inputs.coarse.shape
+    rows, columns = slice(0, height), slice(0, width)
+    if request.bounds is not None:
+        rows, columns = inputs.coarse.window_of(request.bounds)
+    if target is not None:
+        _, columns = under(inputs.coarse, target, request)
+    names = tuple(map(str, range(inputs.bands)))
+    tile = request.tile or choose(request.model, names, request.factor).tile
+    across = (columns.stop - columns.start) * request.factor
+    return min(tile, (rows.stop - rows.start) * request.factor), across
 
 
 def _check_address_space(needed: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from groklst_cli import __version__
+from groklst_cli.data.scenes import seen_at
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.masks import MaskFile
@@ -50,11 +51,19 @@ def plan_downscale(request: Request) -> tuple[Plan, Estimate]:
             return estimate(planned, machine, request.processes)
 
 
-def downscale(request: Request, *, note: Note = silent, progress: Progress = unwatched) -> Result:
+def downscale(
+    request: Request,
+    *,
+    own: int | None = None,
+    note: Note = silent,
+    progress: Progress = unwatched,
+) -> Result:
     """Carry out a request.
 
     Args:
         request: What to do.
+        own: Threads that are this run's, where others run beside it; None for all that the request
+            asks for. The pixels are the same.
         note: Told, for people, what was chosen and what is worth knowing.
         progress: Told how far it is.
 
@@ -68,6 +77,7 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
         held.enter_context(memory_errors())
         held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
+        held.enter_context(threads(own))
         request, found, target = _settled(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
@@ -95,7 +105,10 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
         with job, inputs.watched():
             check_targets(request)  # again: what another run has just finished is there now
             ready = planned.ready(
-                machine, note=note, recall=lambda choose: job.recall("batch", choose)
+                machine,
+                own=own,
+                note=note,
+                recall=lambda choose: job.recall("batch", choose),
             )
             plan = ready.plan
             if not plan.choice.is_fitted:
@@ -148,6 +161,7 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
         "GROKLST_CONSERVE": kept,
         "GROKLST_NOISE": f"{belief.noise:.2f} K" if belief else "",
         "units": "kelvin" if plan.units == "K" else "celsius",
+        **(seen.tags if (seen := seen_at(scene.lst.path)) else {}),
     }
 
 

@@ -1,9 +1,9 @@
 """What is asked of ``downscale``, and what was made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -75,6 +75,24 @@ class Request(Settings, Running):
     def naming_of(self, target: Path) -> Naming:
         """Say who named one of these files."""
         return self.named if target == self.output else "option"
+
+
+@dataclass(frozen=True)
+class Refused(Request):
+    """One of many scenes of which it is known already that it fails; it does so in its turn.
+
+    Attributes:
+        why: What speaks against it.
+    """
+
+    why: Exception = field(default_factory=Exception)
+
+    @classmethod
+    def of(cls, request: Request, why: Exception) -> Self:
+        """Refuse a request."""
+        return cls(
+            **{named.name: getattr(request, named.name) for named in fields(request)}, why=why
+        )
 
 
 @dataclass(frozen=True)

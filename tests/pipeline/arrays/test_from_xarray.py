@@ -92,14 +92,14 @@ NO_RASTERS = [
     bad("nothing", lambda lst: None, UsageError, "lst is a NoneType"),
     bad("dataset", lambda lst: lst.to_dataset(), UsageError, "Dataset of LST", "lst['LST']"),
     bad("empty dataset", lambda lst: xarray.Dataset(), UsageError, "Dataset of no arrays"),
-    bad("days", days, InputError, "3 layers along time", "lst.isel(time=0)"),
+    bad("layers", lambda lst: days(lst, "z"), InputError, "3 layers along z", "lst.isel(z=0)"),
     bad("bands", lambda lst: days(lst, "band"), InputError, "3 bands", "lst.isel(band=0)"),
     bad(
         "days of bands",
         lambda lst: days(days(lst), "band", 2),
         InputError,
-        "2 bands and 3 layers along time",
-        "lst.isel(band=0, time=0)",
+        "lst has 2 bands",
+        "lst.isel(band=0)",
     ),
     bad("odd dimension", lambda lst: days(lst, "two words"), InputError, "{'two words': 0}"),
     bad("line", lambda lst: lst[0], InputError, "dimensions x, expected rows and columns"),
@@ -186,7 +186,7 @@ def refusal(given: Any) -> str:
 
 CALL = re.compile(r"(?:xarray\.DataArray\(lst|(?<![\w.'])lst[.\[]).*?(?=; |$)")
 MENDED_BY_A_CALL = {
-    *("numpy", "dataset", "days", "bands", "days-of-bands", "odd-dimension", "no-CRS"),
+    *("numpy", "dataset", "layers", "bands", "days-of-bands", "odd-dimension", "no-CRS"),
     *("degrees-without-CRS", "strange-CRS", "unknown-dimensions", "row-twice"),
     *("rows-in-disorder", "rows-missing", "columns-uneven", "one-row", "coordinates-of-text"),
     *(
