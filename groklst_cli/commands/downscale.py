@@ -5,10 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from groklst_cli.commands import options
+from groklst_cli import __version__
+from groklst_cli.commands import options, run_log, typed
 from groklst_cli.commands.flags import takes_options
 from groklst_cli.pipeline.downscale.running import Running
 from groklst_cli.pipeline.predict.settings import Settings
+
+
+def _from_file(context: typer.Context, config: Path | None) -> Path | None:
+    """Let a file say what is not typed."""
+    if config is not None and not context.resilient_parsing:
+        from groklst_cli.commands.config_file import keys_of, read_config
+
+        context.default_map = read_config(config, keys_of(context, downscale))
+    return config
 
 
 @takes_options(Settings, Running)
@@ -47,6 +57,25 @@ def downscale(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            is_eager=True,
+            callback=_from_file,
+            help="A TOML file of options, which those that are typed go before.",
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Also write what is said, and when, into a text file."
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -56,6 +85,21 @@ def downscale(
     --batch-file, are done in turn: one that fails does not stop the others, and the exit code is 6.
     """
     from functools import partial
+
+    from groklst_cli.commands import config_file
+
+    output_option = config_file.output_of(context, files or [], output_option, out_dir)
+    keys, asked = config_file.keys_of(context, downscale), {**context.params}
+    asked["output_option"] = output_option
+    if print_config:
+        typer.echo(config_file.to_toml(keys, asked), nl=False)
+        return
+    said = config_file.said_beside_defaults(keys, context.default_map or {})
+    chosen["provenance"] = typed.provenance(context, said)
+    if log is not None:
+        run_log.begin(log, overwrite=chosen["overwrite"])
+        run_log.tell(f"groklst {__version__}: {chosen['provenance'][typed.COMMAND_TAG]}")
+        run_log.tell(config_file.to_toml(keys, asked, unset=False))
 
     from groklst_cli.commands import console, many_scenes, parse
     from groklst_cli.pipeline.downscale import one_scene as pipeline
@@ -75,6 +119,7 @@ def downscale(
         else:
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path())
         debug = bool(context.find_root().params.get("debug"))
+        run_log.open_beside(_named(config, batch_file))
         many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     lst = parse.band_source(lsts[0])
@@ -85,13 +130,19 @@ def downscale(
         lst=lst,
         named=parse.naming(output, output_option),
     )
+    run_log.open_beside(_named(config, *request.targets, *request.rasters, request.model))
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)
         console.print_plan({**plan.to_json(), "estimate": estimate.to_json()}, json=json)
         return
     with console.progress_bar("tiles", quiet=quiet) as progress:
         result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
+    run_log.tell(f"wrote {result.output}: {result.tiles} tiles in {result.seconds:.3f} s")
     if json:
         console.print_json(result.to_json())
     else:
         console.stdout.print(str(result.output))
+
+
+def _named(*names: str | Path | None) -> list[Path]:
+    return [Path(name) for name in names if name is not None]
