@@ -88,16 +88,21 @@ def downscale(
 
     from groklst_cli.commands import config_file
 
+    if log is not None and not print_config:
+        run_log.begin(log, overwrite=chosen["overwrite"])
     output_option = config_file.output_of(context, files or [], output_option, out_dir)
     keys, asked = config_file.keys_of(context, downscale), {**context.params}
     asked["output_option"] = output_option
+    if no_conserve:
+        from groklst_cli.commands import parse
+
+        asked["conserve"] = chosen["conserve"] = parse.no_conserve(chosen["conserve"])
     if print_config:
         typer.echo(config_file.to_toml(keys, asked), nl=False)
         return
     said = config_file.said_beside_defaults(keys, context.default_map or {})
     chosen["provenance"] = typed.provenance(context, said)
     if log is not None:
-        run_log.begin(log, overwrite=chosen["overwrite"])
         run_log.tell(f"groklst {__version__}: {chosen['provenance'][typed.COMMAND_TAG]}")
         run_log.tell(config_file.to_toml(keys, asked, unset=False))
 
@@ -108,8 +113,6 @@ def downscale(
     masks = parse.masks(mask or [], guide_mask or [])
     chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
     lsts, guides, masks = parse.scene(lsts, parse.guides(guide or [], lsts), masks)
-    if no_conserve:
-        chosen["conserve"] = parse.no_conserve(chosen["conserve"])
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
     ask = partial(parse.request, **chosen)
     if out_dir is not None or batch_file is not None:
@@ -119,7 +122,7 @@ def downscale(
         else:
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path())
         debug = bool(context.find_root().params.get("debug"))
-        run_log.open_beside(_named(config, batch_file))
+        run_log.open_beside(_named(config, batch_file, *lsts))
         many_scenes.run(requests, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     lst = parse.band_source(lsts[0])

@@ -38,6 +38,7 @@ OTHERS = {
     "src_nodata": ["--src-nodata", "-9999"],
     "output": ["-o", "out.tif"],
     "log": ["--log", "run.log"],
+    "no_conserve": ["--no-conserve"],
     "json": ["--json"],
     "quiet": ["-q"],
 }

@@ -241,12 +241,27 @@ def _made_by(tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _untied(text: str) -> Any:
-    """Read a tag that holds JSON; any other stays a text."""
+    """Read a tag that holds facts, or a list of them, in JSON; any other stays a text."""
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return text
-    return found if isinstance(found, dict | list) else text
+    is_list = isinstance(found, list) and found
+    return found if all(map(_is_flat, found if is_list else [found])) else text
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
+def _is_flat(found: object) -> bool:
+    """Tell whether something is plain facts by name, as a result's tags hold them."""
+    if not isinstance(found, dict):
+        return False
+    values = [
+        v for value in found.values() for v in (value if isinstance(value, list) else [value])
+    ]
+    return all(isinstance(value, str | int | float) for value in values)
 
 
 def _as_lst(source: BandSource) -> dict[str, Any]:

@@ -63,7 +63,8 @@ class MeansOf:
     def values(self) -> Values:
         """The means, NaN where no value came."""
         means = np.full(self._sum.shape, np.nan)
-        return np.divide(self._sum, self._count, out=means, where=self._count > 0)
+        np.divide(self._sum, self._count, out=means, where=self._count > 0)
+        return means
 
 
 class Watched:
@@ -272,7 +273,13 @@ def _scale_bar(axis: "Axes", grid: Grid) -> None:
     length = max(step * whole for step in (1, 2, 5) if step * whole <= most)
     across, below = length / pixel, grid.height * 1.03
     axis.plot([0, across], [below, below], color="black", linewidth=3, clip_on=False)
-    beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
-    axis.annotate(_length(length), (across, below), annotation_clip=False, **beside)
+    axis.annotate(
+        _length(length),
+        (across, below),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        annotation_clip=False,
+    )
     axis.set_xlim(0, grid.width)
     axis.set_ylim(grid.height, 0)

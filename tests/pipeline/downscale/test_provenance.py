@@ -109,6 +109,20 @@ def test_info_shows_it(capsys):
     assert "made" not in json.loads(capsys.readouterr().out)[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['[{"is": "lst"}, 2]', "[" * 900 + "]" * 900, '{"a": NaN}', '{"a": {"b": 1}}', "1e999", "[]"],
+)
+def test_info_shows_tags_that_others_wrote_as_they_are(capsys, text):
+    assert groklst(*RUN, "-m", "ridge") == 0
+    with rasterio.open("fine.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as raster:
+        raster.update_tags(**{INPUTS_TAG: text})
+    capsys.readouterr()
+    assert groklst("info", "fine.tif", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["made"]["inputs"] == text
+    assert groklst("info", "fine.tif") == 0
+
+
 class TestHeaderHash:
     def test_pixels_names_and_times_do_not_count(self, write_raster):
         before = hash_of("red.tif")
