@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import SceneView, Tiles
-from groklst_models.regression.detail_ridge import Detail, linear
+from groklst_models.regression.detail_ridge import Detail
 from groklst_models.regression.guided_regression import GuidedRegression, checked_shrinkage
 from groklst_models.regression.small_network import Schedule, SmallNetwork, train_network
 from groklst_models.sampling.sensor import estimate_sensor
@@ -81,7 +81,7 @@ class SceneNet(GuidedRegression):
         self._standard = Standardization.of(scene, features)
         training = read_training_set(scene, self._standard, self.sensor)
         self.level = training.level
-        start = Detail.of(training, linear).solve(self.shrinkage)
+        start = Detail.of(training).solve(self.shrinkage)
         self.networks = [
             train_network(training, start, seed=self.seed + i, schedule=self.schedule)
             for i in range(self.members)

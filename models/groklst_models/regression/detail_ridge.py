@@ -1,6 +1,5 @@
 """Ridge regression of the coarse LST's detail on that of features as the sensor sees them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,20 +7,6 @@ from torch import Tensor
 
 from groklst_models.sampling.aggregation import sensor_means
 from groklst_models.sampling.training_set import TrainingSet, TrainingWindow, detail
-
-Expand = Callable[[Tensor], Tensor]
-"""Turns features ``(F, …)`` into the planes ``(K, …)`` that a model is linear in."""
-
-
-def linear(features: Tensor) -> Tensor:
-    """Take the features as they are."""
-    return features
-
-
-def quadratic(features: Tensor) -> Tensor:
-    """Add all squares and products."""
-    products = [features[i : i + 1] * features[i:] for i in range(len(features))]
-    return torch.cat([features, *products])
 
 
 @dataclass(frozen=True)
@@ -39,10 +24,10 @@ class Detail:
     fold: Tensor
 
     @classmethod
-    def of(cls, training: TrainingSet, expand: Expand) -> "Detail":
-        """Compute what the sensor sees of some planes."""
+    def of(cls, training: TrainingSet) -> "Detail":
+        """Compute what the sensor sees of the features."""
         parts = [
-            window_detail(window, sensor_means(expand(window.fine)[None], training.sensor)[0])
+            _window_detail(window, sensor_means(window.fine[None], training.sensor)[0])
             for window in training.windows
         ]
         return cls(
@@ -74,7 +59,7 @@ class Detail:
         return coefficients * inverse
 
 
-def window_detail(window: TrainingWindow, seen: Tensor) -> tuple[Tensor, Tensor]:
+def _window_detail(window: TrainingWindow, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Return the detail of coarse planes ``(K, h, w)`` as ``(n, K)``, and of the LST ``(n,)``."""
     both = torch.cat([seen, window.lst[None]])[:, None]
     kept = detail(both, window.usable[None, None])[:, 0, window.usable].double()

@@ -20,7 +20,7 @@ from groklst_models.fitted.lightgbm import LightGBM
 from groklst_models.fitted.random_forest import RandomForest
 from groklst_models.fitted.scene_net import SceneNet
 from groklst_models.fitted.xgboost import XGBoost
-from groklst_models.regression.detail_ridge import Detail, linear, quadratic
+from groklst_models.regression.detail_ridge import Detail
 from groklst_models.regression.linear_trees import Growth, LinearTrees
 from groklst_models.sampling.bounded_samples import bounded_samples
 from groklst_models.sampling.features import Features
@@ -333,7 +333,7 @@ class TestRidge:
     def test_coefficients_are_found_and_a_fold_can_be_left_out(self):
         scene = make()
         training = training_of(scene)
-        planes = Detail.of(training, quadratic)
+        planes = Detail.of(training)
         true = torch.linspace(-2, 2, planes.planes.shape[1], dtype=torch.float64)
         exact = replace(planes, lst=planes.planes @ true)
         for fold in (None, 0, 3):
@@ -341,7 +341,7 @@ class TestRidge:
             torch.testing.assert_close(exact.planes @ found, exact.lst, atol=1e-4, rtol=1e-4)
 
     def test_what_is_left_out_has_no_say(self):
-        planes = Detail.of(training_of(make()), linear)
+        planes = Detail.of(training_of(make()))
         spoilt = replace(planes, lst=torch.where(planes.fold == 1, 1e3, planes.lst))
         assert torch.equal(planes.solve(1e-2, 1), spoilt.solve(1e-2, 1))
 
