@@ -140,15 +140,14 @@ def _in_one_place(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, _FILES: files[0] if len(files) == 1 else files, _OUTPUT_FLAG: output}
 
 
-def output_of(
-    context: typer.Context, files: Sequence[str], output: Path | None, out_dir: Path | None
-) -> Path | None:
+def output_of(context: typer.Context) -> str | Path | None:
     """Take the output that an option names, unless the file says it and another is typed.
 
     Raises:
         UsageError: If the file names several LSTs for one output.
     """
-    if out_dir is not None:
+    files, output = context.params[_FILES] or (), context.params[_OUTPUT_FLAG]
+    if context.params["out_dir"] is not None:
         return output
     if len(files) > 1 and _is_of_file(context, _FILES):
         raise UsageError(f"lst names {len(files)} files, which takes an out_dir for the results")

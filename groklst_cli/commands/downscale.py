@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from groklst_cli import __version__
-from groklst_cli.commands import options, run_log, typed
+from groklst_cli.commands import options, run_log
 from groklst_cli.commands.flags import takes_options
 from groklst_cli.pipeline.downscale.running import Running
 from groklst_cli.pipeline.predict.settings import Settings
@@ -86,35 +85,30 @@ def downscale(
     """
     from functools import partial
 
-    from groklst_cli.commands import config_file
+    from groklst_cli.commands.run_options import RunOptions
 
     if log is not None and not print_config:
         run_log.begin(log, overwrite=chosen["overwrite"])
-    output_option = config_file.output_of(context, files or [], output_option, out_dir)
-    keys, asked = config_file.keys_of(context, downscale), {**context.params}
-    asked["output_option"] = output_option
-    if no_conserve:
-        from groklst_cli.commands import parse
-
-        asked["conserve"] = chosen["conserve"] = parse.no_conserve(chosen["conserve"])
+    asked = RunOptions.of(context, downscale)
     if print_config:
-        typer.echo(config_file.to_toml(keys, asked), nl=False)
+        typer.echo(asked.to_toml(), nl=False)
         return
-    said = config_file.said_beside_defaults(keys, context.default_map or {})
-    chosen["provenance"] = typed.provenance(context, said)
     if log is not None:
-        run_log.tell(f"groklst {__version__}: {chosen['provenance'][typed.COMMAND_TAG]}")
-        run_log.tell(config_file.to_toml(keys, asked, unset=False))
+        asked.log()
 
     from groklst_cli.commands import console, many_scenes, parse
+    from groklst_cli.geo.targets import spare
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
+    output_option = asked.output
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     masks = parse.masks(mask or [], guide_mask or [])
     chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
     lsts, guides, masks = parse.scene(lsts, parse.guides(guide or [], lsts), masks)
+    if no_conserve:
+        chosen["conserve"] = parse.no_conserve(chosen["conserve"])
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
-    ask = partial(parse.request, **chosen)
+    ask = partial(parse.request, **chosen, provenance=asked.provenance)
     if out_dir is not None or batch_file is not None:
         if batch_file is not None:
             note = console.Notes(quiet=quiet)
@@ -133,6 +127,7 @@ def downscale(
         lst=lst,
         named=parse.naming(output, output_option),
     )
+    spare(request.targets, _named(config))
     run_log.open_beside(_named(config, *request.targets, *request.rasters, request.model))
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)

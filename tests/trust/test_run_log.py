@@ -104,6 +104,13 @@ class TestItStandsInTheWayOfNothing:
         assert logged("notes.txt")[-1].startswith("end: exit code 0")
         assert read("fine.tif").shape == (80, 88)
 
+    def test_an_output_spares_the_file_of_options(self, capsys):
+        Path("run.toml").write_text('model = "ridge"')
+        words = ("downscale", "lst.tif", "-s", "4", "-g", "red.tif", "-o", "run.toml")
+        assert groklst(*words, "--config", "run.toml", "--overwrite") == 2
+        assert "run.toml is an input too" in capsys.readouterr().err
+        assert Path("run.toml").read_text() == 'model = "ridge"'
+
     def test_an_early_failure_leaves_other_files(self):
         assert groklst(*RUN, "--log", "notes.txt", "--conserve", "x") == 2
         assert groklst(*RUN, "--log", "notes.txt", "--conserve", "kelvin", "--no-conserve") == 2
