@@ -146,7 +146,8 @@ def output_of(context: typer.Context) -> str | Path | None:
     Raises:
         UsageError: If the file names several LSTs for one output.
     """
-    files, output = context.params[_FILES] or (), context.params[_OUTPUT_FLAG]
+    files: Sequence[str] = context.params[_FILES] or ()
+    output: str | Path | None = context.params[_OUTPUT_FLAG]
     if context.params["out_dir"] is not None:
         return output
     if len(files) > 1 and _is_of_file(context, _FILES):
