@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from groklst_cli import __version__
+from groklst_cli.commands import run_log
 from groklst_cli.commands.doctor import doctor
 from groklst_cli.commands.downscale import downscale
 from groklst_cli.commands.evaluate import evaluate
@@ -19,6 +20,7 @@ from groklst_cli.commands.ingest import ingest
 from groklst_cli.commands.models import models
 from groklst_cli.commands.prepare import prepare
 from groklst_cli.commands.train import train
+from groklst_cli.commands.typed import KeepingGroup
 from groklst_cli.shown_text import one_line, traced
 
 _Refusal: Final[type[Exception]] = typer.BadParameter.__bases__[0]
@@ -37,6 +39,7 @@ class _App(typer.Typer):
 
 app = _App(
     name="groklst",
+    cls=KeepingGroup,
     help="Turn coarse land surface temperature rasters into fine ones.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -88,6 +91,17 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def run(application: Callable[[], Any] = app) -> int:
     """Run the command line and return its exit code; every known error becomes one line."""
+    try:
+        code = _run(application)
+    except BaseException as error:  # a fault of ours, which Python prints
+        run_log.tell(traced(error))
+        run_log.end(1)
+        raise
+    run_log.end(code)
+    return code
+
+
+def _run(application: Callable[[], Any]) -> int:
     from groklst_cli.errors import GroklstError, lacks_memory, out_of_memory
 
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
@@ -127,6 +141,11 @@ def _refused(error: Exception) -> str:
 
 def _failed(what: object, code: int) -> int:
     if _State.debug and isinstance(what, BaseException):
-        sys.stderr.write(traced(what))
-    sys.stderr.write(f"groklst: {one_line(what)}\n")
+        _say(traced(what))
+    _say(f"groklst: {one_line(what)}\n")
     return code
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    run_log.tell(text)

@@ -5,12 +5,27 @@ of a line, bytes that are no text, or what a spreadsheet takes for a formula.
 """
 
 import json
+import re
 import traceback
 from typing import Any, Final
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that spreadsheets may evaluate
 (https://owasp.org/www-community/attacks/CSV_Injection)."""
+
+_MASK: Final = "***"
+_SECRET: Final = "sig|token|key|secret|passw|pwd|credential|auth|session|policy"
+_SECRETS: Final = (
+    re.compile(r"(?<=://)[^/\s?#]*(?=@)"),
+    re.compile(r"(?<=%3a%2f%2f)(?:(?!%2f)[^\s&/])*(?=%40)", re.IGNORECASE),  # a URL in a query
+    re.compile(rf"(?<=[?&;])([\w.%-]*(?:{_SECRET})[\w.%-]*?=)[^&;\s'\"]*", re.IGNORECASE),
+    re.compile(
+        rf"(?<=%3f|%26)((?:(?!%3d)[\w.%-])*(?:{_SECRET})[\w.-]*%3d)(?:(?!%26)[^&\s'\"])*", re.I
+    ),
+    re.compile(r"(\b(?:password|passwd)=)[^\s'\"&;]+", re.IGNORECASE),
+)
+"""What lets a reader in where it stands in a path: who is before a host's ``@``, and values of a
+query whose names say so (signatures, tokens, keys)."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -28,6 +43,13 @@ def printable(text: str, *, keep: str = "") -> str:
 def one_line(what: object) -> str:
     """Put a text on one line, without what is not printed."""
     return printable(" ".join(str(what).split()))
+
+
+def masked(text: str) -> str:
+    """Put stars in the place of credentials in paths and addresses, for what others may read."""
+    for secret in _SECRETS:
+        text = secret.sub(lambda found: (found[1] if found.re.groups else "") + _MASK, text)
+    return text
 
 
 def cell(value: Any) -> Any:

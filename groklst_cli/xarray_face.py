@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, get_type_hints, overload
 
 import numpy as np
 import xarray as xr
@@ -21,6 +21,7 @@ from groklst_cli.pipeline.arrays.from_xarray import (
     one_layer,
     raster,
 )
+from groklst_cli.pipeline.downscale.in_memory import with_deviation
 from groklst_cli.pipeline.predict.listeners import Note, silent
 from groklst_cli.pipeline.predict.option import defaults_of, options_of
 from groklst_cli.pipeline.predict.plan import Plan
@@ -41,6 +42,43 @@ _DESCRIBED: Final = {
 }
 """What a result is in the words of the CF conventions, unless the LST says it in others."""
 
+_UNCERTAINTY: Final = "uncertainty"
+_DEVIATION: Final = {
+    "standard_name": "surface_temperature standard_error",
+    "long_name": "standard deviation of the land surface temperature",
+    "units": "K",
+}
+
+
+@overload
+def downscale(
+    lst: xr.DataArray,
+    guides: Guides | None = None,
+    scale: int | None = None,
+    method: str | PathLike[str] = "auto",
+    *,
+    mask: Mask | None = None,
+    guide_mask: GuideMasks | None = None,
+    uncertainty: Literal[False] = False,
+    note: Note = silent,
+    **settings: Any,
+) -> xr.DataArray: ...
+
+
+@overload
+def downscale(
+    lst: xr.DataArray,
+    guides: Guides | None = None,
+    scale: int | None = None,
+    method: str | PathLike[str] = "auto",
+    *,
+    mask: Mask | None = None,
+    guide_mask: GuideMasks | None = None,
+    uncertainty: Literal[True],
+    note: Note = silent,
+    **settings: Any,
+) -> xr.Dataset: ...
+
 
 def downscale(
     lst: xr.DataArray,
@@ -50,9 +88,10 @@ def downscale(
     *,
     mask: Mask | None = None,
     guide_mask: GuideMasks | None = None,
+    uncertainty: bool = False,
     note: Note = silent,
     **settings: Any,
-) -> xr.DataArray:
+) -> xr.DataArray | xr.Dataset:
     """Turn a coarse land surface temperature into a fine one.
 
     The pixels are those that ``groklst downscale`` writes for the same rasters, bit for bit.
@@ -80,6 +119,8 @@ def downscale(
         mask: Where the LST can be used, on any grid: 1 or True, or what a rule of the command line
             says, as in ``mask=(qa, "landsat-qa")``. Without a value nothing is clear.
         guide_mask: The same for guidance; a mapping has one for each band that it names.
+        uncertainty: Whether to return the standard deviation too, as ``--uncertainty`` writes it.
+            It needs the whole result at once, so arrays of Dask are refused.
         note: Told, for people, what was chosen and found out.
         **settings: Options of the command line by their names there, as ``lst_units="K"`` or
             ``conserve="none"``; they are listed below.
@@ -88,7 +129,8 @@ def downscale(
         The fine LST, float32, in the unit, CRS and dimensions of the coarse one, with its scalar
         coordinates; NaN exactly on the coarse pixels that have no value, and where ``mask`` says
         so. Its name is the LST's, or ``lst``. ``attrs`` name the ``units`` (K or degC), the
-        ``method`` and the ``scale``, and what it is in the words of the CF conventions.
+        ``method`` and the ``scale``, and what it is in the words of the CF conventions. With
+        ``uncertainty`` a dataset of it and of ``uncertainty``, kelvin.
 
     Raises:
         UsageError: If the arguments do not make sense, or two bands have one name.
@@ -108,14 +150,14 @@ def downscale(
             guides: Guides | None,
             mask: Mask | None,
             guide_mask: GuideMasks | None,
-        ) -> xr.DataArray:
+        ) -> xr.DataArray | xr.Dataset:
             def say(text: str) -> None:
                 note(f"{day}: {text}")
 
-            return _downscaled(asked, lst, guides, mask, guide_mask, say)
+            return _downscaled(asked, lst, guides, mask, guide_mask, say, uncertainty)
 
         return date_by_date(of_date, lst, guides, mask, guide_mask)
-    return _downscaled(asked, lst, guides, mask, guide_mask, note)
+    return _downscaled(asked, lst, guides, mask, guide_mask, note, uncertainty)
 
 
 def _downscaled(
@@ -125,7 +167,8 @@ def _downscaled(
     mask: Mask | None,
     guide_mask: GuideMasks | None,
     note: Note,
-) -> xr.DataArray:
+    uncertainty: bool,
+) -> xr.DataArray | xr.Dataset:
     """Downscale one LST."""
     lst = one_layer("lst", lst)
     coarse, guidance = raster("lst", lst), guide_rasters(guides)
@@ -133,8 +176,27 @@ def _downscaled(
     if any(not isinstance(r.values, np.ndarray) for r in (coarse, *guidance, *masks.rasters)):
         from groklst_cli.pipeline.arrays.lazy import downscale_lazily
 
+        if uncertainty:
+            raise UsageError(
+                "uncertainty=True needs the whole result at once, which arrays of Dask never are; "
+                "load them first, as in lst.load(), or leave it out"
+            )
         return _result(lst, *downscale_lazily(asked, coarse, guidance, masks, note))
-    return _result(lst, *downscale_arrays(asked, coarse, guidance, masks, note))
+    sure = with_deviation if uncertainty else None
+    plan, fine, deviation = downscale_arrays(asked, coarse, guidance, masks, note, sure)
+    made = _result(lst, plan, fine)
+    return made if deviation is None else _beside(made, deviation)
+
+
+def _beside(made: xr.DataArray, deviation: Any) -> xr.Dataset:
+    """Put a result and its standard deviation into one dataset."""
+    kept = {key: word for key, word in made.attrs.items() if key not in _DESCRIBED}
+    sure = made.copy(data=deviation).rename(_UNCERTAINTY)
+    sure.attrs = {**kept, **_DEVIATION}
+    if made.name == _UNCERTAINTY:
+        made = made.rename("lst")
+    made.attrs["ancillary_variables"] = _UNCERTAINTY
+    return xr.Dataset({made.name: made, _UNCERTAINTY: sure})
 
 
 def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:
@@ -211,7 +273,7 @@ def _signed() -> inspect.Signature:
         )
         for name in _OPTIONS
     ]
-    return inspect.Signature([*own, *options], return_annotation=xr.DataArray)
+    return inspect.Signature([*own, *options], return_annotation=xr.DataArray | xr.Dataset)
 
 
 downscale.__signature__ = _signed()  # type: ignore[attr-defined]

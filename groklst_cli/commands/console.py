@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from groklst_cli.commands import run_log
 from groklst_cli.shown_text import printable
 
 if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
@@ -34,13 +35,14 @@ stderr = _Console(stderr=True, soft_wrap=True, highlight=False, markup=False, em
 
 
 class Notes:
-    """Says things on stderr unless told to be quiet."""
+    """Says things on stderr unless told to be quiet; the log hears them all the same."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
 
     def __call__(self, text: str) -> None:
         """Say something."""
+        run_log.tell(text)
         if not self._quiet:
             stderr.print(text)
 
@@ -127,6 +129,7 @@ def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
     table.add_column("why", overflow="fold")
     for scene, code, why in rows:
         table.add_row(scene, str(code), why)
+        run_log.tell(f"{scene} failed with exit code {code}: {why}")
     _Console(stderr=True, width=wide, highlight=False, markup=False, emoji=False).print(table)
 
 

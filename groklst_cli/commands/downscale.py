@@ -5,10 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from groklst_cli.commands import options
+from groklst_cli.commands import options, run_log
 from groklst_cli.commands.flags import takes_options
 from groklst_cli.pipeline.downscale.running import Running
 from groklst_cli.pipeline.predict.settings import Settings
+
+
+def _from_file(context: typer.Context, config: Path | None) -> Path | None:
+    """Let a file say what is not typed."""
+    if config is not None and not context.resilient_parsing:
+        from groklst_cli.commands.config_file import keys_of, read_config
+
+        context.default_map = read_config(config, keys_of(context, downscale))
+    return config
 
 
 @takes_options(Settings, Running)
@@ -56,6 +65,25 @@ def downscale(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            is_eager=True,
+            callback=_from_file,
+            help="A TOML file of options, which those that are typed go before.",
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Also write what is said, and when, into a text file."
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -71,12 +99,24 @@ def downscale(
         processes.import_ahead()
     from functools import partial
 
+    from groklst_cli.commands.run_options import RunOptions
+
+    if log is not None and not print_config:
+        run_log.begin(log, overwrite=chosen["overwrite"])
+    asked = RunOptions.of(context, downscale)
+    if print_config:
+        typer.echo(asked.to_toml(), nl=False)
+        return
+    if log is not None:
+        asked.log()
+
     from groklst_cli.commands import console, many_scenes, parse
     from groklst_cli.commands.scene_folders import Shared
     from groklst_cli.errors import UsageError
+    from groklst_cli.geo.targets import spare
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
-    many = out_dir is not None or batch_file is not None
+    output_option, many = asked.output, out_dir is not None or batch_file is not None
     lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
     guides, masks = parse.guides(guide or [], lsts), parse.masks(mask or [], guide_mask or [])
     if not many:
@@ -85,7 +125,7 @@ def downscale(
     if no_conserve:
         chosen["conserve"] = parse.no_conserve(chosen["conserve"])
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
-    ask = partial(parse.request, **chosen)
+    ask = partial(parse.request, **chosen, provenance=asked.provenance)
     if many:
         note, shared = console.Notes(quiet=quiet), Shared.of(chosen)
         if batch_file is not None:
@@ -93,6 +133,7 @@ def downscale(
         else:
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
+        run_log.open_beside(_named(config, batch_file, *lsts))
         many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     if stack is not None:
@@ -105,13 +146,20 @@ def downscale(
         lst=lst,
         named=parse.naming(output, output_option),
     )
+    spare(request.targets, _named(config))
+    run_log.open_beside(_named(config, *request.targets, *request.rasters, request.model))
     if dry_run:
         plan, estimate = pipeline.plan_downscale(request)
         console.print_plan({**plan.to_json(), "estimate": estimate.to_json()}, json=json)
         return
     with console.progress_bar("tiles", quiet=quiet) as progress:
         result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
+    run_log.tell(f"wrote {result.output}: {result.tiles} tiles in {result.seconds:.3f} s")
     if json:
         console.print_json(result.to_json())
     else:
         console.stdout.print(str(result.output))
+
+
+def _named(*names: str | Path | None) -> list[Path]:
+    return [Path(name) for name in names if name is not None]

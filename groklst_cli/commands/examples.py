@@ -12,6 +12,7 @@ _LINES: Final = {
         "groklst downscale lst.tif -g red.tif -g nir.tif",
         "groklst downscale lst.tif fine.tif -g nir=all.tif,band=4 -m net.safetensors",
         "groklst downscale lst.tif -g red.tif --dry-run",
+        "groklst downscale --config run.toml --log run.log",
         "groklst downscale scenes/*.tif -O fine --skip-existing",
     ),
     "evaluate": (

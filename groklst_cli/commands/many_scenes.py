@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from groklst_cli.commands import console, parse
+from groklst_cli.commands import console, parse, run_log
 from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.commands.scene_folders import Named, Shared, all_named
 from groklst_cli.data.scenes import is_scene
@@ -215,6 +215,8 @@ def _outcomes(
 def _show(outcome: SceneOutcome, *, json: bool, debug: bool) -> None:
     if debug and outcome.failure is not None:
         sys.stderr.write(traced(outcome.failure))
+        run_log.tell(traced(outcome.failure))
+    run_log.tell(f"{outcome.request.lst.path}: {outcome.status}")
     if json:
         console.print_json(outcome.to_json())
     elif outcome.status == "planned":

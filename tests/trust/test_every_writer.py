@@ -163,7 +163,7 @@ def test_an_evaluation_that_fails_leaves_no_report(scene):
 
 
 WRITES = {
-    "downscale": {"output_option", "out_dir", "uncertainty", "picture"},
+    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log"},
     "evaluate": {"csv", "report"},
     "ingest": {"out"},
     "import": {"output"},
@@ -171,7 +171,7 @@ WRITES = {
     "train": {"out"},
 }
 READS = {
-    "downscale": {"batch_file"},
+    "downscale": {"batch_file", "config"},
     "evaluate": {"data"},
     "ingest": {"products"},
     "import": {"toolkit"},

@@ -14,7 +14,7 @@ from groklst_cli.pipeline.arrays.places import with_dimensions
 
 TIME: Final = "time"
 
-Downscaled = Callable[..., xr.DataArray]
+Downscaled = Callable[..., xr.DataArray | xr.Dataset]
 """Downscales the LST, guides and masks of one date; told the words that lead its notes."""
 
 
@@ -25,7 +25,7 @@ def is_cube(lst: object) -> bool:
 
 def date_by_date(
     downscaled: Downscaled, lst: xr.DataArray, guides: Any, mask: Any, guide_mask: Any
-) -> xr.DataArray:
+) -> xr.DataArray | xr.Dataset:
     """Downscale each date by itself, and put the results together along the LST's time.
 
     Raises:
@@ -46,6 +46,15 @@ def date_by_date(
         )
         for number in range(lst.sizes[TIME])
     ]
+    layers = [one for one in made if isinstance(one, xr.DataArray)]
+    if layers:
+        return _alike(lst, layers)
+    names = list(made[0].keys())
+    return xr.Dataset({name: _alike(lst, [one[name] for one in made]) for name in names})
+
+
+def _alike(lst: xr.DataArray, made: Sequence[xr.DataArray]) -> xr.DataArray:
+    """Put results along the LST's time, if they are of one unit and scale."""
     _refuse_differences(lst, made)
     return _together(lst, made)
 

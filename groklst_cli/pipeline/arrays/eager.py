@@ -1,6 +1,6 @@
 """Downscaling arrays of numpy at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -15,9 +15,12 @@ from groklst_cli.pipeline.predict.default_scale import FoundScale, scale_of_grid
 from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_cli.pipeline.predict.listeners import Note
 from groklst_cli.pipeline.predict.plan import Plan
-from groklst_cli.pipeline.predict.ready import Planned
+from groklst_cli.pipeline.predict.ready import Planned, Ready
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.tile_rows import Fine
+
+WithDeviation = Callable[[Ready], tuple[Fine, Fine]]
+"""Predicts a result and its standard deviation, kelvin."""
 
 
 def downscale_arrays(
@@ -26,11 +29,13 @@ def downscale_arrays(
     guides: Sequence[ArrayRaster],
     masks: ArrayMasks,
     note: Note,
-) -> tuple[Plan, Fine]:
+    with_deviation: WithDeviation | None = None,
+) -> tuple[Plan, Fine, Fine | None]:
     """Downscale arrays of numpy at once.
 
     Returns:
-        What was done, and the fine pixels in the LST's own unit, NaN where there is no value.
+        What was done, the fine pixels in the LST's own unit, NaN where there is no value, and
+        their standard deviation in kelvin, where that is asked for.
 
     Raises:
         GroklstError: If the arrays cannot be used.
@@ -46,7 +51,8 @@ def downscale_arrays(
             note(line)
         ready = planned.aligned(note).ready(machine, note=note)
         with memory_errors():
-            return ready.plan, in_units(ready.whole(), ready.plan.units)
+            fine, deviation = with_deviation(ready) if with_deviation else (ready.whole(), None)
+            return ready.plan, in_units(fine, ready.plan.units), deviation
 
 
 def settled(

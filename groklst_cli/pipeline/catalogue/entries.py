@@ -1,13 +1,15 @@
 """What there is and what it means: methods, checkpoints, rasters."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
+from groklst_cli.geo.companions import STATUS_TAG
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.opening import BandSource, data_bands, grid_of, open_raster
 from groklst_cli.geo.raster import LstSource
@@ -23,6 +25,7 @@ from groklst_models.registry import EXTRA, REGISTRY, arguments_of, find
 from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
+_TAGS: Final = "GROKLST_"
 _INSIDE: Final = ("where", "presets", "package")  # what of an entry says nothing to people
 _MOST_TENSORS: Final = 100_000
 """More than any network has."""
@@ -225,7 +228,40 @@ def _raster(source: BandSource) -> dict[str, Any]:
                 for b in bands
             ],
         }
-    return {**facts, **_as_lst(source)}
+        made = _made_by(dataset.tags())
+    return {**facts, **made, **_as_lst(source)}
+
+
+def _made_by(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Tell where a result of groklst comes from, by its tags; nothing of another raster."""
+    own = {key: text for key, text in tags.items() if key.startswith(_TAGS) and text}
+    if STATUS_TAG not in own:
+        return {}
+    return {"made": {key.removeprefix(_TAGS).lower(): _untied(text) for key, text in own.items()}}
+
+
+def _untied(text: str) -> Any:
+    """Read a tag that holds facts, or a list of them, in JSON; any other stays a text."""
+    try:
+        found = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return text
+    is_list = isinstance(found, list) and found
+    return found if all(map(_is_flat, found if is_list else [found])) else text
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
+def _is_flat(found: object) -> bool:
+    """Tell whether something is plain facts by name, as a result's tags hold them."""
+    if not isinstance(found, dict):
+        return False
+    values = [
+        v for value in found.values() for v in (value if isinstance(value, list) else [value])
+    ]
+    return all(isinstance(value, str | int | float) for value in values)
 
 
 def _as_lst(source: BandSource) -> dict[str, Any]:

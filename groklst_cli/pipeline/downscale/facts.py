@@ -24,6 +24,7 @@ _OPTIONS: Final = options_of(Request)
 BESIDE_PIXELS: Final[Mapping[str, str]] = {
     "output": "the place of the pixels",
     "named": "who named that place",
+    "provenance": "who asked for the pixels",
     **{name: option.beside_pixels for name, option in _OPTIONS.items() if option.beside_pixels},
 }
 """Fields of a request that pixels do not depend on, and what they say instead."""

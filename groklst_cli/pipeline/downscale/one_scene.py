@@ -21,6 +21,7 @@ from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job
 from groklst_cli.pipeline.downscale.memory import check_memory
 from groklst_cli.pipeline.downscale.outputs import check_targets, spare_inputs
+from groklst_cli.pipeline.downscale.provenance import provenance, shown
 from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
 from groklst_cli.pipeline.downscale.target import find_scale, target_of, toward
@@ -117,7 +118,7 @@ def downscale(
             with open_cluster(request, note) as cluster:
                 task = Task(request, ready.work, contents)
                 run = Run(request, ready, job, inputs, cluster, task, progress, note)
-                mean = run.write(_tags(planned, plan) | {JOB_TAG: job.digest})
+                mean = run.write(_tags(planned, plan) | {JOB_TAG: job.digest}, provenance(request))
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     seconds, means = time.monotonic() - began, run.coarse_means
     return Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
@@ -147,7 +148,7 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
     scene, belief = planned.scene, plan.believed
     kept = "as far as believed" if belief else "yes" if plan.conserve else "no"
     moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in planned.shifts.items()]
-    return {
+    tags = {
         "GROKLST_VERSION": __version__,
         "GROKLST_METHOD": plan.choice.tag,
         "GROKLST_SCALE": str(scene.scale),
@@ -163,6 +164,7 @@ def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
         "units": "kelvin" if plan.units == "K" else "celsius",
         **(seen.tags if (seen := seen_at(scene.lst.path)) else {}),
     }
+    return {key: shown(text) for key, text in tags.items()}
 
 
 def _target(grid: Grid) -> str:

@@ -27,6 +27,7 @@ class Request(Settings, Running):
         guides: Guidance files.
         masks: Which pixels of LST and guides are clear.
         named: Who named the output; what groklst did not write is replaced only by an option.
+        provenance: Tags that say who asked for it, such as the command.
     """
 
     lst: BandSource
@@ -34,6 +35,7 @@ class Request(Settings, Running):
     guides: Sequence[BandSource] = ()
     masks: Masks = NO_MASKS
     named: Naming = "option"
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, whatever the files hold.

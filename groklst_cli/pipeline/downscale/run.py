@@ -1,7 +1,7 @@
 """A run of ``downscale`` under way: rows of tiles in, finished files out."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
-from groklst_cli.pipeline.downscale.picture import before_and_after
+from groklst_cli.pipeline.downscale.picture import Watched, draw
 from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
@@ -27,7 +27,7 @@ from groklst_cli.pipeline.predict.listeners import Note, Progress
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.prefetch import ahead
 from groklst_cli.pipeline.predict.ready import Ready
-from groklst_cli.pipeline.predict.strips import nobody
+from groklst_cli.pipeline.predict.strips import OnResidual
 from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
@@ -63,21 +63,27 @@ class Run:
     tiles: int = 0
     coarse_means: dict[str, Any] | None = None
 
-    def write(self, tags: Mapping[str, str]) -> float:
-        """Write all outputs; return the mean of the result, kelvin."""
+    def write(self, tags: Mapping[str, str], provenance: Mapping[str, str]) -> float:
+        """Write all outputs; return the mean of the result, kelvin.
+
+        Args:
+            tags: Of the result.
+            provenance: Tags of all files.
+        """
         request, plan = self.request, self.ready.plan
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
+        watched = None if request.picture is None else Watched(plan, self.ready.scene)
         with ExitStack() as files:
             rows = self.ready.finished(
                 self._tile_rows("lst", self.ready.method, self.ready.needed()),
-                on_residual=evidence.add_residual if evidence else nobody,
+                on_residual=_heard(evidence, watched),
                 cutting=plan.target is None,
             )
-            form = self._form(plan.units, tags)
+            form = self._form(plan.units, {**tags, **provenance})
             result = self._file(request.output, form)
             files.enter_context(result)
             with ahead(rows, depth=1) as finished:
-                mean = _write(result, plan, finished)
+                mean = _write(result, plan, watched.rows(finished) if watched else finished)
                 self.inputs.check()
                 return_freed_memory()  # what now makes the file takes its own
                 made = [result.finish()]
@@ -88,24 +94,25 @@ class Run:
                 self.note(str(means))
                 self.coarse_means, fine = means.to_json(), result.native
             if request.uncertainty is not None and evidence is not None:
-                deviation = self._deviation_file(request.uncertainty)
+                deviation = self._deviation_file(request.uncertainty, provenance)
                 files.enter_context(deviation)
                 self._write_uncertainty(deviation, fine, evidence)
                 made.append(deviation.finish())
-            if request.picture is not None:
-                made.append(self._draw(request.picture, made[0].made))
+            if request.picture is not None and watched is not None:
+                made.append(self._draw(request.picture, watched, [file.made for file in made]))
             for file in made:  # all or none
                 file.check()
             for file in made:
                 file.place()
         return mean
 
-    def _deviation_file(self, path: Path) -> ResultFile | Regridded:
+    def _deviation_file(self, path: Path, provenance: Mapping[str, str]) -> ResultFile | Regridded:
         spread = self.ready.plan.choice.spread
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
             "GROKLST_FROM": spread.answers.source if spread else "edges and coarse residuals",
+            **provenance,
         }
         return self._file(path, self._form("K", tags))
 
@@ -124,9 +131,10 @@ class Run:
             _write(file, plan, finished)
             self.inputs.check()
 
-    def _draw(self, picture: Path, fine: Path) -> Finished:
+    def _draw(self, picture: Path, watched: Watched, made: Sequence[Path]) -> Finished:
         drawing = self.job.workplace(picture) / picture.name
-        before_and_after(self.request.lst, fine, drawing)
+        sigma = made[1] if len(made) > 1 else None
+        draw(self.ready.plan, watched, made[0], sigma, drawing)
         return Finished(drawing, picture, self._may_replace)
 
     def _form(self, units: Units, tags: Mapping[str, str]) -> OutputFormat:
@@ -186,6 +194,17 @@ class Run:
         wanted = {row for group in missing for row in group}
         for row in (row for group in groups for row in group):
             yield next(made) if row in wanted else (row, parts.load(row))
+
+
+def _heard(*listeners: Evidence | Watched | None) -> OnResidual:
+    """Tell all who want to know of a residual."""
+
+    def tell(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
+        for listener in listeners:
+            if listener is not None:
+                listener.add_residual(rows, columns, values)
+
+    return tell
 
 
 def _amount(total: int, done: int, plan: Plan) -> str:

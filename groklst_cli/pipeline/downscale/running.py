@@ -29,7 +29,7 @@ class Running:
         uncertainty: A GeoTIFF for the standard deviation of the result, or None.
         creation: GDAL's COG creation options.
         dst_nodata: The output's nodata value.
-        picture: A PNG to draw before and after in, or None.
+        picture: A PNG to draw LST and results in, or None.
         jobs: Threads to compute and compress with; None for all processors.
         workers: Local processes to spread the work over; 0 for this one alone.
         scheduler: Address of a Dask scheduler whose workers are to do it.
@@ -62,7 +62,7 @@ class Running:
         float("nan"), "The output's nodata value.", "--dst-nodata", kind=float, listed=True
     )
     picture: Path | None = option(
-        None, "Also draw before and after.", "--picture",
+        None, "Also draw LST, result, residual and standard deviation.", "--picture",
         metavar="PNG", kind=Path, listed=True, beside_pixels="the place of a drawing of the result",
     )  # fmt: skip
     jobs: int | None = option(

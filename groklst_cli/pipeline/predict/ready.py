@@ -4,7 +4,7 @@ Files, arrays, Dask, the cluster's workers, estimates and evaluation all go thro
 is ``Planned`` becomes ``Ready``, and what another process needs of that is its ``Work``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -148,8 +148,12 @@ class Ready:
 
     def whole(self) -> Fine:
         """Predict the plan's strip in this process and return all of it, kelvin."""
+        return self.gathered(self.rows())
+
+    def gathered(self, rows: Iterable[tuple[int, Fine]]) -> Fine:
+        """Put finished rows of the plan's strip together."""
         made, top = np.empty(self.plan.grid.shape, np.float32), self.plan.strip.rows.start
-        for first, fine in self.rows():
+        for first, fine in rows:
             row = (first - top) * self.plan.scale
             made[row : row + len(fine)] = fine
         return made

@@ -139,6 +139,7 @@ def test_fields_of_the_table_change_nothing():
     other = {
         "output": Path("elsewhere.tif"),
         "named": "lst",
+        "provenance": {"GROKLST_COMMAND": "another"},
         "like": None,
         "resolution": 60.0,
         "uncertainty": Path("u.tif"),

@@ -1,0 +1,58 @@
+"""The options of a run, wherever they were said: typed, in a file, or nowhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import typer
+
+from groklst_cli import __version__
+from groklst_cli.commands import config_file, run_log, typed
+from groklst_cli.commands.config_file import Key
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a run.
+
+    Attributes:
+        keys: Of the command.
+        values: What holds, by the command's parameters.
+        provenance: Tags that say what was typed, and in a file.
+    """
+
+    keys: Mapping[str, Key]
+    values: Mapping[str, Any]
+    provenance: Mapping[str, str]
+
+    @classmethod
+    def of(cls, context: typer.Context, command: Callable[..., None]) -> Self:
+        """Take what Typer has read.
+
+        Raises:
+            UsageError: If options contradict each other.
+        """
+        keys, values = config_file.keys_of(context, command), dict(context.params)
+        values["output_option"] = config_file.output_of(context)
+        if values["no_conserve"]:
+            from groklst_cli.commands import parse
+
+            values["conserve"] = parse.no_conserve(values["conserve"])
+        said = config_file.said_beside_defaults(keys, context.default_map or {})
+        return cls(keys, values, typed.provenance(context, said))
+
+    @property
+    def output(self) -> Path | None:
+        """The output that an option or the file names."""
+        named = self.values["output_option"]
+        return None if named is None else Path(named)
+
+    def to_toml(self) -> str:
+        """Write all of them as a file of options."""
+        return config_file.to_toml(self.keys, self.values)
+
+    def log(self) -> None:
+        """Tell the log, if there is one, what is run."""
+        run_log.tell(f"groklst {__version__}: {self.provenance[typed.COMMAND_TAG]}")
+        run_log.tell(config_file.to_toml(self.keys, self.values, unset=False))

@@ -1,0 +1,75 @@
+"""Where a result comes from, as tags: its files, their headers, and the software that made it.
+
+Credentials in paths are masked: a result is handed on.
+"""
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import rasterio
+
+from groklst_cli import __version__
+from groklst_cli.errors import GroklstError
+from groklst_cli.geo.header_hash import header_hash
+from groklst_cli.geo.opening import open_raster
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.shown_text import masked, printable
+
+INPUTS_TAG: Final = "GROKLST_INPUTS"
+SOFTWARE_TAG: Final = "GROKLST_SOFTWARE"
+
+_LIBRARIES: Final = (
+    *("numpy", "scipy", "torch", "rasterio", "pyproj"),
+    *("sklearn", "xgboost", "lightgbm", "catboost"),
+)
+"""Whose versions may move pixels; the last four are loaded only for the methods that need them."""
+
+
+def provenance(request: Request) -> dict[str, str]:
+    """Return the tags of a request whose method is loaded; no pixel is read for them."""
+    tags = {
+        **request.provenance,
+        INPUTS_TAG: json.dumps(list(_inputs(request)), ensure_ascii=False),
+        SOFTWARE_TAG: ", ".join(f"{name} {version}" for name, version in _software()),
+    }
+    return {key: shown(text) for key, text in tags.items()}
+
+
+def shown(text: str) -> str:
+    """Make a text fit for a tag that strangers may read."""
+    return masked(printable(text))
+
+
+def _inputs(request: Request) -> Iterator[dict[str, str]]:
+    """Name each input as it was given, with the hash of its header."""
+    given = [
+        ("lst", request.lst, request.lst.path),
+        *(("guide", guide, guide.path) for guide in request.guides),
+        *(("mask", mask, mask.source.path) for mask in request.masks.lst),
+        *(("guide mask", mask, mask.source.path) for mask in request.masks.guides),
+        *([("like", request.like, request.like)] if request.like else []),
+    ]
+    headers = {path: _header(path) for path in dict.fromkeys(path for _, _, path in given)}
+    for role, source, path in given:
+        named: Any = {"is": role, "given": str(source), **headers[path]}
+        yield named
+
+
+def _header(path: str) -> dict[str, str]:
+    with suppress(GroklstError), open_raster(path) as dataset:
+        return {"header": f"sha256:{header_hash(dataset)}"}
+    return {}
+
+
+def _software() -> Iterator[tuple[str, str]]:
+    yield "groklst", __version__
+    yield "Python", platform.python_version()
+    yield "GDAL", rasterio.__gdal_version__
+    for name in _LIBRARIES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version is not None:
+            yield name, version
