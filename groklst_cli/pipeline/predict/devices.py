@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -37,9 +38,16 @@ def _is_there(device: torch.device) -> bool:
 
 def keep_fp32(device: torch.device) -> None:
     """Have fp32 keep all its bits on a GPU, where torch rounds convolutions to TF32's ten."""
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
+    if device.type != "cuda":
+        return
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    # From torch 2.9 on each operation has a word of its own, which may contradict these two: then
+    # it is the one that counts, and whoever asks for the two gets an error.
+    cudnn: Any = torch.backends.cudnn
+    if hasattr(cudnn, "conv"):
+        for operation in (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul):
+            operation.fp32_precision = "ieee"
 
 
 def keep_order(device: torch.device) -> None:

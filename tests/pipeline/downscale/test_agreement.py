@@ -16,7 +16,6 @@ from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict import method
 from groklst_cli.pipeline.predict.choice import choose
-from groklst_cli.pipeline.predict.devices import keep_fp32
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
@@ -147,15 +146,6 @@ def test_a_fitted_method_knows_no_precision(request_for):
 def test_auto_on_the_cpu_is_fp32(request_for):
     exact = pixels(request_for("edsr", precision="fp32"))
     np.testing.assert_array_equal(pixels(request_for("edsr", precision="auto")), exact)
-
-
-def test_fp32_on_a_gpu_is_not_tf32_and_the_cpu_changes_nothing(monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    keep_fp32(torch.device("cpu"))
-    assert torch.backends.cudnn.allow_tf32
-    keep_fp32(torch.device("cuda"))
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
