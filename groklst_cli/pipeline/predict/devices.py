@@ -63,8 +63,15 @@ def find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:
     """Take the precision that is asked for, or the fastest that a device computes by itself."""
     if asked != "auto":
         return asked
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return "bf16" if fast else "fp32"
+    return "bf16" if has_bf16(device) else "fp32"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Tell whether a GPU computes in bf16 by itself; older ones imitate it, slower than fp32."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @contextmanager
