@@ -8,7 +8,8 @@ _OUT_OF_MEMORY: Final = (
     "start new thread",
     "failed to map segment",
     "out of memory",  # of CUDA's driver and of Apple's
-    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
+    "ALLOC_FAILED",  # of cuBLAS, cuDNN and cuFFT
+    "ALLOCATION_FAILED",  # of cuDNN from 9 on
 )
 
 

@@ -65,6 +65,9 @@ def test_a_scene_of_one_tile_has_batches_of_one_and_nothing_to_try():
         "CUDA error: out of memory",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+        "cuFFT error: CUFFT_ALLOC_FAILED",
         "MPS backend out of memory (MPS allocated: 9.00 GB)",
     ],
 )
