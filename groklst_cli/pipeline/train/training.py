@@ -97,12 +97,10 @@ class Training:
         """Move the running mean of the weights; young means follow faster."""
         decay = min(self.options.ema, self.step / (self.step + 10))
         with torch.no_grad():
-            weights = zip(self.averaged.parameters(), self.bare.parameters(), strict=True)
-            for mean, weight in weights:
-                mean.lerp_(weight, 1 - decay)
-            buffers = zip(self.averaged.buffers(), self.bare.buffers(), strict=True)
-            for kept, buffer in buffers:
-                kept.copy_(buffer)
+            means, weights = (tuple(own.parameters()) for own in (self.averaged, self.bare))
+            torch._foreach_lerp_(means, weights, 1 - decay)  # in one go, not a wait each on a GPU
+            if kept := list(self.averaged.buffers()):
+                torch._foreach_copy_(kept, list(self.bare.buffers()))
 
     def take_scores(self, summary: MeanScores) -> bool:
         """Take the scores of a validation, and tell whether they are the best so far."""
