@@ -193,7 +193,6 @@ def test_exports_with_free_batch_and_size():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_gpu_agrees_with_cpu():
     network, inputs = tiny(), scene(batch=2)
     with torch.inference_mode():
