@@ -99,6 +99,16 @@ class Ready:
         """The tile lattice of the whole scene."""
         return self.work.layout
 
+    def lanes(self, processes: int) -> int:
+        """Return how many batches are computed side by side, by so many processes, 0 for this one.
+
+        A GPU computes one batch after the other, however many are under way and whoever asks.
+        """
+        shared = max(1, processes)
+        if self.method.device.type == "cpu":
+            return self.at_once * shared
+        return min(shared, len(self.work.settings.devices))
+
     def needed(self) -> Strip:
         """Return what has to be predicted for the plan's strip."""
         return surroundings(self.plan.strip, self.scene, self.plan.conservation)

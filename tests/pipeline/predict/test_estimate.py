@@ -1,4 +1,7 @@
-"""Laws of the batch that a GPU gets: it depends on the scene and on memory, and on nothing else."""
+"""Laws of the batch that a GPU gets: it depends on the scene and on memory, and on nothing else.
+
+And of the time that a run will take, which batches under way on one GPU do not share.
+"""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -8,6 +11,8 @@ import torch
 
 from groklst_cli.pipeline.predict.batch import fitting_batch
 from groklst_cli.pipeline.predict.layout import Layout
+from groklst_cli.pipeline.predict.ready import Ready
+from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.contract import Tiles
 
 ONE = Layout.of((64, 64), tile=64, overlap=8, halo=0)
@@ -84,3 +89,21 @@ def test_the_cpu_gets_a_tile_at_a_time():
     method = OnAGpu(device=torch.device("cpu"))
     assert fitting_batch(method, MANY, 2, print) == 1
     assert method.tried == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "devices", "at_once", "processes", "expected"),
+    [
+        ("cuda", "cuda", 2, 0, 1),
+        ("cuda", "cuda:1", 2, 4, 1),  # four processes on one card
+        ("cuda", "cuda:0,cuda:1", 2, 2, 2),
+        ("mps", "mps", 1, 0, 1),
+        ("cpu", "auto", 3, 0, 3),
+        ("cpu", "cpu", 2, 4, 8),
+        ("cpu", "cuda:0,cuda:1", 1, 2, 2),  # a fitted method
+    ],
+)
+def test_time_is_divided_by_what_computes_side_by_side(kind, devices, at_once, processes, expected):
+    method = OnAGpu(device=torch.device(kind))
+    work = SimpleNamespace(settings=Settings(device=devices))
+    assert Ready(work, None, method, at_once).lanes(processes) == expected
