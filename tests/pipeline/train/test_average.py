@@ -1,30 +1,14 @@
 """Laws of the weights' running mean: all of them move in one operation, each as it would alone."""
 
-from typing import Any
-
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from groklst_cli.pipeline.train.data import open_data
 from groklst_cli.pipeline.train.processes import launch
 from groklst_cli.pipeline.train.training import Training, begin
 from tests.data.folders import write_groklst
+from tests.operations import Operations
 from tests.pipeline.train.test_fit import tiny
-
-
-class Operations(TorchDispatchMode):
-    """Counts what torch is asked to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        self.names.append(function.__name__)
-        return function(*args, **(kwargs or {}))
 
 
 def begun(tmp_path, ema: float) -> Training:
