@@ -1,5 +1,6 @@
 """Where a method computes, how exactly, and what happens when memory runs out there."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -57,6 +58,18 @@ def keep_order(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
+
+
+def keep_order_in_training(device: torch.device) -> None:
+    """Take algorithms that add up in one order, in gradients too, where a device has them.
+
+    On a GPU torch warns of an operation that has none, and cuBLAS keeps the order only with a
+    workspace that is named before it is first used
+    (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
 
 
 def find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from groklst_cli import __version__
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.metrics import MeanScores
+from groklst_cli.pipeline.predict.devices import keep_order_in_training
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_recipes
@@ -168,7 +169,7 @@ def begin(
         InputError: If the data have no statistics.
     """
     if options.deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
+        keep_order_in_training(fabric.device)
     normalization = _normalization(options, data, fabric, state)
     torch.manual_seed(options.seed)
     header = Header(options.network, options.scale, normalization, arguments=options.arguments)
