@@ -64,5 +64,10 @@ def _fits(run: Callable[[int], None], tiles: int) -> bool:
             raise
     else:
         return True
-    torch.cuda.empty_cache()  # here, where nothing holds what the failed run had taken
+    free_gpu()  # here, where nothing holds what the failed run had taken
     return False
+
+
+def free_gpu() -> None:
+    """Give memory of a GPU that is kept for later back, for the next try or for other processes."""
+    torch.cuda.empty_cache()

@@ -109,6 +109,11 @@ class Ready:
             return self.at_once * shared
         return min(shared, len(self.work.settings.devices))
 
+    def with_batch(self, batch: int) -> Self:
+        """Predict so many tiles at once instead."""
+        layout = replace(self.layout, batch=batch)
+        return replace(self, work=replace(self.work, layout=layout))
+
     def needed(self) -> Strip:
         """Return what has to be predicted for the plan's strip."""
         return surroundings(self.plan.strip, self.scene, self.plan.conservation)
