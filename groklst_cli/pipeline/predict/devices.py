@@ -7,7 +7,14 @@ from typing import Any
 
 import torch
 
-from groklst_cli.errors import DeviceError, GroklstError, UsageError, lacks_memory, out_of_memory
+from groklst_cli.errors import (
+    SMALLER_TILES,
+    DeviceError,
+    GroklstError,
+    UsageError,
+    lacks_memory,
+    out_of_memory,
+)
 from groklst_cli.pipeline.predict.settings import PrecisionChoice
 from groklst_models.network_method import Precision
 
@@ -88,8 +95,8 @@ def has_bf16(device: torch.device) -> bool:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn complaints of too little memory, whosever they are, into ours.
+def memory_errors(way_out: str = SMALLER_TILES) -> Iterator[None]:
+    """Turn complaints of too little memory, whosever they are, into ours, with a way out.
 
     Raises:
         DeviceError: If memory ran out.
@@ -99,4 +106,4 @@ def memory_errors() -> Iterator[None]:
     except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
         if isinstance(error, DeviceError) or not lacks_memory(error):
             raise
-        raise out_of_memory(error) from error
+        raise out_of_memory(error, way_out) from error

@@ -193,8 +193,9 @@ def pooled_by_products(features: Tensor) -> Tensor:
     with without_autocast(features.device):  # half floats cannot hold how much a pixel counts
         maps = features.to(torch.promote_types(features.dtype, torch.float32))
         down, across = (averages(length, maps) for length in maps.shape[-2:])
-        parts = (maps @ across.T).split(PYRAMID, dim=-1)  # (B, C, H, side) each
-        grids = [rows @ part for rows, part in zip(down.split(PYRAMID), parts, strict=True)]
+        parts = torch.split(maps @ across.T, list(PYRAMID), dim=-1)  # (B, C, H, side) each
+        rows = torch.split(down, list(PYRAMID))
+        grids = [average @ part for average, part in zip(rows, parts, strict=True)]
     return torch.cat([grid.flatten(2) for grid in grids], dim=2).transpose(1, 2).to(features.dtype)
 
 
