@@ -31,6 +31,7 @@ from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.devices import find_device, memory_errors
 from groklst_cli.pipeline.predict.estimate import Estimate, estimate
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
+from groklst_cli.pipeline.predict.method import leave_device
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.ready import Planned
@@ -98,8 +99,13 @@ def downscale(request: Request, *, note: Note = silent, progress: Progress = unw
         with job, inputs.watched():
             check_targets(request)  # again: what another run has just finished is there now
             ready = planned.ready(
-                machine, note=note, recall=lambda choose: job.recall("batch", choose)
+                machine,
+                note=note,
+                recall=lambda choose: job.recall("batch", choose),
+                elsewhere=request.scheduler is not None,
             )
+            if request.shares_work:
+                leave_device(ready.method)
             plan = ready.plan
             if not plan.choice.is_fitted:
                 keep_freed_memory()
@@ -139,7 +145,7 @@ def _check(request: Request) -> None:
     """Refuse what needs no file to be opened for it: the method first, for it is what one typed."""
     check_model(request.model)
     check_targets(request)
-    for device in request.devices:
+    for device in () if request.scheduler is not None else request.devices:
         find_device(device)
 
 

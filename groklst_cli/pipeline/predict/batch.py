@@ -18,6 +18,11 @@ _UNDER_WAY: Final = 2
 """Batches that are on a GPU at the same time."""
 
 
+def untried_batch(name: str, layout: Layout) -> int:
+    """Say how many tiles a network gets at once on a device of another machine."""
+    return min(_BATCH, layout.count) if name.startswith("cuda") else 1
+
+
 def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> int:
     """Find how many tiles a network on a GPU gets at once; 1 elsewhere.
 

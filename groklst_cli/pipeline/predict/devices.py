@@ -38,6 +38,19 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def device_to_plan_on(name: str) -> str:
+    """Name where to plan what another machine will compute: on that device if it is here as well.
+
+    Raises:
+        UsageError: If it is unknown.
+    """
+    try:
+        find_device(name)
+    except DeviceError:
+        return "cpu"
+    return name
+
+
 def _is_there(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
