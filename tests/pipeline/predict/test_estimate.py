@@ -3,6 +3,7 @@
 And of the time that a run will take, which batches under way on one GPU do not share.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -56,6 +57,25 @@ def test_nothing_is_timed_and_little_is_tried():
     method = OnAGpu()
     fitting_batch(method, MANY, 2, print)
     assert method.tried == [8]
+
+
+def test_one_draw_is_tried_however_many_are_asked_for():
+    @dataclass
+    class Drawing(OnAGpu):
+        samples: int = 1024
+        seed: int = 0
+        uses_guide: bool = True
+        halo: int = 0
+        concurrent: bool = False
+        drawn: list[int] = field(default_factory=list)
+
+        def draws(self, tiles: Tiles, samples: int) -> Iterator[torch.Tensor]:
+            self.drawn.append(samples)
+            yield self.predict(tiles)
+
+    method = Drawing(room=7)
+    assert fitting_batch(method, MANY, 2, lambda text: None) == 2
+    assert (method.drawn, method.tried) == ([1, 1], [8, 4])
 
 
 def test_a_scene_of_one_tile_has_batches_of_one_and_nothing_to_try():
