@@ -8,8 +8,16 @@ _OUT_OF_MEMORY: Final = (
     "start new thread",
     "failed to map segment",
     "out of memory",  # of CUDA's driver and of Apple's
-    "STATUS_ALLOC_FAILED",  # of cuBLAS and cuDNN
+    "ALLOC_FAILED",  # of cuBLAS, cuDNN and cuFFT
+    "ALLOCATION_FAILED",  # of cuDNN from 9 on
 )
+
+SMALLER_TILES: Final = "take --batch 1, a smaller --tile or fewer --jobs"
+SMALLER_SAMPLES: Final = (
+    "train anew in another --out with fewer samples a step or smaller ones: "
+    "--set batch=…, --set crop=…"
+)
+"""Ways out where memory ran out; a run that goes on keeps its samples."""
 
 
 class GroklstError(Exception):
@@ -56,12 +64,9 @@ def lacks_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory(error: BaseException) -> DeviceError:
+def out_of_memory(error: BaseException, way_out: str = SMALLER_TILES) -> DeviceError:
     """Say that memory ran out, and what to type then."""
-    words = words_of(error)[:200]
-    return DeviceError(
-        f"memory ran out ({words}); take --batch 1, a smaller --tile or fewer --jobs"
-    )
+    return DeviceError(f"memory ran out ({words_of(error)[:200]}); {way_out}")
 
 
 class ChangedError(GroklstError):

@@ -22,7 +22,7 @@ WriteRaster = Callable[..., str]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose folders beside the checkout, or whose method's package, are not there."""
+    """Skip a test whose folders beside the checkout, package or devices are not there."""
     for marker in item.iter_markers("scenes"):
         for folder in marker.args or ("data/scenes",):
             if not (SHARED / folder).is_dir():
@@ -32,6 +32,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             find(marker.args[0]).check_package()
         except MissingPackageError as error:
             pytest.skip(str(error))
+    for marker in item.iter_markers("gpu"):
+        (needed,) = marker.args or (1,)
+        if not torch.cuda.is_available() or torch.cuda.device_count() < needed:
+            pytest.skip(f"there is no CUDA device {needed - 1}")
 
 
 @pytest.fixture

@@ -85,9 +85,11 @@ def train(
     if print_config:
         console.stdout.print(chosen.to_toml(), end="")
         return
+    from groklst_cli.errors import SMALLER_SAMPLES
+    from groklst_cli.pipeline.predict.devices import memory_errors
     from groklst_cli.pipeline.train.fit import fit
 
-    with display(quiet=quiet) as (note, watch):
+    with memory_errors(SMALLER_SAMPLES), display(quiet=quiet) as (note, watch):
         result = fit(chosen, resume=resume, overwrite=overwrite, note=note, watch=watch)
     if not result.speaks:
         return

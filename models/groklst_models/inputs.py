@@ -99,7 +99,7 @@ def tile_trend(lst: Tensor, guide: Tensor, scale: int) -> Tensor:
 def _blurred(planes: Tensor, sigma: float) -> Tensor:
     """Blur by a Gaussian; edges are repeated outwards."""
     radius, channels = math.ceil(3 * sigma), planes.shape[1]
-    steps = torch.arange(-radius, radius + 1).to(planes)
+    steps = torch.arange(-radius, radius + 1, dtype=planes.dtype, device=planes.device)
     kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
     kernel = (kernel / kernel.sum()).expand(channels, 1, 1, -1)
     across = functional.pad(planes, (radius, radius, 0, 0), mode="replicate")

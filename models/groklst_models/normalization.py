@@ -104,7 +104,7 @@ class Normalization:
     def spread_of(self, lst: Tensor) -> LstSpread:
         """Find what standardises coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
         if self.lst_center == "dataset":
-            return LstSpread(lst.new_tensor(self.lst_mean), lst.new_tensor(self.lst_std))
+            return LstSpread(lst.new_full((), self.lst_mean), lst.new_full((), self.lst_std))
         std, mean = torch.std_mean(lst, dim=(2, 3), keepdim=True, correction=0)
         return LstSpread(mean, std.clamp(min=_LEAST_SPREAD))
 
@@ -115,8 +115,8 @@ class Normalization:
             ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half tells by 1 or 0 where
             each band is there.
         """
-        mean = guide.new_tensor([band.mean for band in self.bands])[:, None, None]
-        std = guide.new_tensor([band.std for band in self.bands])[:, None, None]
+        mean = _planes(guide, [band.mean for band in self.bands])
+        std = _planes(guide, [band.std for band in self.bands])
         planes = torch.nan_to_num((guide - mean) / std, nan=0.0)
         if not self.optional_bands:
             return planes
@@ -161,6 +161,11 @@ class Normalization:
             optional_bands=flag(data, "optional_bands"),
             trend=flag(data, "trend"),
         )
+
+
+def _planes(guide: Tensor, values: Sequence[float]) -> Tensor:
+    """Make ``(G, 1, 1)`` of numbers on the guide's device; copying them would wait for a GPU."""
+    return torch.stack([guide.new_full((1, 1), value) for value in values])
 
 
 GROKLST_LST: dict[int, tuple[float, float]] = {

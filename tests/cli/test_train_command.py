@@ -9,9 +9,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from groklst_cli.app import app
+from groklst_cli.app import app, run
 from groklst_cli.pipeline.train.run_folder import STATE, load_state
 from groklst_models.checkpoint import read_header
 from tests.data.folders import write_groklst, write_scene
@@ -49,6 +50,21 @@ def test_from_scenes_to_a_fine_raster(tmp_path):
                    "-s", 2, "-m", checkpoint, "-q")  # fmt: skip
     assert fine.exit_code == 0
     assert (tmp_path / "fine.tif").is_file()
+
+
+def test_a_card_too_small_is_told_of_with_what_a_training_can_change(tmp_path, monkeypatch, capsys):
+    def starve(training: object, batch: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("groklst_cli.pipeline.train.fit.train_step", starve)
+    data = write_groklst(tmp_path / "set")
+    words = ["train", "--data", data, "--out", tmp_path / "run", "--scale", 2, "-d", "cpu", "-q"]
+    words += sets("steps=2", "crop=8", "bands=red,nir,dem")
+    assert run(lambda: app([str(word) for word in words])) == 5
+    told = capsys.readouterr().err
+    assert "memory ran out (CUDA out of memory)" in told
+    assert "--set batch=…" in told
+    assert "--tile" not in told
 
 
 def test_the_configuration_is_printed_whole_and_nothing_done(tmp_path):

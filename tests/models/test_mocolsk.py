@@ -7,9 +7,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from groklst_models.guided.mocolsk import MoCoLSKNet, convolve_each
+from groklst_models.guided import mocolsk
+from groklst_models.guided.mocolsk import (
+    MoCoLSKNet,
+    convolve_each,
+    pooled_by_products,
+    pyramid_tokens,
+)
 from groklst_models.toolkit import published_form
 from tests.conftest import SHARED
+from tests.operations import Operations
 
 SPEC = SHARED / "spec"
 PARAMETERS = {2: 20_011_833, 4: 25_430_841, 8: 40_913_721}
@@ -193,10 +200,41 @@ def test_exports_with_free_batch_and_size():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_gpu_agrees_with_cpu():
     network, inputs = tiny(), scene(batch=2)
     with torch.inference_mode():
         expected = network(*inputs)
         actual = network.cuda()(*(values.cuda() for values in inputs)).cpu()
     assert (actual - expected).abs().max() < 0.01 * expected.std()  # TF32 may be on
+
+
+@pytest.mark.parametrize("size", [(512, 256), (13, 7), (4, 96), (1, 2)])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_products_pool_as_pooling_does(size, kind):
+    features = (torch.randn(2, 5, *size) + 3).to(kind)
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+        found = pooled_by_products(features)
+    near = 1e-6 if kind == torch.float32 else 2**-8  # one rounding
+    assert found.dtype == kind
+    torch.testing.assert_close(found.double(), pyramid_tokens(features.double()), rtol=near, atol=0)
+
+
+def test_a_network_that_pools_by_products_answers_and_learns_the_same(monkeypatch):
+    network, inputs = tiny(), scene(batch=2)
+    answers, gradients = [], []
+    for pool in (pyramid_tokens, pooled_by_products):
+        monkeypatch.setattr(mocolsk, "pyramid_tokens", pool)
+        network.zero_grad()
+        answers.append(network(*inputs))
+        answers[-1].square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
+    assert (answers[0] - answers[1]).abs().max() < 1e-6 * answers[0].std()
+    assert (gradients[0] - gradients[1]).norm() < 1e-5 * gradients[0].norm()
+
+
+def test_a_gpu_never_pools_to_a_grid():
+    """Apple's refuses sizes that do not divide, and CUDA's gradient has no fixed order."""
+    network = tiny().to("meta")
+    with Operations() as operations:
+        network(*(values.to("meta") for values in scene())).sum().backward()
+    assert not [name for name in operations.names if "adaptive" in name]

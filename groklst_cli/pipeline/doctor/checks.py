@@ -62,11 +62,13 @@ def check_devices() -> Iterator[Finding]:
     torch = library("torch")
     if torch is None:
         return
+    from groklst_cli.pipeline.predict.devices import has_bf16
+
     threads = torch.get_num_threads()
     yield Finding("CPU", "ok", f"{threads} threads of {os.cpu_count()} processors")
     for number in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(number)
-        fast = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
+        fast = "bf16" if has_bf16(torch.device("cuda", number)) else "no bf16"
         found = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, {fast}"
         yield Finding(f"cuda:{number}", "ok", found)
     if torch.backends.mps.is_available():

@@ -127,6 +127,10 @@ class Job:
             return chosen
         return kept
 
+    def settle(self, name: str, chosen: int) -> None:
+        """Choose another number than the one that was recalled, for the rows that are missing."""
+        self._note(f"{name}.json", chosen)
+
     def workplace(self, target: Path) -> Path:
         """Say where to make one of the run's files, on the file system where it is to stand."""
         places = (self._place, *self._others)

@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from groklst_cli import __version__
 from groklst_cli.data.scenes import seen_at
+from groklst_cli.errors import lacks_memory
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.masks import MaskFile
@@ -25,11 +27,13 @@ from groklst_cli.pipeline.downscale.provenance import provenance, shown
 from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
 from groklst_cli.pipeline.downscale.target import find_scale, target_of, toward
+from groklst_cli.pipeline.predict.batch import free_gpu
 from groklst_cli.pipeline.predict.choice import check_model
 from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.devices import find_device, memory_errors
 from groklst_cli.pipeline.predict.estimate import Estimate, estimate
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
+from groklst_cli.pipeline.predict.method import leave_device
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.ready import Planned
@@ -110,25 +114,50 @@ def downscale(
                 own=own,
                 note=note,
                 recall=lambda choose: job.recall("batch", choose),
+                elsewhere=request.scheduler is not None,
             )
+            if request.shares_work:
+                leave_device(ready.method)
             plan = ready.plan
             if not plan.choice.is_fitted:
                 keep_freed_memory()
             contents = inputs.contents() if request.shares_work else {}
             with open_cluster(request, note) as cluster:
+                tags = _tags(planned, plan) | {JOB_TAG: job.digest}
                 task = Task(request, ready.work, contents)
                 run = Run(request, ready, job, inputs, cluster, task, progress, note)
-                mean = run.write(_tags(planned, plan) | {JOB_TAG: job.digest}, provenance(request))
+                while (mean := _written(run, tags)) is None:
+                    run = _with_half_the_batch(run)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     seconds, means = time.monotonic() - began, run.coarse_means
     return Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
+
+
+def _written(run: Run, tags: Mapping[str, str]) -> float | None:
+    """Write all outputs; None if memory ran out where a smaller batch may help."""
+    try:
+        return run.write(tags, provenance(run.request))
+    except (RuntimeError, MemoryError) as error:
+        if run.request.batch != "auto" or run.ready.layout.batch == 1 or not lacks_memory(error):
+            raise
+    return None
+
+
+def _with_half_the_batch(run: Run) -> Run:
+    """Go on with what is missing; the batch was ours to choose, so the request is the same."""
+    free_gpu()
+    batch = run.ready.layout.batch // 2
+    run.note(f"memory ran out with {run.ready.layout.batch} tiles at once: going on with {batch}")
+    run.job.settle("batch", batch)
+    ready = run.ready.with_batch(batch)
+    return replace(run, ready=ready, task=replace(run.task, work=ready.work))
 
 
 def _check(request: Request) -> None:
     """Refuse what needs no file to be opened for it: the method first, for it is what one typed."""
     check_model(request.model)
     check_targets(request)
-    for device in request.devices:
+    for device in () if request.scheduler is not None else request.devices:
         find_device(device)
 
 

@@ -177,7 +177,7 @@ class Run:
         def count(tiles: int) -> None:
             nonlocal done, made_here
             if tiles and not made_here:
-                lanes = self.ready.at_once * max(1, self.request.processes)
+                lanes = self.ready.lanes(self.request.processes)
                 left = (time.monotonic() - began) * (total - done - tiles) / (tiles * lanes)
                 if left > _WORTH_SAYING:
                     self.note(f"about {_duration(left)} left")

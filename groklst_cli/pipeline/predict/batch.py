@@ -8,7 +8,7 @@ import torch
 from groklst_cli.errors import lacks_memory
 from groklst_cli.pipeline.predict.layout import Layout
 from groklst_cli.pipeline.predict.listeners import Note
-from groklst_models.contract import Method, Tiles
+from groklst_models.contract import Method, SamplingMethod, Tiles
 
 _BATCH: Final = 4
 """Tiles that a network on a GPU gets at once where memory allows. On an H100 MoCoLSK-Net computes
@@ -16,6 +16,11 @@ _BATCH: Final = 4
 longer for its first batch."""
 _UNDER_WAY: Final = 2
 """Batches that are on a GPU at the same time."""
+
+
+def untried_batch(name: str, layout: Layout) -> int:
+    """Say how many tiles a network gets at once on a device of another machine."""
+    return min(_BATCH, layout.count) if name.startswith("cuda") else 1
 
 
 def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> int:
@@ -28,10 +33,14 @@ def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> 
         return 1
     height, width = (cover.spans[0].stop for cover in (layout.rows, layout.columns))
 
-    def run(tiles: int) -> None:
-        lst = torch.full((tiles, 1, height, width), 300.0)
-        guide = torch.zeros(tiles, channels, height * method.scale, width * method.scale)
-        method.predict(Tiles(lst, guide if channels else None, (0,) * tiles, (0,) * tiles))
+    def run(count: int) -> None:
+        lst = torch.full((count, 1, height, width), 300.0)
+        guide = torch.zeros(count, channels, height * method.scale, width * method.scale)
+        tiles = Tiles(lst, guide if channels else None, (0,) * count, (0,) * count)
+        if isinstance(method, SamplingMethod):
+            next(iter(method.draws(tiles, 1)))  # more draws take time, but no more memory
+        else:
+            method.predict(tiles)
 
     return largest_fitting(run, min(_BATCH, layout.count), note)
 
@@ -64,5 +73,10 @@ def _fits(run: Callable[[int], None], tiles: int) -> bool:
             raise
     else:
         return True
-    torch.cuda.empty_cache()  # here, where nothing holds what the failed run had taken
+    free_gpu()  # here, where nothing holds what the failed run had taken
     return False
+
+
+def free_gpu() -> None:
+    """Give memory of a GPU that is kept for later back, for the next try or for other processes."""
+    torch.cuda.empty_cache()

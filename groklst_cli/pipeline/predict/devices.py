@@ -1,11 +1,20 @@
 """Where a method computes, how exactly, and what happens when memory runs out there."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-from groklst_cli.errors import DeviceError, GroklstError, UsageError, lacks_memory, out_of_memory
+from groklst_cli.errors import (
+    SMALLER_TILES,
+    DeviceError,
+    GroklstError,
+    UsageError,
+    lacks_memory,
+    out_of_memory,
+)
 from groklst_cli.pipeline.predict.settings import PrecisionChoice
 from groklst_models.network_method import Precision
 
@@ -29,6 +38,19 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def device_to_plan_on(name: str) -> str:
+    """Name where to plan what another machine will compute: on that device if it is here as well.
+
+    Raises:
+        UsageError: If it is unknown.
+    """
+    try:
+        find_device(name)
+    except DeviceError:
+        return "cpu"
+    return name
+
+
 def _is_there(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
@@ -37,9 +59,16 @@ def _is_there(device: torch.device) -> bool:
 
 def keep_fp32(device: torch.device) -> None:
     """Have fp32 keep all its bits on a GPU, where torch rounds convolutions to TF32's ten."""
-    if device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cuda.matmul.allow_tf32 = False
+    if device.type != "cuda":
+        return
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    # From torch 2.9 on each operation has a word of its own, which may contradict these two: then
+    # it is the one that counts, and whoever asks for the two gets an error.
+    cudnn: Any = torch.backends.cudnn
+    if hasattr(cudnn, "conv"):
+        for operation in (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul):
+            operation.fp32_precision = "ieee"
 
 
 def keep_order(device: torch.device) -> None:
@@ -51,17 +80,36 @@ def keep_order(device: torch.device) -> None:
         torch.backends.cudnn.deterministic = True
 
 
+def keep_order_in_training(device: torch.device) -> None:
+    """Take algorithms that add up in one order, in gradients too, where a device has them.
+
+    On a GPU torch warns of an operation that has none, and cuBLAS keeps the order only with a
+    workspace that is named before it is first used
+    (https://docs.nvidia.com/cuda/cublas/#results-reproducibility).
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+
+
 def find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:
     """Take the precision that is asked for, or the fastest that a device computes by itself."""
     if asked != "auto":
         return asked
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return "bf16" if fast else "fp32"
+    return "bf16" if has_bf16(device) else "fp32"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Tell whether a GPU computes in bf16 by itself; older ones imitate it, slower than fp32."""
+    if device.type != "cuda":
+        return False
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn complaints of too little memory, whosever they are, into ours.
+def memory_errors(way_out: str = SMALLER_TILES) -> Iterator[None]:
+    """Turn complaints of too little memory, whosever they are, into ours, with a way out.
 
     Raises:
         DeviceError: If memory ran out.
@@ -71,4 +119,4 @@ def memory_errors() -> Iterator[None]:
     except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
         if isinstance(error, DeviceError) or not lacks_memory(error):
             raise
-        raise out_of_memory(error) from error
+        raise out_of_memory(error, way_out) from error

@@ -17,7 +17,7 @@ class Estimate:
     Attributes:
         tiles: To be predicted.
         device: Where.
-        at_once: Batches that are predicted at the same time, over all processes.
+        at_once: Batches that are computed side by side, over all processes.
         seconds: What fitting took and predicting will take; reading and writing run beside it.
     """
 
@@ -48,7 +48,7 @@ def estimate(planned: Planned, threads: int, processes: int = 0) -> tuple[Plan, 
     fitting = time.monotonic() - began
     each = min(_one_tile(ready) for _ in range(2))
     tiles = count_tiles(ready.layout, ready.needed())
-    lanes = ready.at_once * shared
+    lanes = ready.lanes(processes)
     device = planned.settings.devices[0]
     shown = str(find_device(device)) if ready.plan.choice.checkpoint else "cpu"
     return ready.plan, Estimate(tiles, shown, lanes, fitting + each * tiles / lanes)

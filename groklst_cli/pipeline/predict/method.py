@@ -7,6 +7,7 @@ import torch
 
 from groklst_cli.errors import InputError
 from groklst_cli.geo.scene import Scene
+from groklst_cli.pipeline.predict.batch import free_gpu
 from groklst_cli.pipeline.predict.choice import Choice
 from groklst_cli.pipeline.predict.devices import (
     find_device,
@@ -24,7 +25,7 @@ from groklst_models.contract import FittedMethod, Method, SamplingMethod
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
 from groklst_models.held_back import held_back
-from groklst_models.network_method import run_network
+from groklst_models.network_method import NetworkMethod, run_network
 from groklst_models.registry import arguments_of, build
 
 _ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
@@ -109,6 +110,13 @@ def _loaded(
     plain = not isinstance(method, SamplingMethod)
     _note_without_effect(choice, settings, note, seed=plain, samples=plain)
     return method
+
+
+def leave_device(method: Method) -> None:
+    """Take a network off its GPU, which other processes will need to themselves."""
+    if isinstance(method, NetworkMethod) and method.device.type != "cpu":
+        method.network.to("cpu")
+        free_gpu()
 
 
 def _note_without_effect(

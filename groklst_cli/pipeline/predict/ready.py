@@ -12,10 +12,11 @@ import numpy as np
 
 from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import COVERED, Scene
-from groklst_cli.pipeline.predict.batch import fitting_batch
+from groklst_cli.pipeline.predict.batch import fitting_batch, untried_batch
 from groklst_cli.pipeline.predict.belief import find_belief
 from groklst_cli.pipeline.predict.coregister import coregister
 from groklst_cli.pipeline.predict.default_scale import FoundScale, finer_than_guides
+from groklst_cli.pipeline.predict.devices import device_to_plan_on
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.listeners import Note, silent
 from groklst_cli.pipeline.predict.method import fit_or_load, share_processor, stated
@@ -98,6 +99,21 @@ class Ready:
     def layout(self) -> Layout:
         """The tile lattice of the whole scene."""
         return self.work.layout
+
+    def lanes(self, processes: int) -> int:
+        """Return how many batches are computed side by side, by so many processes, 0 for this one.
+
+        A GPU computes one batch after the other, however many are under way and whoever asks.
+        """
+        shared = max(1, processes)
+        if self.method.device.type == "cpu":
+            return self.at_once * shared
+        return min(shared, len(self.work.settings.devices))
+
+    def with_batch(self, batch: int) -> Self:
+        """Predict so many tiles at once instead."""
+        layout = replace(self.layout, batch=batch)
+        return replace(self, work=replace(self.work, layout=layout))
 
     def needed(self) -> Strip:
         """Return what has to be predicted for the plan's strip."""
@@ -219,6 +235,7 @@ class Planned:
         note: Note = silent,
         recall: Recall = lambda choose: choose(),
         network: Method | None = None,
+        elsewhere: bool = False,
     ) -> Ready:
         """Fit or load the method, cut the scene into tiles, share the processor.
 
@@ -228,18 +245,23 @@ class Planned:
             note: Told what is worth knowing.
             recall: Asked for the number of tiles in a batch, where the settings leave it open.
             network: The method, where it is loaded already.
+            elsewhere: Whether other machines will predict, so that the device may be theirs alone.
 
         Raises:
             DeviceError: If the device is not there.
             InputError: If scene or checkpoint do not hold what the method needs.
         """
-        method = network or fit_or_load(self.plan.choice, self.scene, self.settings, note=note)
+        device = self.settings.devices[0]
+        here = device_to_plan_on(device) if elsewhere else device
+        method = network or fit_or_load(
+            self.plan.choice, self.scene, self.settings, device=here, note=note
+        )
         plan = self.plan.believing(self._belief(method, note))
         guides = self.scene.guides if method.uses_guide else ()
         work = Work(
             self.settings,
             plan,
-            self._layout(method, note, recall),
+            self._layout(method, note, recall, None if here == device else device),
             tuple(self.shifts.get(guide.path) for guide in guides),
             method if self.plan.choice.is_fitted else None,
             method.uses_guide,
@@ -256,12 +278,16 @@ class Planned:
             return None
         return find_belief(self.scene, method, settings.noise, stated(settings.psf), note)
 
-    def _layout(self, method: Method, note: Note, recall: Recall) -> Layout:
+    def _layout(self, method: Method, note: Note, recall: Recall, far: str | None) -> Layout:
+        """Cut the scene into tiles; find how many go together, here or on a device far away."""
         if self.settings.batch != "auto":
             return self.plan.layout(self.scene, method, self.settings.batch)
         single = self.plan.layout(self.scene, method, 1)
         channels = len(self.scene.bands) if method.uses_guide else 0
-        batch = recall(lambda: fitting_batch(method, single, channels, note))
+        if far is None or self.plan.choice.is_fitted:
+            batch = recall(lambda: fitting_batch(method, single, channels, note))
+        else:
+            batch = recall(lambda: untried_batch(far, single))
         return self.plan.layout(self.scene, method, batch)
 
 

@@ -1,6 +1,7 @@
 """Starting Fabric on one device, or on what ``torchrun`` and Slurm have laid out."""
 
 import os
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import torch
@@ -60,6 +61,7 @@ def part(fabric: Fabric) -> None:
     if fabric.world_size > 1:
         fabric.barrier()
         torch.distributed.destroy_process_group()
+        _among_processors.cache_clear()
 
 
 def gather(fabric: Fabric, items: list[T]) -> list[T]:
@@ -82,7 +84,15 @@ def any_of_all(fabric: Fabric, holds: bool) -> bool:
     """Tell whether something holds in any process, so that all do the same."""
     if fabric.world_size == 1:
         return holds
-    return float(mean_of_all(fabric, torch.tensor(float(holds), device=fabric.device))) > 0
+    flag = torch.tensor(int(holds))
+    torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX, _among_processors())
+    return bool(flag)
+
+
+@cache
+def _among_processors() -> Any:
+    """Return a group in which processes talk without waiting for what their GPUs are at."""
+    return torch.distributed.new_group(backend="gloo")
 
 
 def _laid_out() -> tuple[int, int]:

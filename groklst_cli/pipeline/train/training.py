@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from groklst_cli import __version__
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.metrics import MeanScores
+from groklst_cli.pipeline.predict.devices import keep_order_in_training
 from groklst_cli.pipeline.train.data import TrainData, measure
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_recipes
@@ -97,12 +98,10 @@ class Training:
         """Move the running mean of the weights; young means follow faster."""
         decay = min(self.options.ema, self.step / (self.step + 10))
         with torch.no_grad():
-            weights = zip(self.averaged.parameters(), self.bare.parameters(), strict=True)
-            for mean, weight in weights:
-                mean.lerp_(weight, 1 - decay)
-            buffers = zip(self.averaged.buffers(), self.bare.buffers(), strict=True)
-            for kept, buffer in buffers:
-                kept.copy_(buffer)
+            means, weights = (tuple(own.parameters()) for own in (self.averaged, self.bare))
+            torch._foreach_lerp_(means, weights, 1 - decay)  # in one go, not a wait each on a GPU
+            if kept := list(self.averaged.buffers()):
+                torch._foreach_copy_(kept, list(self.bare.buffers()))
 
     def take_scores(self, summary: MeanScores) -> bool:
         """Take the scores of a validation, and tell whether they are the best so far."""
@@ -170,7 +169,7 @@ def begin(
         InputError: If the data have no statistics.
     """
     if options.deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
+        keep_order_in_training(fabric.device)
     normalization = _normalization(options, data, fabric, state)
     torch.manual_seed(options.seed)
     header = Header(options.network, options.scale, normalization, arguments=options.arguments)

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from groklst_models.blocks.precision import without_autocast
 from groklst_models.blocks.projection import DownProjection, UpProjection
 from groklst_models.blocks.residual import ResidualGroup
 from groklst_models.blocks.upsample import bicubic
@@ -177,8 +178,35 @@ class WeightGeneration(nn.Module):
 
 def pyramid_tokens(features: Tensor) -> Tensor:
     """Pool (B, C, H, W) features on the grids of the pyramid to tokens (B, 50, C)."""
-    pooled = [F.adaptive_avg_pool2d(features, side).flatten(2) for side in PYRAMID]
-    return torch.cat(pooled, dim=2).transpose(1, 2)
+    if features.device.type == "cpu":
+        pooled = [F.adaptive_avg_pool2d(features, side).flatten(2) for side in PYRAMID]
+        return torch.cat(pooled, dim=2).transpose(1, 2)
+    return pooled_by_products(features)
+
+
+def pooled_by_products(features: Tensor) -> Tensor:
+    """Do as ``pyramid_tokens`` by products with averaging matrices.
+
+    Apple's GPUs pool to no size that does not divide, and CUDA's gradient of pooling adds up in
+    the order in which threads come.
+    """
+    with without_autocast(features.device):  # half floats cannot hold how much a pixel counts
+        maps = features.to(torch.promote_types(features.dtype, torch.float32))
+        down, across = (averages(length, maps) for length in maps.shape[-2:])
+        parts = torch.split(maps @ across.T, list(PYRAMID), dim=-1)  # (B, C, H, side) each
+        rows = torch.split(down, list(PYRAMID))
+        grids = [average @ part for average, part in zip(rows, parts, strict=True)]
+    return torch.cat([grid.flatten(2) for grid in grids], dim=2).transpose(1, 2).to(features.dtype)
+
+
+def averages(length: int, like: Tensor) -> Tensor:
+    """Return what each pixel counts in each cell of all grids (12, length); cells may overlap."""
+    cells = [(cell, side) for side in PYRAMID for cell in range(side)]
+    counts = like.new_zeros(len(cells), length)
+    for row, (cell, side) in zip(counts, cells, strict=True):
+        first, stop = cell * length // side, -(-(cell + 1) * length // side)
+        row[first:stop] = 1 / (stop - first)
+    return counts
 
 
 def convolve_each(maps: Tensor, kernels: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from affine import Affine
 
+from groklst_cli.errors import DeviceError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict import method
 from groklst_cli.pipeline.predict.choice import choose
-from groklst_cli.pipeline.predict.devices import keep_fp32
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
@@ -31,7 +31,6 @@ FP32, BF16 = 0.001, 0.03
 """Root mean square difference from fp32 on the CPU that is promised, kelvin."""
 LARGEST = 10
 """How many times as much a single pixel may be off."""
-requires_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
 
 @pytest.fixture(scope="module")
@@ -149,15 +148,6 @@ def test_auto_on_the_cpu_is_fp32(request_for):
     np.testing.assert_array_equal(pixels(request_for("edsr", precision="auto")), exact)
 
 
-def test_fp32_on_a_gpu_is_not_tf32_and_the_cpu_changes_nothing(monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    keep_fp32(torch.device("cpu"))
-    assert torch.backends.cudnn.allow_tf32
-    keep_fp32(torch.device("cuda"))
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
-
-
 def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
     request_for, trained, monkeypatch
 ):
@@ -173,7 +163,6 @@ def test_a_network_that_is_made_ready_for_a_gpu_adds_up_in_one_order(
 
 
 @pytest.mark.gpu
-@requires_cuda
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("batch", [2, "auto"])
@@ -184,9 +173,27 @@ def test_a_gpu_repeats(request_for, name, precision, batch):
 
 
 @pytest.mark.gpu
-@requires_cuda
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("precision", "promised"), [("fp32", FP32), ("bf16", BF16)])
 def test_a_gpu_agrees_with_the_cpu(request_for, name, precision, promised):
     exact = pixels(request_for(name, precision="fp32"))
     hold(pixels(request_for(name, device="cuda", precision=precision)), exact, promised)
+
+
+@pytest.mark.gpu(2)
+def test_two_gpus_make_what_one_makes(request_for):
+    request = request_for("mocolsk", device="cuda:0", batch=2)
+    first = pixels(request)
+    np.testing.assert_array_equal(pixels(replace(request, device="cuda:0,cuda:1")), first)
+
+
+@pytest.mark.gpu
+def test_a_gpu_without_room_is_told_of_in_one_line(request_for):
+    torch.cuda.empty_cache()
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(1 / total)
+    try:
+        with pytest.raises(DeviceError, match="memory ran out"):
+            downscale(request_for("mocolsk", device="cuda"))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)

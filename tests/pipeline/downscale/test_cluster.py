@@ -15,9 +15,10 @@ from affine import Affine
 
 from groklst_cli.errors import DeviceError, GroklstError, InputError, UsageError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import cluster
+from groklst_cli.pipeline.downscale import cluster, one_scene
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.ready import Ready
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 
@@ -149,6 +150,52 @@ def test_an_error_in_a_worker_is_the_error_of_the_run(request_of, monkeypatch):
         pytest.raises(InputError, match="damaged"),
     ):
         downscale(request_of("out.tif", scheduler=local.scheduler_address))
+
+
+def test_a_gpu_of_the_workers_need_not_be_here(request_of, monkeypatch):
+    def predicted(task: cluster.Task, *rest: object) -> int:
+        raise InputError(f"batches of {task.work.layout.batch}")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(cluster, "predict_group", predicted)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="localhost:0"
+    ) as local:
+        address = local.scheduler_address
+        for model, batch in (({}, 4), ({"model": "ridge"}, 1)):
+            with pytest.raises(InputError, match=f"batches of {batch}"):
+                downscale(request_of("out.tif", scheduler=address, device="cuda", **model))
+    with pytest.raises(DeviceError, match="cuda is not available here"):
+        downscale(request_of("out.tif", workers=2, device="cuda"))
+
+
+def test_who_shares_the_work_leaves_the_gpu_to_the_others(request_of, monkeypatch):
+    left: list[str] = []
+
+    def emptied() -> None:
+        left.append("memory that was kept")
+
+    def moved(network: torch.nn.Module, device: str) -> torch.nn.Module:
+        left.append(f"weights, to the {device}")
+        return network
+
+    load = one_scene.Planned.ready
+
+    def on_a_gpu(planned: one_scene.Planned, *arguments: object, **options: object) -> Ready:
+        ready = load(planned, *arguments, **options)
+        ready.method.device = torch.device("cuda")
+        monkeypatch.setattr(torch.nn.Module, "to", moved)
+        return ready
+
+    def opened(*arguments: object) -> None:
+        raise InputError("so far")
+
+    monkeypatch.setattr(one_scene.Planned, "ready", on_a_gpu)
+    monkeypatch.setattr(one_scene, "open_cluster", opened)
+    monkeypatch.setattr(torch.cuda, "empty_cache", emptied)
+    with pytest.raises(InputError, match="so far"):
+        downscale(request_of("out.tif", workers=2))
+    assert left == ["weights, to the cpu", "memory that was kept"]
 
 
 def test_what_cannot_be_is_refused(request_of, monkeypatch):
