@@ -36,7 +36,7 @@ CHANGES: Mapping[str, Any] = {
     "model": "tsharp",
     "lst_units": "C",
     "resampling": "nearest",
-    "coregister": "auto",
+    "coregister": "none",
     "psf": 1.5,
     "conserve": "radiance",
     "noise": 0.5,
@@ -68,9 +68,11 @@ class Stopped(BaseException):
 @pytest.fixture(autouse=True)
 def files(write_raster, tmp_path, monkeypatch) -> None:
     rng = np.random.default_rng(0)
-    lst = rng.normal(300, 5, (2, 24, 20)).astype(np.float32)
-    write_raster("lst.tif", lst, NORTH)
-    write_raster("guide.tif", rng.uniform(0, 1, (2, 96, 80)).astype(np.float32), FINE)
+    guide = rng.uniform(0, 1, (2, 96, 80))
+    follows = 290 + 30 * guide[0].reshape(24, 4, 20, 4).mean((1, 3))
+    lst = np.stack([follows, rng.normal(300, 5, (24, 20))])
+    write_raster("lst.tif", lst.astype(np.float32), NORTH)
+    write_raster("guide.tif", guide.astype(np.float32), FINE)
     monkeypatch.chdir(tmp_path)
 
 
