@@ -163,7 +163,7 @@ def test_an_evaluation_that_fails_leaves_no_report(scene):
 
 
 WRITES = {
-    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log"},
+    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log", "stack"},
     "evaluate": {"csv", "report"},
     "ingest": {"out"},
     "import": {"output"},

@@ -30,7 +30,7 @@ def coregister(
     Raises:
         UsageError: If a stated shift is beyond the bound.
     """
-    if how == "none":
+    if isinstance(how, str) and how != "auto":
         return {}
     shifts: dict[str, tuple[float, float]] = {}
     for guides in _of_one_grid(scene):

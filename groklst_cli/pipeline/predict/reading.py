@@ -6,8 +6,9 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from groklst_cli.errors import UsageError
 
-Coregistration = Literal["none", "auto"] | tuple[float, float]
-"""Leave guides where they are, find their shift, or state it (columns, rows; coarse pixels)."""
+Coregistration = Literal["none", "auto", "fitted"] | tuple[float, float]
+"""Leave guides where they are, find their shift, for all methods or for those that are fitted to
+the scene, or state it (columns, rows; coarse pixels)."""
 
 PointSpread = Literal["auto", "none"] | float
 """Estimate the point spread, take none, or take this one, fine pixels."""
@@ -64,13 +65,13 @@ def batch(text: str) -> int | Literal["auto"]:
 
 
 def coregistration(text: str) -> Coregistration:
-    """Read ``none``, ``auto`` or ``DX,DY`` in coarse pixels."""
-    if text in ("none", "auto"):
-        return cast("Literal['none', 'auto']", text)
+    """Read ``none``, ``auto``, ``fitted`` or ``DX,DY`` in coarse pixels."""
+    if text in ("none", "auto", "fitted"):
+        return cast("Literal['none', 'auto', 'fitted']", text)
     try:
         columns, rows = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--coregister {text} is none of none, auto, DX,DY") from None
+        raise UsageError(f"--coregister {text} is none of none, auto, fitted, DX,DY") from None
     return _finite("--coregister", columns), _finite("--coregister", rows)
 
 

@@ -225,7 +225,10 @@ class Planned:
         """Move guides that are misregistered to where they belong, as the settings say."""
         if not self.plan.choice.uses_guide:
             return self
-        return replace(self, shifts=coregister(self.scene, self.settings.coregister, note))
+        how = self.settings.coregister
+        if how == "fitted":
+            how = "auto" if self.plan.choice.is_fitted else "none"
+        return replace(self, shifts=coregister(self.scene, how, note))
 
     def ready(
         self,

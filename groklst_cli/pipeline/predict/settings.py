@@ -35,7 +35,8 @@ class Settings:
         model: ``auto``, a method's key, or a checkpoint's path.
         lst_units: The LST's unit, or None to find out.
         resampling: How guidance comes to the fine grid.
-        coregister: What to do about guides that are misregistered.
+        coregister: What to do about guides that are misregistered; ``fitted`` looks for shifts only
+            where a method is fitted, which reads the scene anyway.
         psf: The point spread of the fine product, fine pixels, for fitted methods.
         conserve: Which coarse means are kept; ``auto`` keeps them as far as they are believed.
         noise: Of the coarse LST, kelvin, which ``auto`` lets them differ by; 0 for exact values.
@@ -75,9 +76,12 @@ class Settings:
         read=reading.word_of("--resampling", ResamplingName), listed=True, in_python=True,
     )  # fmt: skip
     coregister: Coregistration = option(
-        "auto", "Move guides that are misregistered: where that is clear, or by coarse pixels.",
+        "fitted",
+        "Move misregistered guides: where that is clear, for any method ('auto') or for fitted "
+        "ones, or by coarse pixels.",
         "--coregister",
-        metavar="none|auto|DX,DY", read=reading.coregistration, listed=True, in_python=True,
+        metavar="none|fitted|auto|DX,DY", read=reading.coregistration,
+        listed=True, in_python=True,
     )  # fmt: skip
     psf: PointSpread = option(
         "auto", "Point spread of the fine product, fine pixels; fitted methods blur by it.",

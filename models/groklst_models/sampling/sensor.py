@@ -165,7 +165,10 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
 def _beyond_product(
     features: Features, blocks: Sequence[Block], errors: Sequence[float]
 ) -> Sensor | None:
-    """Believe a spread beyond the product's only if it surely explains more; None otherwise."""
+    """Believe a spread beyond the product's only if it surely explains more; None if none shows.
+
+    Where one shows and is not sure, the product's own counts: what is too sharp costs more.
+    """
     product = Sensor(features.scale, max(USUAL, SHARPEST * features.scale))
     sigma = _lowest(CANDIDATES, errors)
     if sigma == CANDIDATES[-1] and features.scale > CANDIDATES[-1]:
@@ -174,7 +177,7 @@ def _beyond_product(
         return None
     whole = Sensor(features.scale, sigma, product.sigma)
     narrow, wide, _ = left_out_squares(blocks, features, [product, whole])
-    return whole if surely(narrow - wide) else None
+    return whole if surely(narrow - wide) else product
 
 
 def _widest(features: Features, blocks: Sequence[Block]) -> float:
