@@ -132,7 +132,7 @@ METHODS = [
 INPUTS = [
     case("lst absent", "downscale absent.tif", 3, "absent.tif"),
     case("lst empty", ("downscale", ""), 2, "[NAME=]FILE"),
-    case("lst a folder without one", "downscale ..", 3, "folder", "raster"),
+    case("lst a folder without one", "downscale nothing", 3, "folder", "raster"),
     case("lst a text", "downscale notes.txt -q", 3, "notes.txt"),
     case("zero byte in a path", "downscale ls\0t.tif", 2, r"\x00"),
     case("zero byte in an output", f"{LST} -o o\0ut.tif", 2, "byte"),
@@ -147,6 +147,7 @@ TABLE = [*COMMANDS, *SCALES, *TILES, *PROCESSES, *PLACES, *VALUES, *METHODS, *IN
 @pytest.mark.parametrize("wrong", TABLE)
 def test_it_is_refused_in_one_line(scene, capsys, wrong: Case):
     (scene / "notes.txt").write_text("no raster, no weights")
+    (scene / "nothing").mkdir()
     refuse(wrong, capsys)
 
 

@@ -22,11 +22,19 @@ from groklst_cli.shown_text import masked, printable
 INPUTS_TAG: Final = "GROKLST_INPUTS"
 SOFTWARE_TAG: Final = "GROKLST_SOFTWARE"
 
-_LIBRARIES: Final = (
-    *("numpy", "scipy", "torch", "rasterio", "pyproj"),
-    *("sklearn", "xgboost", "lightgbm", "catboost"),
-)
-"""Whose versions may move pixels; the last four are loaded only for the methods that need them."""
+_LIBRARIES: Final = ("numpy", "scipy", "torch", "rasterio", "pyproj")
+"""Whose versions may move pixels."""
+
+_TREES: Final = {
+    "dms": "sklearn",
+    "extra-trees": "sklearn",
+    "gradient-boosting": "sklearn",
+    "random-forest": "sklearn",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+}
+"""Whose version may move those of one method."""
 
 
 def provenance(request: Request) -> dict[str, str]:
@@ -34,7 +42,7 @@ def provenance(request: Request) -> dict[str, str]:
     tags = {
         **request.provenance,
         INPUTS_TAG: json.dumps(list(_inputs(request)), ensure_ascii=False),
-        SOFTWARE_TAG: ", ".join(f"{name} {version}" for name, version in _software()),
+        SOFTWARE_TAG: ", ".join(f"{name} {version}" for name, version in _software(request)),
     }
     return {key: shown(text) for key, text in tags.items()}
 
@@ -65,11 +73,12 @@ def _header(path: str) -> dict[str, str]:
     return {}
 
 
-def _software() -> Iterator[tuple[str, str]]:
+def _software(request: Request) -> Iterator[tuple[str, str]]:
     yield "groklst", __version__
     yield "Python", platform.python_version()
     yield "GDAL", rasterio.__gdal_version__
-    for name in _LIBRARIES:
+    own = _TREES.get(request.model)
+    for name in (*_LIBRARIES, *([own] if own else [])):
         version = getattr(sys.modules.get(name), "__version__", None)
         if version is not None:
             yield name, version
