@@ -169,6 +169,7 @@ class FittedMethod(ABC):
         uses_guide: Whether guidance is worth reading for it.
         concurrent: Whether tiles are best computed side by side, each on one thread.
         holds_back: Whether it keeps only as much detail as the scene bears out, by itself.
+        share: Of the detail that it found, how much it puts in, 0 to 1.
         device: Where it computes.
         summary: What it found out about the scene, for people; empty where that is nothing.
     """
@@ -179,6 +180,7 @@ class FittedMethod(ABC):
     holds_back: ClassVar[bool] = False
 
     scale: int
+    share: float = 1.0
     device = torch.device("cpu")
     summary = ""
 

@@ -36,7 +36,7 @@ BOUND: Final = 1.0
 
 _STEPS: Final = (0.25, 0.1)  # of the search, coarse pixels
 _BLUR: Final = 0.12  # point spread, coarse pixels: between those found on real scenes
-_LEAST_PIXELS: Final = 80
+_LEAST_PIXELS: Final = 400
 _LEAST_EXPLAINED: Final = 0.1
 _LARGEST_SPREAD: Final = 0.15
 _LEAST_ERRORS: Final = 3.0

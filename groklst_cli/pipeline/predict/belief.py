@@ -36,6 +36,9 @@ _SIDES: Final = (24, 16, 12, 8)
 """Of a window, coarse pixels: the largest that the scene has room for counts."""
 
 _KNOWN: Final = 0.9
+_LEAST_SHARE: Final = 0.6
+"""Of its detail that a method must put in: where less is borne out, what it leaves is land."""
+
 _ALONG: Final = 4
 """Windows along each axis at most, so that a large scene costs no more than a small one."""
 
@@ -63,7 +66,7 @@ class _Trend:
         if not isinstance(fitted, FittedMethod):
             return None
         whole, own = fitted.point_spread, fitted.product_spread
-        if whole is None or own is None:
+        if whole is None or own is None or fitted.share < _LEAST_SHARE:
             return None
         beyond = Sensor(method.scale, math.sqrt(max(0.0, whole**2 - own**2)))
         return cls(method, method.halo + beyond.halo, Sensor(method.scale, whole), beyond)

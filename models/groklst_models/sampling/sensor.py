@@ -7,12 +7,12 @@ finer the wanted product, the less of its spread is left to be seen at the coars
 spread found too small has a method put in two or three times the detail that is there.
 
 A spread wider than 0.3 coarse pixels is no wish of whoever reads the fine product: methods are
-fitted through all of it, but their answers are blurred by that much alone.
+fitted through all of it, but their answers are blurred by 1.2 fine pixels alone.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import add
@@ -44,8 +44,11 @@ CANDIDATES: Final = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 USUAL: Final = 0.75
 """Point spread of a thermal sensor in pixels of its own, and so of a product on the fine grid."""
 
-SHARPEST: Final = 0.3
+WIDEST: Final = 0.3
 """Point spread of a fine product at most, coarse pixels, where it is more than the usual one."""
+
+SHARPEST: Final = 1.2
+"""Point spread of a fine product whose sensor has a wider one, fine pixels."""
 
 _USUAL_WIDTH: Final = 0.15
 _USUAL_FREEDOM: Final = 3.0
@@ -167,17 +170,17 @@ def _beyond_product(
 ) -> Sensor | None:
     """Believe a spread beyond the product's only if it surely explains more; None if none shows.
 
-    Where one shows and is not sure, the product's own counts: what is too sharp costs more.
+    Where one shows and is not sure, the widest that a product may have counts.
     """
-    product = Sensor(features.scale, max(USUAL, SHARPEST * features.scale))
+    product = Sensor(features.scale, max(USUAL, WIDEST * features.scale))
     sigma = _lowest(CANDIDATES, errors)
     if sigma == CANDIDATES[-1] and features.scale > CANDIDATES[-1]:
         sigma = _widest(features, blocks)
     if sigma <= product.sigma:
         return None
-    whole = Sensor(features.scale, sigma, product.sigma)
+    whole = Sensor(features.scale, sigma, min(SHARPEST, product.sigma))
     narrow, wide, _ = left_out_squares(blocks, features, [product, whole])
-    return whole if surely(narrow - wide) else product
+    return whole if surely(narrow - wide) else replace(whole, sigma=product.sigma)
 
 
 def _widest(features: Features, blocks: Sequence[Block]) -> float:
