@@ -29,9 +29,10 @@ def test_fp16_trains_on_a_gpu_with_clipped_gradients(tmp_path):
     assert fit(options).steps == 8
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_run_in_two_pieces_ends_in_the_weights_of_one_in_one_piece(tmp_path, precision, ctrl_c):
+def test_a_run_in_two_pieces_ends_in_the_weights_of_one_in_one_piece(tmp_path, precision):
     folder = write_groklst(tmp_path / "set")
     common = {"precision": precision, "device": "cuda", "deterministic": True}
     fit(tiny(folder, tmp_path / "whole", **common))
