@@ -18,7 +18,7 @@ def test_the_fields_means_are_the_residual(scale, shape):
     np.testing.assert_allclose(made, residual, atol=2e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.float64, (7, 6), elements=st.floats(-30, 30) | st.just(np.nan)))
 def test_gaps_are_filled_and_the_rest_is_kept(residual):
     field = smooth_field(residual, 4)
