@@ -318,7 +318,8 @@ def known_means(fine: NDArray[np.floating[Any]], scale: int, least: float = 1) -
     count = known.sum(axis=(-3, -1))
     total = np.where(known, blocks, 0).sum(axis=(-3, -1), dtype=np.float64)
     means = np.full(count.shape, np.nan)
-    return np.divide(total, count, out=means, where=count >= least)
+    np.divide(total, count, out=means, where=count >= least)
+    return means
 
 
 def _expand(coefficients: NDArray[Any], phases: Coarse) -> NDArray[Any]:
