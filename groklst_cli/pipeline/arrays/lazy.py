@@ -25,7 +25,7 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import MaskedLst, Masking
+from groklst_cli.geo.masks import MaskedLst, Masking
 from groklst_cli.geo.opening import open_raster
 from groklst_cli.geo.raster import read_physical, summary_rows
 from groklst_cli.geo.resamplings import ResamplingName

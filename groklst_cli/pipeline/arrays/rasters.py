@@ -19,9 +19,7 @@ from rasterio.windows import Window
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import MaskedLst
-from groklst_cli.geo.masks import MaskFile, Masks
-from groklst_cli.geo.quality_rules import QualityRule
+from groklst_cli.geo.masks import MaskedLst, MaskFile, Masks, QualityRule
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
