@@ -22,6 +22,7 @@ from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
+from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
 from groklst_cli.geo.opening import (
@@ -237,7 +238,7 @@ class GuideSource:
                 (len(values), (stop - start) * grain, across.stop - across.start), np.float32
             )
             self._read_copies(grains, slice(start * grain, stop * grain), across)
-            values[:, start - rows.start : stop - rows.start] = _block_means(grains, grain)
+            values[:, start - rows.start : stop - rows.start] = known_means(grains, grain)
 
     def _refuse_fills(self, values: NDArray[np.float32], rows: slice) -> None:
         """Refuse what nobody has measured: a fill value that the file does not call nodata."""
@@ -450,18 +451,6 @@ def tell_apart(guides: Sequence[GuideSource]) -> None:
 
 def _choose(ratio: float) -> Literal["average", "bilinear"]:
     return "average" if ratio >= FINER else "bilinear"
-
-
-def _block_means(grains: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Average squares of ``(bands, rows, columns)``, what is NaN left out."""
-    bands, height, width = grains.shape
-    blocks = grains.reshape(bands, height // side, side, width // side, side)
-    known = np.isfinite(blocks)
-    total = np.where(known, blocks, 0).sum(axis=(2, 4), dtype=np.float64)
-    count = known.sum(axis=(2, 4))
-    means = np.full(count.shape, np.nan, np.float32)
-    np.divide(total, count, out=means, where=count > 0, casting="unsafe")
-    return means
 
 
 def _span(grid: Grid) -> str:

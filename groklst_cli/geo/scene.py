@@ -12,15 +12,22 @@ from numpy.typing import NDArray
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
-from groklst_cli.geo.clear_rows import ClearRows
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.fill import REACH, fill_gaps
 from groklst_cli.geo.joint_warp import GuideReader
-from groklst_cli.geo.masking import AROUND, HALF, WHOLLY, MaskedLst, Masking, look_at
+from groklst_cli.geo.masks import (
+    AROUND,
+    HALF,
+    WHOLLY,
+    ClearRows,
+    MaskedLst,
+    Masking,
+    SceneMasks,
+    look_at,
+)
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
-from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 
