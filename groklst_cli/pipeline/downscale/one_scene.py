@@ -80,9 +80,9 @@ def downscale(
     _check(request)
     with ExitStack() as held:
         held.enter_context(memory_errors())
-        held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
-        held.enter_context(threads(own))
+        computing = held.enter_context(threads(own))
+        held.enter_context(gdal_environment(online=request.online, threads=computing))
         request, found, target = _settled(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
