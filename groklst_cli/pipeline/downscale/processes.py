@@ -36,14 +36,19 @@ def import_ahead() -> None:
             forkserver.ensure_running()
 
 
-@cache
 def usual_threads() -> int:
-    """Return how many threads torch takes unless told otherwise; ask the server where there is one.
+    """Return how many threads torch takes unless told otherwise.
 
-    It has torch, for which this process would wait, and has no other use.
+    Where this process has not loaded it, the server is asked: it has, and nothing else here needs
+    torch, for which one would wait.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or "torch" in sys.modules:
         return _threads_here()
+    return _threads_of_the_server()
+
+
+@cache
+def _threads_of_the_server() -> int:
     making: Any = context()
     ours, theirs = making.Pipe(duplex=False)
     asked = making.Process(target=_tell_threads, args=(theirs,), daemon=True)

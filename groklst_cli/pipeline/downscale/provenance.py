@@ -8,6 +8,8 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Final
 
 import rasterio
@@ -79,6 +81,14 @@ def _software(request: Request) -> Iterator[tuple[str, str]]:
     yield "GDAL", rasterio.__gdal_version__
     own = _TREES.get(request.model)
     for name in (*_LIBRARIES, *([own] if own else [])):
-        version = getattr(sys.modules.get(name), "__version__", None)
-        if version is not None:
-            yield name, version
+        if (known := _version(name)) is not None:
+            yield name, known
+
+
+def _version(name: str) -> str | None:
+    """Return a library's version, the same whether it is loaded; None where it is not installed."""
+    found = getattr(sys.modules.get(name), "__version__", None)
+    if found is None and find_spec(name) is not None:
+        with suppress(PackageNotFoundError):
+            found = version(name)
+    return found
