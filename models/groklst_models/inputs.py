@@ -113,7 +113,7 @@ def standardized_guide(normalization: Normalization, guide: Tensor) -> Tensor:
     """
     mean = _planes(guide, [band.mean for band in normalization.bands])
     std = _planes(guide, [band.std for band in normalization.bands])
-    planes = torch.nan_to_num((guide - mean) / std, nan=0.0)
+    planes = (guide - mean).div_(std).nan_to_num_(nan=0.0)
     if not normalization.optional_bands:
         return planes
     return torch.cat([planes, (~torch.isnan(guide)).to(planes)], dim=1)
