@@ -28,9 +28,9 @@ def sample_blocks(scene: SceneView) -> list[Block]:
 
 def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
     """Mark ``(h, w)`` coarse pixels around which LST and guidance are known throughout."""
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     missing = torch.isnan(guide).any(dim=1, keepdim=True).float()
-    lst = torch.isnan(torch.from_numpy(block.lst))[None, None].float()
+    lst = torch.isnan(block.lst_tensor)[None, None].float()
     gaps = functional.max_pool2d(missing, scale) + lst
     side = 2 * margin + 1
     near = functional.max_pool2d(gaps, side, stride=1, padding=margin)
@@ -39,7 +39,7 @@ def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
 
 def bounded_features(block: Block, features: Features) -> Tensor:
     """Compute a window's fine features in its own deviations, clipped at four, gaps at 0."""
-    fine = features.fine(torch.from_numpy(block.guide)[None])[0]
+    fine = features.fine(block.guide_tensor[None])[0]
     fine = torch.nan_to_num_(fine - fine.nanmean(dim=(1, 2), keepdim=True))
     squares = torch.linalg.vector_norm(fine, dim=(1, 2), keepdim=True) ** 2
     spread = (squares / max(fine[0].numel() - 1, 1)).sqrt().clamp(min=1e-12)
@@ -48,7 +48,7 @@ def bounded_features(block: Block, features: Features) -> Tensor:
 
 def lst_detail(block: Block) -> Tensor:
     """Return the LST's detail ``(h, w)``, its gaps at the mean; double precision."""
-    lst = torch.from_numpy(block.lst).double()
+    lst = block.lst_tensor.double()
     return high_pass(torch.where(torch.isnan(lst), lst.nanmean(), lst)[None])[0]
 
 

@@ -69,7 +69,7 @@ class _Window:
         known &= inside
         if not known.any():
             return None
-        lst = torch.from_numpy(block.lst).double()
+        lst = block.lst_tensor.double()
         centred = torch.where(known, lst - lst[known].mean(), 0.0)
         return cls(bounded_features(block, features).double(), centred, known, sensor)
 
