@@ -33,7 +33,7 @@ def fitted(setting: Setting) -> Iterator[dict[str, Any]]:
     )
     names = [name for name, entry in REGISTRY.items() if not entry.needs_weights]
     for name in names:
-        if setting.knows(method=name) or not REGISTRY[name].load().any_device:
+        if setting.knows(method=name) or not REGISTRY[name].any_device:
             continue
         try:
             yield {"method": name, **compare(name, scene, device, setting)}

@@ -187,7 +187,6 @@ class FittedMethod(ABC):
         needs_guide: Whether it cannot work without guidance bands.
         uses_guide: Whether guidance is worth reading for it.
         concurrent: Whether tiles are best computed side by side, each on one thread.
-        any_device: Whether it computes wherever a scene's blocks and tiles are; else on the CPU.
         holds_back: Whether it keeps only as much detail as the scene bears out, by itself.
         share: Of the detail that it found, how much it puts in, 0 to 1.
         device: Where it computes.
@@ -197,7 +196,6 @@ class FittedMethod(ABC):
     needs_guide: ClassVar[bool] = True
     uses_guide: ClassVar[bool] = True
     concurrent: ClassVar[bool] = False
-    any_device: ClassVar[bool] = True
     holds_back: ClassVar[bool] = False
 
     scale: int

@@ -18,6 +18,7 @@ FAR = torch.device("lazy:0")
 """A kind of device that torch knows, that needs no hardware, and whose gradients run on the CPU."""
 
 _HANDS_ON = ("aten.lift_fresh", "aten.detach", "aten.view", "aten.unsqueeze", "aten.select")
+_TILE_ROWS = "groklst_cli.pipeline.predict.tile_rows"
 _BRINGS = ("aten._to_copy", "aten.copy_")
 _INDEXES = ("aten.index.", "aten.index_put", "aten._unsafe_index")
 
@@ -57,11 +58,12 @@ class FarDevice(TorchDispatchMode):
 
     Attributes:
         elsewhere: Operations that were computed on the CPU of what was watched.
+        computed: How many were computed on the device.
     """
 
     def __init__(self):
         super().__init__()
-        self.elsewhere = set()
+        self.elsewhere, self.computed = set(), 0
         self._watched, self._kept = set(), []
 
     def watch(self, array):
@@ -71,6 +73,7 @@ class FarDevice(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
         found = compute(operation, arguments, keywords or {})
+        self.computed += any(isinstance(part, FarTensor) for part in pytree.tree_leaves(found))
         if any(self._is_watched(part) for part in pytree.tree_leaves((arguments, keywords))):
             made = [part for part in pytree.tree_leaves(found) if type(part) is Tensor]
             self._watched |= {part.untyped_storage().data_ptr() for part in made}
@@ -127,7 +130,8 @@ def _same(arguments, found, far):
 def far_device() -> Iterator[FarDevice]:
     """Have the device for a while, in this thread alone."""
     with FarDevice() as device, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("groklst_models.sampling.side_by_side.ThreadPoolExecutor", _Inline)
+        for module in ("groklst_models.sampling.side_by_side", _TILE_ROWS):
+            patched.setattr(f"{module}.ThreadPoolExecutor", _Inline)
         torch._C._set_only_lift_cpu_tensors(True)  # so that lists become tensors before they move
         try:
             yield device
@@ -147,8 +151,11 @@ class _Inline:
     def __exit__(self, *error):
         return None
 
-    def submit(self, work, item):
-        return _Done(work(item))
+    def submit(self, work, *items):
+        return _Done(work(*items))
+
+    def shutdown(self, *, cancel_futures):
+        pass
 
 
 class _Done:

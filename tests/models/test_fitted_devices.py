@@ -15,9 +15,7 @@ from groklst_models.registry import REGISTRY, build
 from tests.models.far_device import FAR, FarDevice, far_device
 from tests.models.toy_scene import ToyScene
 
-METHODS = [
-    name for name, entry in REGISTRY.items() if not entry.needs_weights and entry.load().any_device
-]
+METHODS = [name for name, entry in REGISTRY.items() if not entry.needs_weights and entry.any_device]
 SHORT = {"scene-net": {"steps": 4, "networks": 1}, "pixtransform": {"steps": 4}}
 PREPARED = {"pixtransform": {"aten.cat.default"}}
 """What is done to a scene before it is brought to the device: places are added to its guides."""

@@ -26,7 +26,12 @@ from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
 _TAGS: Final = "GROKLST_"
-_INSIDE: Final = ("where", "presets", "package")  # what of an entry says nothing to people
+_INSIDE: Final = (
+    "where",
+    "presets",
+    "package",
+    "any_device",
+)  # what of an entry says nothing to people
 _MOST_TENSORS: Final = 100_000
 """More than any network has."""
 _SCALE: Final = 8
@@ -156,7 +161,7 @@ def _method(name: str) -> dict[str, Any]:
     needs = "weights" if entry.needs_weights else "the scene itself"
     if entry.package is not None:
         needs += f", {EXTRA}"
-    return {**facts, "needs": needs}
+    return {**facts, "needs": needs, "devices": "any" if entry.any_device else "CPU"}
 
 
 def _published(name: str) -> dict[str, str]:

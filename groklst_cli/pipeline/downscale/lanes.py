@@ -31,6 +31,7 @@ from groklst_cli.pipeline.downscale.processes import context
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.devices import find_device
+from groklst_cli.pipeline.predict.method import device_of_fitted
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 
 _AHEAD: Final = 1000
@@ -242,13 +243,15 @@ def _portable(outcome: SceneOutcome) -> SceneOutcome:
 
 
 def _needs_a_gpu(requests: Collection[Request]) -> bool:
-    """Tell whether a network is to run where scenes would share a device."""
+    """Tell whether a method is to run where scenes would share a device."""
     asked = {(request.model, request.device) for request in requests}
-    return any(_is_network_elsewhere(model, device) for model, device in asked)
+    return any(_is_elsewhere(model, device) for model, device in asked)
 
 
-def _is_network_elsewhere(model: str, device: str) -> bool:
+def _is_elsewhere(model: str, device: str) -> bool:
     try:
-        return header_of(model) is not None and find_device(device).type != "cpu"
+        if header_of(model) is not None:
+            return find_device(device).type != "cpu"
+        return device_of_fitted("best" if model == "auto" else model, device).type != "cpu"
     except GroklstError:  # which is told in the scene's turn
         return False

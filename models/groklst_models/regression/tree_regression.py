@@ -34,7 +34,6 @@ class TreeRegression(GuidedRegression, ABC):
         mean: ``(F,)``, features where guidance is missing.
     """
 
-    any_device = False
     mean: NDArray[np.float32]
 
     def __init__(self, *, scale: int, trees: int, leaves: int, seed: int) -> None:
