@@ -110,7 +110,8 @@ def compute(operation, arguments, keywords):
 
 def _refuse_two_devices(name, arguments, tensors):
     counted = tensors
-    if name.startswith(_INDEXES):  # places may be on the CPU
+    if name.startswith(_INDEXES) and isinstance(arguments[0], FarTensor):
+        # then the places that are looked up may be on the CPU
         counted = [arguments[0], *(a for a in arguments[2:] if isinstance(a, Tensor))]
     kinds = {isinstance(tensor, FarTensor) for tensor in counted if tensor.dim()}
     if len(kinds) > 1:

@@ -31,8 +31,8 @@ from groklst_cli.pipeline.downscale.processes import context
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.devices import find_device
-from groklst_cli.pipeline.predict.method import device_of_fitted
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
+from groklst_cli.pipeline.predict.method import device_of_fitted
 
 _AHEAD: Final = 1000
 """Scenes that may be over before one that was begun earlier is."""

@@ -71,7 +71,7 @@ class Work:
             scene: The same scene, or a part of it in the frame of the whole.
             own: Threads that are this process's.
             method: The network, where this process has loaded it already.
-            device: Where to load it otherwise, or to compute what was fitted; the settings' first if
+            device: Where to load it otherwise, or to run what was fitted; the settings' first if
                 None.
         """
         name = device or self.settings.devices[0]

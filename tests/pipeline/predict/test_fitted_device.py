@@ -96,6 +96,6 @@ def test_a_gpu_makes_the_same_map(request_for, model):
     near = read(downscale(request_for(model, "cpu")).output)
     there = request_for(model, "cuda")
     first = read(downscale(there).output)
-    np.testing.assert_allclose(first, near, atol=0.02)
+    np.testing.assert_allclose(first, near, atol=0.002)
     np.testing.assert_array_equal(read(downscale(there).output), first)
     np.testing.assert_array_equal(read(downscale(replace(there, workers=2)).output), first)
