@@ -9,9 +9,9 @@ import torch
 
 from groklst_models.contract import CPU, Tiles
 from groklst_models.fading import Fading
-from groklst_models.held_back import HeldBack
 from groklst_models.on_device import OnDevice, moved, on_device
 from groklst_models.registry import REGISTRY, build
+from groklst_models.regression.held_back import HeldBack
 from tests.models.far_device import FAR, FarDevice, far_device
 from tests.models.toy_scene import ToyScene
 

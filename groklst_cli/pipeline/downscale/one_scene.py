@@ -80,9 +80,9 @@ def downscale(
     _check(request)
     with ExitStack() as held:
         held.enter_context(memory_errors())
-        held.enter_context(gdal_environment(online=request.online))
         machine = held.enter_context(threads(request.jobs))
-        held.enter_context(threads(own))
+        computing = held.enter_context(threads(own))
+        held.enter_context(gdal_environment(online=request.online, threads=computing))
         request, found, target = _settled(request)
         inputs = Inputs.of(request)
         spare_inputs(request, [*inputs.named, *inputs.beside])
@@ -136,7 +136,7 @@ def downscale(
 def _written(run: Run, tags: Mapping[str, str]) -> float | None:
     """Write all outputs; None if memory ran out where a smaller batch may help."""
     try:
-        return run.write(tags, provenance(run.request))
+        return run.write(tags, provenance(run.request, run.ready.plan.choice))
     except (RuntimeError, MemoryError) as error:
         if run.request.batch != "auto" or run.ready.layout.batch == 1 or not lacks_memory(error):
             raise
