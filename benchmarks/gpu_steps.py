@@ -82,7 +82,7 @@ def gpu_tests(setting: Setting) -> Iterator[Row]:
 
 _STEPS = (
     Step("doctor", "gpu_steps:doctor", 10, 60, ("typer", "rich", *_RASTERS)),
-    Step("tests", "gpu_steps:gpu_tests", 60, 120, ("pytest", *_TRAINING)),
+    Step("tests", "gpu_steps:gpu_tests", 75, 150, ("pytest", *_TRAINING)),
     Step("forward", "gpu_forward:forward", 60, 90, goes_on=True),
     Step("end_to_end", "gpu_scenes:end_to_end", 60, 120, _RASTERS),
     Step("fitted", "gpu_fitted:fitted", 60, 90, goes_on=True),

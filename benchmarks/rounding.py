@@ -1,8 +1,8 @@
 """How far a fitted method's map moves when its guides are moved by rounding.
 
 Each value of the guides is multiplied by 1 plus or minus about a unit in the last place of single
-precision; the method is fitted again, and the largest change of a pixel is printed, kelvin. No other
-order of sums, such as a GPU's, can be expected to change less.
+precision; the method is fitted again, and the largest change of a pixel is printed, kelvin. Another
+order of sums, such as a GPU's, can hardly be expected to change less.
 
 Run: python benchmarks/rounding.py
 """

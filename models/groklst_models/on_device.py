@@ -56,7 +56,7 @@ class OnDevice:
 
     def leave(self) -> None:
         """Let go of the device's memory; it cannot predict any more."""
-        self.__dict__.update(self.__getstate__())
+        self.method = moved(self.method, CPU)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"method": moved(self.method, CPU), "device": CPU}
