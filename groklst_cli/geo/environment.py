@@ -69,6 +69,13 @@ def gdal_environment(*, online: bool | None = None, threads: int | None = None) 
     )
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def is_online() -> bool:
     """Tell whether the environment that holds here lets GDAL fetch."""
     return hasenv() and str(getenv().get(_ONLINE)) == "YES"

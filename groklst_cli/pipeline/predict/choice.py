@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_models.answer_spread import MeasuredSpread
-from groklst_models.checkpoint import Header, fingerprint, read_header
 from groklst_models.errors import MissingPackageError, ModelsError
+from groklst_models.header import Header, fingerprint, read_header
 from groklst_models.registry import REGISTRY, Entry, find
 
 FITTED_TILE: Final = 512
@@ -46,7 +45,7 @@ class Choice:
         """Whether guidance is worth reading for it."""
         if self.header is not None:
             return bool(self.header.normalization.bands)
-        return bool(find(self.name).load().uses_guide)
+        return find(self.name).guidance != "ignored"
 
     @property
     def library(self) -> str:
@@ -57,13 +56,6 @@ class Choice:
     def conserves(self) -> bool:
         """Whether its coarse means are restored unless the user says otherwise."""
         return self.header.conserve if self.header else True
-
-    @property
-    def spread(self) -> MeasuredSpread | None:
-        """What its standard deviation is the spread of, where that was measured."""
-        if self.header is None:
-            return None
-        return MeasuredSpread.read(self.header.scores, find(self.name).load())
 
     @property
     def tag(self) -> str:
@@ -91,7 +83,7 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
             return Choice("best", "there is guidance and no checkpoint was named")
         return Choice("bicubic", "there is neither guidance nor a checkpoint")
     if header is None:
-        if find(model).load().needs_guide and not bands:
+        if find(model).guidance == "needed" and not bands:
             raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
         return Choice(model, "asked for")
     if header.scale != scale:
