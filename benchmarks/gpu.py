@@ -2,9 +2,11 @@
 
 ``python benchmarks/gpu.py [--out DIR] [--device cuda] [--minutes 8] [--only STEP …]`` takes step
 after step, each in a process of its own with its own time limit, and keeps every row that a step
-has found in ``DIR/gpu.json``; the same command goes on after an abort, and skips what is done. At
-the end it writes all rows as Markdown tables to ``DIR/gpu.md``. ``docs/gpu.md`` tells what to take
-along to a machine without network.
+has found in ``DIR/gpu.json``; the same command goes on after an abort, and skips what is done. A
+step is left out, with the reason in the file, where a package that it needs cannot be imported or
+the minutes that are left would not do; one that fails leaves its last words there and keeps no
+other from running. At the end it writes all rows as Markdown tables to ``DIR/gpu.md``.
+``docs/gpu.md`` tells what to take along to a machine without network.
 
 ``--device cpu --tiny`` rehearses it: every step to its end, with networks and scenes so small that
 the figures mean nothing.
@@ -22,10 +24,10 @@ from gpu_setting import Setting, conditions
 from gpu_steps import STEPS, Step
 from gpu_table import markdown
 
-STARTING = 5.0
-"""Seconds; a step is not begun with fewer left."""
 PATIENCE = 10
 """How many times its limit a step of a rehearsal may take, on whatever machine that is."""
+LEAST = 5.0
+"""Seconds; no step of a rehearsal is begun with fewer left."""
 
 
 def parse() -> argparse.Namespace:
@@ -47,28 +49,41 @@ def write_rows(step: Step, setting: Setting, rows: Path) -> None:
             file.flush()
 
 
-def run_steps(steps: list[Step], minutes: float, setting: Setting, record: Record) -> None:
-    """Take every step that is not done yet, as long as there is time."""
-    ends = time.monotonic() + 60 * minutes
+def run_steps(steps: list[Step], ends: float, setting: Setting, record: Record) -> None:
+    """Take every step that is not done yet and fits into the time that is left."""
     for step in steps:
-        left = ends - time.monotonic()
         if record.is_done(step.name):
             continue
-        if left < STARTING:
-            print(f"{step.name}: no time left", file=sys.stderr, flush=True)
-            continue
-        limit = min(left, step.limit * (PATIENCE if setting.tiny else 1))
-        state = record.run(step.name, partial(write_rows, step, setting), limit)
+        reason = reason_to_skip(step, ends - time.monotonic(), setting)
+        if reason:
+            state = record.skip(step.name, reason)
+        else:
+            limit = min(ends - time.monotonic(), step.limit * (PATIENCE if setting.tiny else 1))
+            known = record.rows_of(step.name) if step.goes_on else ()
+            work = partial(write_rows, step, setting.knowing(known))
+            state = record.run(step.name, work, limit, known)
         print(f"{step.name}: {state}", file=sys.stderr, flush=True)
+
+
+def reason_to_skip(step: Step, left: float, setting: Setting) -> str:
+    """Say why a step cannot be taken with so many seconds left; nothing if it can."""
+    missing = step.missing()
+    if missing:
+        return f"{missing}; docs/gpu.md tells how wheels are carried"
+    usual = LEAST if setting.tiny else step.usual
+    if left < usual:
+        return f"it takes about {usual:.0f} s, and {max(left, 0):.0f} s were left"
+    return ""
 
 
 def main() -> None:
     """Run, write, print."""
+    began = time.monotonic()
     options = parse()
     setting = Setting(options.device, options.tiny)
     record = Record.open(options.out / "gpu.json", conditions(setting))
     steps = [STEPS[name] for name in options.only or STEPS]
-    run_steps(steps, options.minutes, setting, record)
+    run_steps(steps, began + 60 * options.minutes, setting, record)
     text = markdown(record.content)
     (options.out / "gpu.md").write_text(text, encoding="utf-8")
     print(text)

@@ -1,9 +1,10 @@
-"""MoCoLSK-Net's bare forward pass: batches, precisions, memory layouts, and what may be faster."""
+"""Bare forward passes of MoCoLSK-Net and PGDM: batches, precisions, layouts, what may be faster."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from statistics import median
 from typing import Any
@@ -25,6 +26,7 @@ class Way:
 
     Attributes:
         batch: Tiles.
+        network: Its key.
         precision: ``fp32``, ``bf16`` by autocast, ``bf16 weights`` without it, or ``tf32``.
         layout: ``planes``, or ``channels last``.
         how: ``eager``, ``repeatable`` (cuDNN's deterministic algorithms), ``searched`` (cuDNN tries
@@ -35,10 +37,22 @@ class Way:
     precision: str = "bf16"
     layout: str = "planes"
     how: str = "eager"
+    network: str = "mocolsk"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a row says of it."""
+        return {
+            "network": self.network,
+            "batch": self.batch,
+            "numbers": self.precision,
+            "layout": self.layout,
+            "how": self.how,
+        }
 
 
 def forward(setting: Setting) -> Iterator[dict[str, Any]]:
-    """Time single ideas at one batch, then every batch in both precisions."""
+    """Time single ideas at one batch, every batch in both precisions, and PGDM in a few ways."""
     batch, batches = (1, (1, 2)) if setting.tiny else (4, (1, 2, 4, 8))
     last = "channels last"
     ideas = [
@@ -50,28 +64,42 @@ def forward(setting: Setting) -> Iterator[dict[str, Any]]:
     if setting.on_cuda:
         ideas += [Way(batch, how="searched"), Way(batch, "tf32"), Way(1, how="graph")]
     rest = [Way(*each) for each in product(batches, ("bf16", "fp32"))]
-    yield from timed(setting, ideas + [way for way in rest if way not in ideas])
+    pgdm = [
+        Way(1, precision, layout, network="pgdm")
+        for precision, layout in product(("bf16", "fp32"), ("planes", last))
+    ]
+    more = [] if setting.tiny else [Way(batch, network="pgdm")]
+    yield from timed(setting, [*ideas, *(way for way in rest if way not in ideas), *pgdm, *more])
 
 
 def compiled(setting: Setting) -> Iterator[dict[str, Any]]:
-    """Time what ``torch.compile`` makes of the network; making it takes most of a minute."""
-    yield from timed(setting, [Way(1 if setting.tiny else 4, how="compiled")])
+    """Time what ``torch.compile`` makes of the networks; making it takes most of a minute."""
+    batch = 1 if setting.tiny else 4
+    ways = [Way(batch, how="compiled"), Way(1, how="compiled", network="pgdm")]
+    yield from timed(setting, ways)
 
 
 def timed(setting: Setting, ways: list[Way]) -> Iterator[dict[str, Any]]:
     """Time each way; one that fails does not keep the others from it."""
     setting.begin()
-    operations = count_operations("mocolsk", SCALE, side=512)
     for way in ways:
-        row = {"batch": way.batch, "numbers": way.precision, "layout": way.layout, "how": way.how}
+        if setting.knows(**way.told):
+            continue
+        row = way.told
         try:
             row |= measure(way, setting)
         except Exception as error:  # whatever it is, it is what was to be found out
             yield {**row, "error": f"{type(error).__name__}: {error}"[:300]}
             continue
         if not setting.tiny:
-            row["Tflop/s"] = operations / row["ms a tile"] / 1e9
+            row["Tflop/s"] = operations_of(way.network) / row["ms a tile"] / 1e9
         yield row
+
+
+@cache
+def operations_of(name: str) -> int:
+    """Count what a network at its published width computes for a tile of 512²."""
+    return count_operations(name, SCALE, side=512)
 
 
 def measure(way: Way, setting: Setting) -> dict[str, Any]:
@@ -140,7 +168,10 @@ def ready(way: Way, setting: Setting) -> tuple[nn.Module, list[Tensor]]:
     """Build the network and a batch of noise as this way wants them."""
     torch.manual_seed(0)
     network = build(
-        "mocolsk", scale=SCALE, guide_channels=BENCHMARK_CHANNELS, **setting.published
+        way.network,
+        scale=SCALE,
+        guide_channels=BENCHMARK_CHANNELS,
+        **setting.arguments_of(way.network),
     ).eval()
     coarse = setting.tile // SCALE
     given = [

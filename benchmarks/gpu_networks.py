@@ -1,11 +1,10 @@
 """Every network of the registry on a GPU against the CPU, and a step of training in bf16."""
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from gpu_setting import ROOT, Setting
+from gpu_setting import WIDTHS, Setting
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,15 +18,15 @@ KELVIN = 5.0
 PROMISED = {"fp32": (0.001, 0.01), "bf16": (0.03, 0.3)}
 """Kelvin, root mean square and largest; ``docs/precision.md`` states them."""
 
-WIDTHS = tomllib.loads((ROOT / "tests" / "models" / "networks.toml").read_text(encoding="utf-8"))
-
 
 def networks(setting: Setting) -> Iterator[dict[str, Any]]:
     """Compare one network after the other; one that fails does not keep the others from it."""
     setting.begin()
     names = [name for name, entry in REGISTRY.items() if entry.needs_weights]
-    first = ["mocolsk"]
+    first = ["mocolsk", "pgdm"]
     for name in first if setting.tiny else [*first, *(n for n in names if n not in first)]:
+        if setting.knows(network=name):
+            continue
         try:
             yield {"network": name, **compare(name, setting)}
         except Exception as error:  # whatever it is, it is what was to be found out

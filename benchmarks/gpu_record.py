@@ -7,7 +7,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,13 +47,37 @@ class Record:
         """Tell whether a step has come to its end."""
         return self.content["steps"].get(name, {}).get("state") == "done"
 
-    def run(self, name: str, work: Callable[[Path], None], limit: float) -> str:
+    def rows_of(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Return the rows that a step has found before it was cut short; none that failed."""
+        rows = self.content["steps"].get(name, {}).get("rows", ())
+        return tuple(row for row in rows if "error" not in row)
+
+    def skip(self, name: str, reason: str) -> str:
+        """Note why a step was left out; what it had found before stays.
+
+        Returns:
+            Its state.
+        """
+        before = self.content["steps"].get(name, {})
+        self.content["steps"][name] = {"seconds": 0.0, "rows": [], **before}
+        self.content["steps"][name]["state"] = state = f"skipped: {reason}"
+        self._save()
+        return state
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[Path], None],
+        limit: float,
+        before: Sequence[dict[str, Any]] = (),
+    ) -> str:
         """Do a step in a process of its own, keep its rows as they come, end it at its limit.
 
         Args:
             name: The step.
             work: Does it, given the file to which it is to add a line of JSON for each row.
             limit: Seconds.
+            before: Rows that were found before and stay.
 
         Returns:
             Its state: ``done``, ``failed`` or ``stopped at its limit``.
@@ -65,21 +90,23 @@ class Record:
             try:
                 while process.is_alive() and time.monotonic() - began < limit:
                     process.join(POLL)
-                    self._keep(name, "under way", rows, time.monotonic() - began)
+                    self._keep(name, "under way", before, rows, time.monotonic() - began)
             finally:
                 state = _end(process)
-            self._keep(name, state, rows, time.monotonic() - began)
+            self._keep(name, state, before, rows, time.monotonic() - began)
             if state != "done":
                 said = words.read_text(encoding="utf-8", errors="replace")[-KEPT:]
                 self.content["steps"][name]["words"] = said
                 self._save()
         return state
 
-    def _keep(self, name: str, state: str, rows: Path, seconds: float) -> None:
+    def _keep(
+        self, name: str, state: str, before: Sequence[dict[str, Any]], rows: Path, seconds: float
+    ) -> None:
         self.content["steps"][name] = {
             "state": state,
             "seconds": round(seconds, 1),
-            "rows": _whole_rows(rows),
+            "rows": [*before, *_whole_rows(rows)],
         }
         self._save()
 
@@ -97,7 +124,11 @@ def _alone(work: Callable[[Path], None], rows: Path, words: Path) -> None:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         sys.stdout = sys.stderr = file
-        work(rows)
+        try:
+            work(rows)
+        except Exception:
+            traceback.print_exc()  # here, where the file is open
+            sys.exit(1)
 
 
 def _end(process: BaseProcess) -> str:

@@ -29,13 +29,13 @@ ROOM = 2 * GIB
 
 
 @contextmanager
-def scene(setting: Setting, side: int) -> Iterator[Request]:
-    """Make a scene of six guides and a MoCoLSK-Net with random weights, and ask for it."""
+def scene(setting: Setting, side: int, network: str = "mocolsk") -> Iterator[Request]:
+    """Make a scene of six guides and a network with random weights, and ask for it."""
     setting.begin()
     with TemporaryDirectory() as name:
-        folder, shape = Path(name), setting.published or {"width": 32}
+        folder, arguments = Path(name), setting.arguments_of(network)
         make_scene(folder, side, side)
-        make_checkpoint(folder / "network", tile=setting.tile, **shape)
+        make_checkpoint(folder / "network", network, tile=setting.tile, **arguments)
         yield Request(
             BandSource(str(folder / "lst.tif")),
             folder / "out.tif",
@@ -49,13 +49,23 @@ def scene(setting: Setting, side: int) -> Iterator[Request]:
 
 def end_to_end(setting: Setting) -> Iterator[dict[str, Any]]:
     """Compare whole runs with bare passes over as many tiles."""
-    side = 128 if setting.tiny else 4096
-    with scene(setting, side) as request:
-        bare = bare_pass(request, setting)
-        for grid in ("the LST's", "another CRS"):
-            if grid == "another CRS":
+    yield from whole_runs(setting, "mocolsk", 128 if setting.tiny else 4096)
+    yield from whole_runs(setting, "pgdm", 128 if setting.tiny else 1024)
+
+
+def whole_runs(setting: Setting, network: str, side: int) -> Iterator[dict[str, Any]]:
+    """Run one network in both precisions, then once with guides that have to be warped."""
+    with scene(setting, side, network) as request:
+        for grid, precision in (("the LST's", "bf16"), ("the LST's", "fp32"), ("another", "bf16")):
+            told = {"network": network, "guides' CRS": grid, "precision": precision}
+            wished = replace(request, precision=precision)
+            if grid == "another":
                 move_guides(request)
-            yield {"guides on": grid, **whole_run(request, setting, side, bare)}
+            try:
+                bare = bare_pass(wished, setting)
+                yield {**told, **whole_run(wished, setting, side, bare)}
+            except Exception as error:  # whatever it is, it is what was to be found out
+                yield {**told, "error": f"{type(error).__name__}: {error}"[:300]}
 
 
 def whole_run(request: Request, setting: Setting, side: int, bare: float) -> dict[str, Any]:
@@ -99,20 +109,22 @@ class Watch:
 
 
 def bare_pass(request: Request, setting: Setting) -> float:
-    """Time the network alone, in the precision that ``auto`` takes; seconds a tile."""
+    """Time the network alone, in the precision that is asked for; seconds a tile."""
     device = torch.device(setting.device)
     network = load(Path(request.model)).load_network().to(device).eval()
-    lst = torch.randn(BATCH, 1, setting.tile // SCALE, setting.tile // SCALE, device=device)
-    guide = torch.randn(BATCH, len(BANDS), setting.tile, setting.tile, device=device)
+    batch = 1 if setting.tiny else BATCH
+    lst = torch.randn(batch, 1, setting.tile // SCALE, setting.tile // SCALE, device=device)
+    guide = torch.randn(batch, len(BANDS), setting.tile, setting.tile, device=device)
     count = 1 if setting.tiny else 5
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, setting.on_cuda):
+    rounded = request.precision != "fp32"
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, rounded):
         for repeats in (2, count):  # the first ones warm it up
             setting.wait()
             began = time.perf_counter()
             for _ in range(repeats):
                 network(lst, guide)
             setting.wait()
-    return (time.perf_counter() - began) / (count * BATCH)
+    return (time.perf_counter() - began) / (count * batch)
 
 
 def move_guides(request: Request) -> None:

@@ -3,8 +3,10 @@
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 
@@ -13,14 +15,31 @@ from groklst_cli.pipeline.predict.devices import keep_fp32, keep_order
 
 ROOT = Path(__file__).parents[1]
 GIB = 2**30
+WIDTHS = tomllib.loads((ROOT / "tests" / "models" / "networks.toml").read_text(encoding="utf-8"))
+"""Of each network, small arguments and the least that it takes."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A device, and whether this is a rehearsal with everything as small as it can be."""
+    """Where, how large, and what is known.
+
+    Attributes:
+        device: As torch names it.
+        tiny: Whether this is a rehearsal with everything as small as it can be.
+        known: Rows that the step has found before it was cut short.
+    """
 
     device: str
     tiny: bool
+    known: tuple[dict[str, Any], ...] = ()
+
+    def knowing(self, rows: tuple[dict[str, Any], ...]) -> Self:
+        """Return the same with rows that need not be found again."""
+        return replace(self, known=rows)
+
+    def knows(self, **told: object) -> bool:
+        """Tell whether a row that begins so is known."""
+        return any(told.items() <= row.items() for row in self.known)
 
     @property
     def on_cuda(self) -> bool:
@@ -28,9 +47,15 @@ class Setting:
         return self.device.startswith("cuda")
 
     @property
-    def published(self) -> dict[str, int]:
+    def published(self) -> dict[str, Any]:
         """MoCoLSK-Net's arguments: the published ones, or the least."""
-        return {"width": 4, "stages": 1, "blocks": 1} if self.tiny else {}
+        return self.arguments_of("mocolsk")
+
+    def arguments_of(self, network: str) -> dict[str, Any]:
+        """Return a network's arguments: none, so that it is the published one, or the least."""
+        if network == "mocolsk" and self.tiny:
+            return {"width": 4, "stages": 1, "blocks": 1}
+        return WIDTHS[network]["tiny"] if self.tiny else {}
 
     @property
     def tile(self) -> int:
@@ -40,6 +65,8 @@ class Setting:
     def begin(self) -> torch.device:
         """Return the device, set as groklst sets it."""
         device = torch.device(self.device)
+        if self.tiny:
+            torch.set_num_threads(1)  # so little is computed that threads only wait for each other
         keep_fp32(device)
         keep_order(device)
         return device

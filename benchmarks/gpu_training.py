@@ -45,6 +45,8 @@ def training(setting: Setting) -> Iterator[dict[str, Any]]:
         write_dataset(data, side=64 if setting.tiny else 512, scale=SCALE)
         for recipe in ("published", "local"):
             for precision in ("bf16", "fp32"):
+                if setting.knows(recipe=recipe, precision=precision):
+                    continue
                 wished = options(
                     data,
                     Path(name) / f"{recipe}_{precision}",

@@ -23,7 +23,7 @@ from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import fill_gaps
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.evaluate.cases import Case
-from groklst_models.contract import Block, FittedMethod, Tiles
+from groklst_models.contract import CPU, Block, FittedMethod, Tiles
 from groklst_models.registry import build
 from groklst_models.regression.held_back import held_back
 
@@ -38,6 +38,7 @@ class Trial:
     bands: tuple[str, ...]
     scale: int
     psf: float | None = None
+    device: torch.device = CPU
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -43,18 +44,16 @@ def make_scene(folder: Path, height: int, width: int) -> None:
 
 def make_checkpoint(
     path: Path,
+    network: str = "mocolsk",
     *,
-    width: int,
-    stages: int = 4,
-    blocks: int = 4,
     tile: int = 256,
     bands: tuple[str, ...] = BANDS,
     scale: int = SCALE,
+    **arguments: Any,
 ) -> None:
-    """Write a MoCoLSK-Net with random weights."""
+    """Write a network with random weights; what is left out has the published value."""
     statistics = tuple(BandStatistics(band, 0.3, 0.1) for band in bands)
-    arguments = {"width": width, "stages": stages, "blocks": blocks}
-    header = Header("mocolsk", scale, Normalization(300, 5, statistics), arguments, tile=tile)
+    header = Header(network, scale, Normalization(300, 5, statistics), arguments, tile=tile)
     torch.manual_seed(0)
     save(Checkpoint(header, header.build_network().state_dict()), path)
 

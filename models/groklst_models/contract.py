@@ -6,12 +6,14 @@ Shapes: ``h, w`` coarse pixels, ``s`` scale, ``G`` guidance bands, ``B`` tiles i
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+CPU: Final = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Block:
         guide: Guidance ``(G, s·h, s·w)``, physical units, NaN where it is missing.
         core: The rows that belong to this block; those before and after are its surroundings,
             and belong to its neighbours.
+        device: Where to compute what is made of it.
     """
 
     row: int
@@ -50,6 +53,17 @@ class Block:
     lst: NDArray[np.float32]
     guide: NDArray[np.float32]
     core: slice
+    device: torch.device = CPU
+
+    @property
+    def lst_tensor(self) -> Tensor:
+        """The LST on the device."""
+        return torch.from_numpy(self.lst).to(self.device)
+
+    @property
+    def guide_tensor(self) -> Tensor:
+        """Guidance on the device."""
+        return torch.from_numpy(self.guide).to(self.device)
 
 
 class SceneView(Protocol):
@@ -73,6 +87,11 @@ class SceneView(Protocol):
     @property
     def psf(self) -> float | None:
         """Point spread that the user states, fine pixels; None where it is to be estimated."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where methods that are fitted to it compute; its blocks say the same."""
         ...
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
@@ -183,7 +202,7 @@ class FittedMethod(ABC):
     uses_guide: bool = True
     concurrent: bool = False
     share: float = 1.0
-    device = torch.device("cpu")
+    device = CPU
     summary = ""
 
     @property

@@ -29,6 +29,7 @@ class Entry:
         paper: First author, venue and year.
         presets: Arguments that make this entry of a class that serves several.
         package: What it imports beyond that which groklst always has.
+        any_device: Whether it computes wherever tensors are; else on the CPU, whatever is asked.
         guidance: What guidance is to it, of a fitted method; its class says the same.
     """
 
@@ -39,6 +40,7 @@ class Entry:
     paper: str
     presets: Mapping[str, Any] = field(default_factory=dict)
     package: str | None = None
+    any_device: bool = True
     guidance: Guidance = "needed"
 
     @property
@@ -116,10 +118,23 @@ _TABLE: Final = (
         "CatBoost",
         "Prokhorenkova et al., NeurIPS 2018",
         package="catboost",
+        any_device=False,
     ),
-    Entry("dms", "fitted", "fitted.dms:DMS", "Data mining sharpener", "Gao et al., RS 2012"),
     Entry(
-        "extra-trees", "fitted", "fitted.extra_trees:ExtraTrees", "Extra trees", "Geurts, ML 2006"
+        "dms",
+        "fitted",
+        "fitted.dms:DMS",
+        "Data mining sharpener",
+        "Gao et al., RS 2012",
+        any_device=False,
+    ),
+    Entry(
+        "extra-trees",
+        "fitted",
+        "fitted.extra_trees:ExtraTrees",
+        "Extra trees",
+        "Geurts, ML 2006",
+        any_device=False,
     ),
     Entry(
         "gradient-boosting",
@@ -127,6 +142,7 @@ _TABLE: Final = (
         "fitted.gradient_boosting:GradientBoosting",
         "Gradient boosting",
         "Friedman, Ann. Stat. 2001",
+        any_device=False,
     ),
     Entry(
         "guided-filter",
@@ -142,6 +158,7 @@ _TABLE: Final = (
         "LightGBM",
         "Ke et al., NeurIPS 2017",
         package="lightgbm",
+        any_device=False,
     ),
     Entry("local", "fitted", "fitted.local:Local", "Local regression", "Brunsdon et al., GA 1996"),
     Entry(
@@ -166,6 +183,7 @@ _TABLE: Final = (
         "fitted.random_forest:RandomForest",
         "Random forest",
         "Hutengs & Vohland, RSE 2016",
+        any_device=False,
     ),
     Entry("ridge", "fitted", "fitted.ridge:Ridge", "Multi-band ridge", "Agam et al., RSE 2007"),
     Entry(
@@ -183,6 +201,7 @@ _TABLE: Final = (
         "XGBoost",
         "Chen & Guestrin, KDD 2016",
         package="xgboost",
+        any_device=False,
     ),
     # guided
     Entry("ahmf", "guided", "guided.ahmf:AHMF", "AHMF", "Zhong et al., TIP 2022"),

@@ -1,12 +1,13 @@
 """A small scene in memory, of which fitted methods see what the contract lets them see."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import torch
 
-from groklst_models.contract import Block
+from groklst_models.contract import CPU, Block
 
 
 @dataclass
@@ -18,6 +19,7 @@ class ToyScene:
     bands: tuple[str, ...]
     scale: int = 4
     psf: float | None = None
+    device: torch.device = CPU
 
     @classmethod
     def make(
@@ -40,7 +42,8 @@ class ToyScene:
         s = self.scale
         guide = self.guide[:, rows.start * s : rows.stop * s, columns.start * s : columns.stop * s]
         lst = self.lst[rows, columns]
-        return Block(rows.start, columns.start, lst.copy(), guide.copy(), slice(0, len(lst)))
+        core = slice(0, len(lst))
+        return Block(rows.start, columns.start, lst.copy(), guide.copy(), core, self.device)
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
         height, width = self.shape
@@ -48,5 +51,4 @@ class ToyScene:
             stop = min(height, start + 8)
             top, bottom = max(0, start - margin), min(height, stop + margin)
             whole = self.window(slice(top, bottom), slice(0, width))
-            core = slice(start - top, stop - top)
-            yield Block(whole.row, whole.column, whole.lst, whole.guide, core)
+            yield replace(whole, core=slice(start - top, stop - top))

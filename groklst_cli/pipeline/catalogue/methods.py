@@ -11,7 +11,7 @@ from groklst_models.header import read_header
 from groklst_models.published.told import TOLD
 from groklst_models.registry import EXTRA, REGISTRY, find
 
-_INSIDE: Final = ("where", "presets", "package", "guidance")
+_INSIDE: Final = ("where", "presets", "package", "guidance", "any_device")
 """What of an entry says nothing to people."""
 
 
@@ -51,7 +51,7 @@ def _method(name: str) -> dict[str, Any]:
     needs = "weights" if entry.needs_weights else "the scene itself"
     if entry.package is not None:
         needs += f", {EXTRA}"
-    return {**facts, "needs": needs}
+    return {**facts, "needs": needs, "devices": "any" if entry.any_device else "CPU"}
 
 
 def _published(name: str) -> dict[str, str]:

@@ -67,7 +67,8 @@ def _fitted(entry: Entry) -> str:
     guidance = (
         "needs it" if method.needs_guide else "uses it" if method.uses_guide else "ignores it"
     )
-    return f"| `{entry.name}` | {entry.title} | {entry.paper} | {guidance} |"
+    where = "any" if entry.any_device else "CPU"
+    return f"| `{entry.name}` | {entry.title} | {entry.paper} | {guidance} | {where} |"
 
 
 def _lines(rows: Iterable[str]) -> str:

@@ -271,17 +271,21 @@ def _portable(outcome: SceneOutcome) -> SceneOutcome:
 
 
 def _needs_a_gpu(requests: Collection[Request]) -> bool:
-    """Tell whether a network is to run where scenes would share a device."""
+    """Tell whether a method is to run where scenes would share a device."""
     asked = {(request.model, request.device) for request in requests}
-    return any(_is_network_elsewhere(model, device) for model, device in asked)
+    return any(_is_elsewhere(model, device) for model, device in asked)
 
 
-def _is_network_elsewhere(model: str, device: str) -> bool:
+def _is_elsewhere(model: str, device: str) -> bool:
     try:
-        if header_of(model) is None or device == "cpu":
+        fitted = header_of(model) is None
+        if device == "cpu" or (fitted and device == "auto"):
             return False
         from groklst_cli.pipeline.predict.devices import find_device
+        from groklst_cli.pipeline.predict.method import device_of_fitted
 
+        if fitted:
+            return device_of_fitted("best" if model == "auto" else model, device).type != "cpu"
         return find_device(device).type != "cpu"
     except GroklstError:  # which is told in the scene's turn
         return False

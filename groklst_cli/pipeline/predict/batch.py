@@ -9,6 +9,7 @@ from groklst_cli.errors import lacks_memory
 from groklst_cli.pipeline.predict.layout import Layout
 from groklst_cli.pipeline.predict.listeners import Note
 from groklst_models.contract import Method, SamplingMethod, Tiles
+from groklst_models.on_device import OnDevice
 
 _BATCH: Final = 4
 """Tiles that a network on a GPU gets at once where memory allows. On an H100 MoCoLSK-Net computes
@@ -24,12 +25,12 @@ def untried_batch(name: str, layout: Layout) -> int:
 
 
 def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> int:
-    """Find how many tiles a network on a GPU gets at once; 1 elsewhere.
+    """Find how many tiles a network on a GPU gets at once; 1 elsewhere, and for fitted methods.
 
     That depends on the scene and on the device's memory, and not on how long anything takes: a
     batch moves the last bits, and the same request is to have the same.
     """
-    if method.device.type != "cuda":
+    if method.device.type != "cuda" or isinstance(method, OnDevice):
         return 1
     height, width = (cover.spans[0].stop for cover in (layout.rows, layout.columns))
 

@@ -23,6 +23,7 @@ from groklst_models.contract import FittedMethod, Method, Tiles
 from groklst_models.errors import FitError
 from groklst_models.fading import Fading
 from groklst_models.guidance import coarse_means
+from groklst_models.on_device import OnDevice
 from groklst_models.registry import build
 from groklst_models.sampling.aggregation import sensor_means
 from groklst_models.sampling.features import Features
@@ -62,7 +63,9 @@ class _Trend:
     @classmethod
     def of(cls, method: Method) -> "_Trend | None":
         """Ask a fitted method for its point spread; None where there is none to ask for."""
-        fitted = method.method if isinstance(method, Fading) else method
+        fitted = method
+        while isinstance(fitted, OnDevice | Fading):
+            fitted = fitted.method
         if not isinstance(fitted, FittedMethod):
             return None
         whole, own = fitted.point_spread, fitted.product_spread
@@ -156,7 +159,7 @@ def _found(scene: Scene, method: Method, noise: NoiseLevel, psf: float | None) -
 
 
 def _trend(scene: Scene, method: Method, psf: float | None) -> _Trend | None:
-    if isinstance(method, (Fading, FittedMethod)):
+    if isinstance(method, (OnDevice, Fading, FittedMethod)):
         return _Trend.of(method)
     if not scene.bands:
         return None

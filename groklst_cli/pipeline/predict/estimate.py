@@ -4,7 +4,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from groklst_cli.pipeline.predict.devices import find_device
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.planned import Planned
@@ -50,9 +49,9 @@ def estimate(planned: Planned, threads: int, processes: int = 0) -> tuple[Plan, 
     each = min(_one_tile(ready) for _ in range(2))
     tiles = count_tiles(ready.layout, ready.needed())
     lanes = ready.lanes(processes)
-    device = planned.settings.devices[0]
-    shown = str(find_device(device)) if ready.plan.choice.checkpoint else "cpu"
-    return ready.plan, Estimate(tiles, shown, lanes, fitting + each * tiles / lanes)
+    return ready.plan, Estimate(
+        tiles, str(ready.method.device), lanes, fitting + each * tiles / lanes
+    )
 
 
 def count_tiles(layout: Layout, needed: Strip) -> int:

@@ -21,11 +21,12 @@ from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.acceleration import accelerate
 from groklst_models.checkpoint import load
-from groklst_models.contract import FittedMethod, Method, SamplingMethod
+from groklst_models.contract import CPU, FittedMethod, Method, SamplingMethod
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
 from groklst_models.network_method import NetworkMethod, run_network
-from groklst_models.registry import arguments_of, build
+from groklst_models.on_device import OnDevice, on_device
+from groklst_models.registry import arguments_of, build, find
 from groklst_models.regression.held_back import held_back
 
 _ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
@@ -47,7 +48,7 @@ def fit_or_load(
         scene: What it will be run on.
         settings: The point spread for fitted methods, the precision for networks, the device.
         device: The one to take where the settings name several; their first if None. It has to
-            be there, though fitted methods compute on the CPU.
+            be there, also for a method that does not use it.
         note: Told what is worth saying.
 
     Raises:
@@ -59,17 +60,44 @@ def fit_or_load(
     try:
         if choice.checkpoint is not None:
             return _loaded(choice, choice.checkpoint, scene, settings, found, note)
-        if name != "auto" and found.type != "cpu":
-            note(f"{choice.name} computes on the CPU: device {name} is for networks")
-        return _fitted(choice, scene, settings, note)
+        return _fitted(choice, scene, settings, device_of_fitted(choice.name, name, note), note)
     except ModelsError as error:
         raise InputError(_naming(choice.checkpoint, error)) from error
 
 
-def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Method:
+def device_of_fitted(method: str, name: str, note: Note = silent) -> torch.device:
+    """Say where a fitted method computes: where it is asked to if it can, else on the CPU.
+
+    ``auto`` is the CPU, so that a default run has the same bits with a GPU in the machine.
+
+    Args:
+        method: Its key.
+        name: The device that is asked for.
+        note: Told why another was taken.
+
+    Raises:
+        DeviceError: If it is not there.
+    """
+    found = find_device(name)
+    if name == "auto" or found.type == "cpu":
+        return CPU
+    if not find(method).any_device:
+        note(f"{method} computes on the CPU, where its trees grow; {name} is not used")
+        return CPU
+    if found.type == "mps":
+        note(f"{method} computes on the CPU: {name} has no double precision")
+        return CPU
+    return found
+
+
+def _fitted(
+    choice: Choice, scene: Scene, settings: Settings, device: torch.device, note: Note
+) -> Method:
+    keep_fp32(device)
+    keep_order(device)
     drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
     _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
-    view = FileView(scene, psf=stated(settings.psf))
+    view = FileView(scene, psf=stated(settings.psf), device=device)
     fitted: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
     fitted.fit(view)
     method, summary = held_back(
@@ -80,9 +108,8 @@ def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Met
         note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
     if summary:
         note(summary)
-    if method.uses_guide and scene.covered_in_part:
-        return Fading(method)
-    return method
+    whole = method.uses_guide and scene.covered_in_part
+    return on_device(Fading(method) if whole else method, device)
 
 
 def _loaded(
@@ -113,10 +140,14 @@ def _loaded(
 
 
 def leave_device(method: Method) -> None:
-    """Take a network off its GPU, which other processes will need to themselves."""
-    if isinstance(method, NetworkMethod) and method.device.type != "cpu":
+    """Take a method off its GPU, which other processes will need to themselves."""
+    if method.device.type == "cpu":
+        return
+    if isinstance(method, NetworkMethod):
         method.network.to("cpu")
-        free_gpu()
+    elif isinstance(method, OnDevice):
+        method.leave()
+    free_gpu()
 
 
 def _note_without_effect(

@@ -17,7 +17,12 @@ from groklst_cli.pipeline.predict.belief import find_belief
 from groklst_cli.pipeline.predict.devices import device_to_plan_on
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.listeners import Note
-from groklst_cli.pipeline.predict.method import fit_or_load, share_processor, stated
+from groklst_cli.pipeline.predict.method import (
+    device_of_fitted,
+    fit_or_load,
+    share_processor,
+    stated,
+)
 from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.planned import Planned, Recall
 from groklst_cli.pipeline.predict.reading import Shift
@@ -26,6 +31,7 @@ from groklst_cli.pipeline.predict.strips import OnResidual, finished_rows, nobod
 from groklst_cli.pipeline.predict.tile_rows import Fine, predict_tile_rows
 from groklst_models.answer_spread import MeasuredSpread
 from groklst_models.contract import Method
+from groklst_models.on_device import on_device
 from groklst_models.registry import find
 
 
@@ -61,11 +67,14 @@ class Work:
             scene: The same scene, or a part of it in the frame of the whole.
             own: Threads that are this process's.
             method: The network, where this process has loaded it already.
-            device: Where to load it otherwise; the settings' first if None.
+            device: Where to load it otherwise, or to run what was fitted; the settings' first if
+                None.
         """
-        made = self.fitted or method
-        if made is None:
-            made = fit_or_load(self.plan.choice, scene, self.settings, device=device)
+        name = device or self.settings.devices[0]
+        if self.fitted is not None:
+            made = on_device(self.fitted, device_of_fitted(self.plan.choice.name, name))
+        else:
+            made = method or fit_or_load(self.plan.choice, scene, self.settings, device=name)
         at_once = share_processor(made, self.layout.count, own=own, machine=self.threads)
         return Ready(self, scene, made, at_once)
 
@@ -206,7 +215,8 @@ def ready_of(
         method.uses_guide,
         threads,
     )
-    return work.ready(planned.scene, own=threads if own is None else own, method=method)
+    mine = threads if own is None else own
+    return work.ready(planned.scene, own=mine, method=method, device=here)
 
 
 def _belief(planned: Planned, method: Method, note: Note) -> Belief | None:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import torch
+
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.predict.prefetch import ahead
-from groklst_models.contract import Block
+from groklst_models.contract import CPU, Block
 
 
 class FileView:
@@ -18,6 +20,7 @@ class FileView:
         guides: Sequence[GuideSource] | None = None,
         *,
         psf: float | None = None,
+        device: torch.device = CPU,
     ) -> None:
         """Look at a scene.
 
@@ -25,6 +28,7 @@ class FileView:
             scene: Open.
             guides: The guides to see; None for all.
             psf: The point spread that was stated, fine pixels; None where it is to be estimated.
+            device: Where to compute what is made of it.
         """
         self._scene = scene
         self._guides = scene.guides if guides is None else guides
@@ -32,6 +36,7 @@ class FileView:
         self.shape = scene.coarse.shape
         self.bands = tuple(name for guide in self._guides for name in guide.names)
         self.psf = psf
+        self.device = device
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
         """Read the scene once, whole rows at a time, one block ahead."""
@@ -43,7 +48,7 @@ class FileView:
         """Read one part."""
         lst = self._scene.read_lst(rows, columns)
         guide = self._scene.read_guide(rows, columns, self._guides)
-        return Block(rows.start, columns.start, lst, guide, slice(0, len(lst)))
+        return Block(rows.start, columns.start, lst, guide, slice(0, len(lst)), self.device)
 
     def _block(self, rows: slice, margin: int) -> Block:
         height, width = self.shape

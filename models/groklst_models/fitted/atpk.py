@@ -47,7 +47,8 @@ class ATPK(FittedMethod):
             )
         self.kriging = Kriging.deconvolved(self.scale, lst)
         self.level = float(np.nanmean(lst))
-        self.coarse = torch.from_numpy(self.kriging.fill(lst - self.level)).float()
+        filled = torch.from_numpy(self.kriging.fill(lst - self.level))
+        self.coarse = filled.float().to(scene.device)
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Krige ``(B, 1, s·h, s·w)``, kelvin; the scene's LST counts, not the tile's."""

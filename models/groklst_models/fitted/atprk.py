@@ -60,9 +60,10 @@ class ATPRK(GuidedRegression):
             scene, standard, self.sensor, degree=1, shrinkage=self.shrinkage
         )
         parts = self.polynomial.residuals(scene, self.sensor)
-        residual = torch.cat([part.lst for part in parts]).double().numpy()
+        residual = torch.cat([part.lst for part in parts]).double().cpu().numpy()
         self.kriging = Kriging.deconvolved(self.scale, residual)
-        self.residual = torch.from_numpy(self.kriging.fill(residual).astype(np.float32))
+        filled = torch.from_numpy(self.kriging.fill(residual).astype(np.float32))
+        self.residual = filled.to(scene.device)
 
     def predict(self, tiles: Tiles) -> Tensor:
         """Evaluate the function at the fine scale, blur, add the kriged residual; kelvin."""

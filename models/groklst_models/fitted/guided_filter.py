@@ -88,7 +88,7 @@ class GuidedFilter(FittedMethod):
             products -= means[:, row : row + 1] * means[:, row:]
             covariance[..., row, row:] = products.movedim(1, -1)
             covariance[..., row:, row] = products[:, :-1].movedim(1, -1)
-        gram = covariance[..., :count] + self.epsilon * torch.eye(count)
+        gram = covariance[..., :count] + self.epsilon * torch.eye(count, device=values.device)
         slopes = torch.linalg.solve(gram, covariance[..., count]).movedim(-1, 1)
         rest = means[:, count:] - (slopes * means[:, :count]).sum(dim=1, keepdim=True)
         return torch.cat([slopes, rest], dim=1)

@@ -98,7 +98,8 @@ class PixTransform(GuidedRegression):
         pixels, lst = self._samples(training)
         self.level, self.unit = training.level, max(float(lst.std(correction=0)), _LEAST_UNIT)
         generator = torch.Generator().manual_seed(self.seed)
-        self.network = PixelNetwork(pixels.shape[-1] - 2, self.width, self.hidden, generator)
+        network = PixelNetwork(pixels.shape[-1] - 2, self.width, self.hidden, generator)
+        self.network = network.to(lst.device)
         fit_network(self.network, pixels, lst / self.unit, self.fitting, generator)
 
     def predict(self, tiles: Tiles) -> Tensor:
@@ -133,6 +134,7 @@ class _PlacedScene:
     def __init__(self, scene: SceneView) -> None:
         self._scene = scene
         self.scale, self.shape, self.psf = scene.scale, scene.shape, scene.psf
+        self.device = scene.device
         self.bands = (*scene.bands, *_PLACE)
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
@@ -150,8 +152,8 @@ class _PlacedScene:
 def _with_place(guide: Tensor, row: int, column: int, scale: int) -> Tensor:
     """Add to guidance ``(G, s·h, s·w)`` where its pixels lie in the scene, coarse pixels."""
     down, across = (
-        (torch.arange(size, dtype=guide.dtype) + 0.5) / scale + start
+        (torch.arange(size, dtype=guide.dtype, device=guide.device) + 0.5) / scale + start
         for size, start in zip(guide.shape[1:], (row, column), strict=True)
     )
     place = torch.stack(torch.meshgrid(down, across, indexing="ij"))
-    return torch.cat([guide, place.to(guide)])
+    return torch.cat([guide, place])

@@ -142,11 +142,11 @@ class TsHARP(GuidedRegression):
 
 def _homogeneous(ndvi: Tensor, variation: Tensor) -> Tensor:
     """Choose the quarter of each class that varies least; all pixels where they are too few."""
-    classes = torch.bucketize(ndvi, torch.tensor(_CLASSES, dtype=ndvi.dtype))
+    classes = torch.bucketize(ndvi, ndvi.new_tensor(_CLASSES))
     chosen = []
     for label in range(len(_CLASSES) + 1):
         members = torch.nonzero(classes == label)[:, 0]
         count = math.ceil(len(members) / _QUARTER)
         chosen.append(members[variation[members].argsort(stable=True)[:count]])
     pixels = torch.cat(chosen)
-    return pixels if len(pixels) >= _LEAST_PIXELS else torch.arange(len(ndvi))
+    return pixels if len(pixels) >= _LEAST_PIXELS else torch.arange(len(ndvi), device=ndvi.device)

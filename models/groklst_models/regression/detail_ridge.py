@@ -49,7 +49,7 @@ class Detail:
             kept = self.fold != left_out
         planes, lst = self.planes[kept], self.lst[kept]
         if not len(lst):
-            return torch.zeros(planes.shape[1], dtype=torch.float64)
+            return planes.new_zeros(planes.shape[1])
         deviation = planes.square().mean(dim=0).sqrt()
         inverse = torch.where(deviation > 1e-9, 1 / deviation.clamp(min=1e-9), 0.0)
         planes = planes * inverse

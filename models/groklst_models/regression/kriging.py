@@ -105,7 +105,7 @@ class Kriging:
             _mirrored(part.start - _RADIUS, part.stop + _RADIUS, size)
             for part, size in zip((rows, columns), coarse.shape, strict=True)
         )
-        around = coarse[down][:, across][None, None]
+        around = coarse[down.to(coarse.device)][:, across.to(coarse.device)][None, None]
         phases = functional.conv2d(around, self._filters.to(around)[:, None])
         return functional.pixel_shuffle(phases, self.scale)[0, 0]
 

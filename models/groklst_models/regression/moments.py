@@ -36,7 +36,7 @@ class Moments:
 
     def first(self, count: int) -> "Moments":
         """Return the moments of so many features, as if there were no others."""
-        kept = torch.tensor([*range(count), len(self._sum) - 1])
+        kept = torch.tensor([*range(count), len(self._sum) - 1], device=self._sum.device)
         few = Moments()
         few.count, few._shift, few._sum = self.count, self._shift[kept], self._sum[kept]
         few._products = self._products[kept[:, None], kept]
@@ -60,7 +60,7 @@ class Moments:
         std = torch.where(varies, std, 1.0)
         scaled = covariance[:-1, :-1] / torch.outer(std, std)
         target = torch.where(varies, covariance[:-1, -1] / std, 0.0)
-        identity = torch.eye(len(std), dtype=torch.float64)
+        identity = torch.eye(len(std), dtype=torch.float64, device=std.device)
         # A constant band explains nothing: its row becomes the identity's, its coefficient 0.
         scaled = torch.where(torch.outer(varies, varies), scaled, 0.0)
         penalty = identity * (shrinkage + (~varies).double() + 1e-12)

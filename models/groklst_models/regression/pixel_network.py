@@ -80,7 +80,7 @@ def fit_network(
         pixels: ``(n, s², F)``, features of the fine pixels in each coarse one.
         lst: ``(n,)``, units.
         fitting: How.
-        generator: Draws the batches.
+        generator: Draws the batches, on the CPU wherever the pixels are.
     """
     stacks = zip((network.place, network.guide, network.head), fitting.decay, strict=True)
     groups = [{"params": stack.parameters(), "weight_decay": decay} for stack, decay in stacks]
@@ -92,6 +92,7 @@ def fit_network(
     with one_thread(), torch.enable_grad():
         for _ in range(fitting.steps):
             chosen = torch.randint(len(lst), (fitting.batch,), generator=generator)
+            chosen = chosen.to(lst.device)
             means = network(pixels[chosen]).mean(dim=(1, 2))
             optimizer.zero_grad()
             torch.autograd.backward(distance(means, lst[chosen]))

@@ -69,7 +69,7 @@ class Polynomial:
         count = len(self.standard.mean)
         curvature = self.model.slopes.new_zeros(count, count)
         if self.degree == 2:
-            first, second = torch.triu_indices(count, count)
+            first, second = torch.triu_indices(count, count, device=curvature.device)
             curvature[first, second] = self.model.slopes[count:]
         return curvature
 

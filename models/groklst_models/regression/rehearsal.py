@@ -123,10 +123,10 @@ def rehearse(scene: SceneView, members: Sequence[Make], psf: float | None) -> Re
     if twin is None or np.isfinite(twin.truth).sum() < FEWEST:
         return None
     with one_thread():  # so that the bits are the same on any machine
-        known = torch.from_numpy(np.isfinite(twin.lst))
-        lst = torch.nan_to_num(torch.from_numpy(twin.lst))
+        whole = next(iter(twin.blocks()))
+        known, lst = whole.lst_tensor.isfinite(), torch.nan_to_num(whole.lst_tensor)
         filled = torch.where(known, lst, _around(lst, known))[None, None]
-        tiles = Tiles(filled, torch.from_numpy(twin.guide)[None], (0,), (0,))
+        tiles = Tiles(filled, whole.guide_tensor[None], (0,), (0,))
         plain = twin.seen(_conserved(upsample_cubic(filled, twin.scale), filled, known))
         answers = []
         for make in members:
@@ -136,12 +136,17 @@ def rehearse(scene: SceneView, members: Sequence[Make], psf: float | None) -> Re
             except FitError:
                 return None
             answers.append(twin.seen(_conserved(method.predict(tiles), filled, known)))
-    truth = torch.from_numpy(twin.truth)
-    covered = coarse_means(torch.from_numpy(twin.guide)[None], twin.scale // 2)[0]
-    usable = (torch.isfinite(truth) & torch.isfinite(covered).all(dim=0)).numpy()
-    detail = np.stack([(answer - plain).double().numpy()[usable] for answer in answers], axis=1)
-    wanted = (truth - plain).double().numpy()[usable]
+    truth = torch.from_numpy(twin.truth).to(twin.device)
+    covered = coarse_means(whole.guide_tensor[None], twin.scale // 2)[0]
+    usable = (torch.isfinite(truth) & torch.isfinite(covered).all(dim=0)).cpu().numpy()
+    detail = np.stack([_doubles(answer - plain)[usable] for answer in answers], axis=1)
+    wanted = _doubles(truth - plain)[usable]
     return Rehearsed(detail, wanted, _squares(usable))
+
+
+def _doubles(plane: Tensor) -> NDArray[np.float64]:
+    doubles: NDArray[np.float64] = plane.double().cpu().numpy()
+    return doubles
 
 
 def _around(lst: Tensor, known: Tensor) -> Tensor:

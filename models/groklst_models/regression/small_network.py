@@ -64,6 +64,13 @@ class SmallNetwork:
         self.biases = [torch.zeros(layer.shape[1]) for layer in self.layers]
         self.skip = torch.zeros(features, 1)
 
+    def to(self, device: torch.device) -> "SmallNetwork":
+        """Bring what was drawn, on the CPU wherever it is used, to a device."""
+        self.layers = [layer.to(device) for layer in self.layers]
+        self.biases = [bias.to(device) for bias in self.biases]
+        self.skip = self.skip.to(device)
+        return self
+
     @property
     def parameters(self) -> list[Tensor]:
         """All that is trained."""
@@ -104,7 +111,7 @@ def train_network(
     windows = [_without(window, left_out) for window in training.windows]
     lst = torch.cat([window.lst[window.usable] for window in windows])
     unit = max(float(lst.std(correction=0)) if len(lst) else 0.0, 0.05)
-    network = SmallNetwork(training.features, schedule, unit, generator)
+    network = SmallNetwork(training.features, schedule, unit, generator).to(lst.device)
     network.skip = (skip.float() / unit)[:, None].clone()
     crops = _Crops(windows, training.sensor, schedule, generator)
     with one_thread(), torch.enable_grad():
@@ -147,7 +154,7 @@ class _Crops:
         self._batch = schedule.batch
         self._side = min(schedule.crop, *(min(w.lst.shape) for w in windows))
         self._scale = sensor.scale
-        self._matrix = sensor.matrix(self._side).float()
+        self._matrix = sensor.matrix(self._side).float().to(windows[0].lst.device)
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return pixels ``(n, F)``, LST and what is usable, both ``(B, 1, h, h)``."""

@@ -68,9 +68,9 @@ def coarse_rows(scene: SceneView, planes: Planes, sensor: Sensor) -> Iterator[Co
 
 
 def _block_rows(block: Block, planes: Planes, sensor: Sensor) -> CoarseRows:
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     seen = [sensor_means(group, sensor)[0, :, block.core] for group in planes(guide)]
-    lst = torch.from_numpy(block.lst)[block.core]
+    lst = block.lst_tensor[block.core]
     usable = torch.isfinite(lst)
     if has_gaps(guide):
         known = (~torch.isnan(guide)).all(dim=1, keepdim=True)

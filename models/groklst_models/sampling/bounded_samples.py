@@ -79,13 +79,13 @@ def bounded_samples(
 
 def block_pixels(block: Block, features: Features, sensor: Sensor) -> BoundedSamples:
     """Take the pixels of one block's own rows where all is known."""
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     fine = features.fine(guide)
     known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
     covered = coarse_means(known.float(), features.scale)[0, 0]
     means = coarse_means(sensor.blur(fine), features.scale)
     spread = inside_spread(fine, features.scale)
-    lst = torch.from_numpy(block.lst)
+    lst = block.lst_tensor
     usable = torch.isfinite(lst) & (covered >= LEAST_COVERED) & torch.isfinite(means[0]).all(0)
     usable, rows = usable[block.core], block.core
     return BoundedSamples(

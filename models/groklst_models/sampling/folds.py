@@ -31,12 +31,12 @@ class Folds:
         return 1 + max(map(max, self.pattern))
 
     def of(self, block: Block) -> Tensor:
-        """Number the folds of a block's coarse pixels, ``(h, w)``."""
+        """Number the folds of a block's coarse pixels, ``(h, w)``, on its device."""
         pattern = torch.tensor(self.pattern)
         height, width = block.lst.shape
         rows = (torch.arange(height) + block.row) // self.side % pattern.shape[0]
         columns = (torch.arange(width) + block.column) // self.side % pattern.shape[1]
-        return pattern[rows[:, None], columns]
+        return pattern[rows[:, None], columns].to(block.device)
 
 
 FIVE: Final = Folds(4, tuple(tuple((2 * r + c) % 5 for c in range(5)) for r in range(5)))

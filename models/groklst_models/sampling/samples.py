@@ -36,10 +36,10 @@ def coarse_samples(scene: SceneView, features: Features, sensor: Sensor) -> Iter
 
 def block_samples(block: Block, features: Features, sensor: Sensor) -> CoarseSamples:
     """Take the samples of one block's own rows."""
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     seen, known = zip(*(_seen(p[None], sensor) for p in features.planes(guide)), strict=True)
     means, covered = torch.cat(seen), torch.cat(known).amin(dim=0)
-    lst = torch.from_numpy(block.lst)
+    lst = block.lst_tensor
     usable = torch.isfinite(lst) & (covered >= LEAST_COVERED)
     means, lst, usable = means[:, block.core], lst[block.core], usable[block.core]
     return CoarseSamples(means[:, usable].T.double(), lst[usable].double())

@@ -105,7 +105,7 @@ class Sensor:
 
     def _weigh(self, padded: Tensor, axis: int) -> Tensor:
         """Weigh the pixels around each along one axis; it gets shorter by the padding."""
-        first, *others = self._kernel(padded).tolist()
+        first, *others = self._kernel(padded.dtype).tolist()
         size = padded.shape[axis] - 2 * self.radius
         total: Tensor = padded.narrow(axis, 0, size) * first
         for step, weight in enumerate(others, start=1):
@@ -124,7 +124,7 @@ class Sensor:
             ``(coarse, scale · coarse)`` in double precision; edges are repeated outwards.
         """
         size = coarse * self.scale
-        kernel = self._kernel(torch.empty(0, dtype=torch.float64))
+        kernel = self._kernel(torch.float64)
         whole = math.floor(shift)
         first = torch.arange(size)[:, None] + torch.arange(-self.radius, self.radius + 1) + whole
         blur = torch.zeros(size, size, dtype=torch.float64)
@@ -133,12 +133,12 @@ class Sensor:
             blur.scatter_add_(1, seen, (kernel * share).expand_as(seen))
         return blur.view(coarse, self.scale, size).mean(dim=1)
 
-    def _kernel(self, like: Tensor) -> Tensor:
+    def _kernel(self, dtype: torch.dtype) -> Tensor:
         if self.radius == 0:
-            return torch.ones(1).to(like)
+            return torch.ones(1, dtype=dtype)
         distance = torch.arange(-self.radius, self.radius + 1, dtype=torch.float64)
         weights = torch.exp(-0.5 * (distance / self.sigma) ** 2)
-        return (weights / weights.sum()).to(like)
+        return (weights / weights.sum()).to(dtype)
 
 
 def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
@@ -255,12 +255,13 @@ def _squared_errors(
     planes, target, fold, known = _known_detail(block, features, sensors)
     answers = torch.einsum("sfn,snf->sn", planes, slopes[:, fold])
     errors = torch.cat([(target - answers).square(), target.square()[None]])
+    errors = errors.cpu()  # a GPU adds up by index in whatever order its threads come
     first = block.row % FIVE.side, block.column % FIVE.side
     rows, columns = (
         (torch.arange(size) + start) // FIVE.side
         for size, start in zip(block.lst.shape, first, strict=True)
     )
-    square = (rows[:, None] * (1 + columns[-1]) + columns).flatten()[known]
+    square = (rows[:, None] * (1 + columns[-1]) + columns).flatten()[known.cpu()]
     square = torch.unique(square, return_inverse=True)[1]
     count = 1 + int(square.max()) if len(square) else 0
     return errors.new_zeros(len(errors), count).index_add_(1, square, errors)

@@ -29,9 +29,9 @@ def sample_blocks(scene: SceneView) -> list[Block]:
 
 def known_pixels(block: Block, scale: int) -> Tensor:
     """Mark ``(h, w)`` coarse pixels around which LST and guidance are known throughout."""
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     missing = torch.isnan(guide).any(dim=1, keepdim=True).float()
-    lst = torch.isnan(torch.from_numpy(block.lst))[None, None].float()
+    lst = torch.isnan(block.lst_tensor)[None, None].float()
     gaps = functional.max_pool2d(missing, scale) + lst
     near = functional.max_pool2d(gaps, 3, stride=1, padding=1)
     return near[0, 0] == 0
@@ -47,7 +47,7 @@ def inner_pixels(block: Block, scale: int) -> Tensor:
 
 def bounded_features(block: Block, features: Features) -> Tensor:
     """Compute a window's fine features in its own deviations, clipped at four, gaps at 0."""
-    fine = features.fine(torch.from_numpy(block.guide)[None])[0]
+    fine = features.fine(block.guide_tensor[None])[0]
     fine = torch.nan_to_num_(fine - fine.nanmean(dim=(1, 2), keepdim=True))
     squares = torch.linalg.vector_norm(fine, dim=(1, 2), keepdim=True) ** 2
     spread = (squares / max(fine[0].numel() - 1, 1)).sqrt().clamp(min=1e-12)
@@ -56,7 +56,7 @@ def bounded_features(block: Block, features: Features) -> Tensor:
 
 def lst_detail(block: Block) -> Tensor:
     """Return the LST's detail ``(h, w)``, its gaps at the mean; double precision."""
-    lst = torch.from_numpy(block.lst).double()
+    lst = block.lst_tensor.double()
     return high_pass(torch.where(torch.isnan(lst), lst.nanmean(), lst)[None])[0]
 
 

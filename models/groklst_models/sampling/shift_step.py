@@ -65,7 +65,7 @@ class _Window:
         known = inner_pixels(block, features.scale)
         if not known.any():
             return None
-        lst = torch.from_numpy(block.lst).double()
+        lst = block.lst_tensor.double()
         centred = torch.where(known, lst - lst[known].mean(), 0.0)
         return cls(bounded_features(block, features).double(), centred, known, sensor)
 

@@ -40,7 +40,9 @@ class Standardization:
     @classmethod
     def of(cls, scene: SceneView, features: Features) -> Self:
         """Estimate means and deviations from windows of the scene."""
-        count, total, squares = torch.zeros(3, len(features.names), dtype=torch.float64)
+        count, total, squares = torch.zeros(
+            3, len(features.names), dtype=torch.float64, device=scene.device
+        )
         for guide in sample_windows(scene):
             fine = features.fine(guide)[0].flatten(1).double()
             count += (~torch.isnan(fine)).sum(dim=1)
@@ -63,4 +65,4 @@ class Standardization:
 def sample_windows(scene: SceneView) -> Iterator[Tensor]:
     """Read the guidance ``(1, G, …)`` of windows spread evenly over the scene."""
     for place in even_places(scene.shape, _WINDOW, _WINDOWS):
-        yield torch.from_numpy(scene.window(*place).guide)[None]
+        yield scene.window(*place).guide_tensor[None]

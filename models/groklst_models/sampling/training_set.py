@@ -140,10 +140,10 @@ def _blocks(scene: SceneView, features: int) -> Iterator[Block]:
 
 
 def _window(block: Block, standard: Standardization) -> TrainingWindow:
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     scale = standard.features.scale
     known = (~torch.isnan(guide)).all(dim=1, keepdim=True)
     covered = coarse_means(known.float(), scale)[0, 0]
-    lst = torch.from_numpy(block.lst)
+    lst = block.lst_tensor
     usable = torch.isfinite(lst) & (covered >= LEAST_COVERED)
     return TrainingWindow(standard.fine(guide)[0], lst, usable, FOUR.of(block))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from groklst_models.contract import Block, SceneView
+from groklst_models.contract import CPU, Block, SceneView
 from groklst_models.guidance import coarse_means
 from groklst_models.sampling.places import Place
 
@@ -44,6 +44,7 @@ class Twin:
         truth: ``(2·h, 2·w)``, the scene's coarse LST, kelvin.
         bands: Names of the guidance bands.
         psf: The scene's point spread, the twin's fine pixels; None where it plays no part.
+        device: Where methods that are fitted to it compute.
     """
 
     lst: NDArray[np.float32]
@@ -51,6 +52,7 @@ class Twin:
     truth: NDArray[np.float32]
     bands: tuple[str, ...]
     psf: float | None
+    device: torch.device = CPU
 
     scale = SCALE
 
@@ -73,7 +75,7 @@ class Twin:
             for index, gap in enumerate((_GAP, _GAP * SCALE, _GAP * RATIO))
         )
         spread = None if psf is None else psf * _INSIDE / scene.scale
-        return cls(lst, guide, truth, tuple(scene.bands), spread)
+        return cls(lst, guide, truth, tuple(scene.bands), spread, scene.device)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,7 +87,7 @@ class Twin:
         r, c = (slice(part.start * SCALE, part.stop * SCALE) for part in (rows, columns))
         lst = self.lst[rows, columns].copy()
         guide = self.guide[:, r, c].copy()
-        return Block(rows.start, columns.start, lst, guide, slice(0, len(lst)))
+        return Block(rows.start, columns.start, lst, guide, slice(0, len(lst)), self.device)
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
         """Hand out all of it at once; there is nothing around it."""
@@ -119,15 +121,15 @@ def _apart(size: int, count: int) -> list[slice]:
 def _part(scene: SceneView, place: Place) -> tuple[NDArray[np.float32], ...]:
     """Read one window: the twin's LST and guides, and the truth."""
     block = scene.window(*place)
-    truth = torch.from_numpy(block.lst)
+    truth = block.lst_tensor
     pairs = truth.unfold(0, RATIO, RATIO).unfold(1, RATIO, RATIO)
-    guide = torch.from_numpy(block.guide)[None]
+    guide = block.guide_tensor[None]
     if scene.scale % _INSIDE:  # each pixel twice along both axes, so that halves are whole
         guide = guide.repeat_interleave(_INSIDE, dim=-2).repeat_interleave(_INSIDE, dim=-1)
         fine = coarse_means(guide, scene.scale)
     else:
         fine = coarse_means(guide, scene.scale // _INSIDE)
-    return pairs.mean(dim=(-2, -1)).numpy(), fine[0].numpy(), block.lst
+    return pairs.mean(dim=(-2, -1)).cpu().numpy(), fine[0].cpu().numpy(), block.lst
 
 
 def _stacked(parts: list[NDArray[np.float32]], gap: int) -> NDArray[np.float32]:
