@@ -120,12 +120,12 @@ def _is_clear(shift: RefinedShift) -> bool:
 
 @dataclass(frozen=True)
 class _Window:
-    """A window's fine features, and its known coarse pixels' detail and folds."""
+    """A window's fine features; its known coarse pixels' places, detail and folds."""
 
     fine: Tensor
     scale: int
     shape: tuple[int, int]
-    known: Tensor
+    places: Tensor
     target: Tensor
     fold: Tensor
 
@@ -140,7 +140,7 @@ class _Window:
             torch.cat([fine, fine**2]),
             features.scale,
             (block.lst.shape[0], block.lst.shape[1]),
-            known,
+            known.flatten().nonzero()[:, 0],
             lst_detail(block)[known],
             FIVE.of(block)[known],
         )
@@ -152,7 +152,7 @@ class _Window:
     def design(self, down: Tensor, shift: float) -> Tensor:
         """See that moved along the columns too; ``(n, F)`` of the known pixels."""
         seen = down @ self._matrix(self.shape[1], shift).T
-        return high_pass(seen.double())[:, self.known].T
+        return high_pass(seen.double()).flatten(1).index_select(1, self.places).T
 
     def _matrix(self, size: int, shift: float) -> Tensor:
         sensor = Sensor(self.scale, _BLUR * self.scale)
