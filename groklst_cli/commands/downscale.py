@@ -110,14 +110,13 @@ def downscale(
     if log is not None:
         asked.log()
 
-    from groklst_cli.commands import console, many_scenes, parse
-    from groklst_cli.commands.scene_folders import Shared
+    from groklst_cli.commands import asking, console, parse
     from groklst_cli.errors import UsageError
     from groklst_cli.geo.targets import spare
     from groklst_cli.pipeline.downscale import one_scene as pipeline
 
     output_option, many = asked.output, out_dir is not None or batch_file is not None
-    lsts, output = many_scenes.tell_apart(files or [], output_option, out_dir, batch_file)
+    lsts, output = asking.tell_apart(files or [], output_option, out_dir, batch_file)
     guides, masks = parse.guides(guide or [], lsts), parse.masks(mask or [], guide_mask or [])
     if not many:
         chosen["scale"] = parse.scale(chosen["scale"], chosen["model"], lsts)
@@ -127,6 +126,9 @@ def downscale(
     chosen |= {"guides": guides, "masks": masks, "src_nodata": parse.src_nodata(src_nodata)}
     ask = partial(parse.request, **chosen, provenance=asked.provenance)
     if many:
+        from groklst_cli.commands import many_scenes
+        from groklst_cli.commands.scene_folders import Shared
+
         note, shared = console.Notes(quiet=quiet), Shared.of(chosen)
         if batch_file is not None:
             requests = many_scenes.from_list(ask, batch_file, out_dir, shared, note)
@@ -139,7 +141,7 @@ def downscale(
     if stack is not None:
         raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")
     lst = parse.band_source(lsts[0])
-    request = many_scenes.ask_for(
+    request = asking.ask_for(
         ask,
         parse.named_output(output, output_option),
         parse.folder_of,

@@ -10,58 +10,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.commands import console, parse, run_log
+from groklst_cli.commands.asking import Ask, ask_for, untold_output
 from groklst_cli.commands.listed import ListedRequests
 from groklst_cli.commands.scene_folders import Named, Shared, all_named
 from groklst_cli.data.scenes import is_scene
 from groklst_cli.errors import GroklstError, InputError, SomeFailedError, UsageError
 from groklst_cli.geo.band_source import BandSource
-from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
 from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.downscale.stacking import check_stack, make_stack
-from groklst_cli.pipeline.downscale.target import find_scale
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent
 from groklst_cli.shown_text import traced
 
-Ask = Callable[..., Request]
-"""Makes a request of what differs from scene to scene; the rest is settled."""
-
-_UNTOLD: Final = "_fine"
-"""Ends an output's name until the scale is known that ends it then."""
-
 _ELSEWHERE: Final = re.compile(r"/vsi|\w{2,}:")
 """How a path begins that GDAL does not take for a file's."""
-
-
-def tell_apart(
-    files: Sequence[str], output: Path | None, out_dir: Path | None, batch_file: Path | None
-) -> tuple[Sequence[str], Path | None]:
-    """Tell which of the files named are LSTs, and which, if any, is the output.
-
-    Raises:
-        UsageError: If that cannot be told, or the options contradict each other.
-    """
-    many = "--out-dir" if out_dir is not None else "--batch-file"
-    if (out_dir is not None or batch_file is not None) and output is not None:
-        raise UsageError(f"--output {output} names one file, {many} is for many; drop one")
-    if out_dir is not None and not out_dir.is_dir():
-        raise UsageError(f"--out-dir {out_dir} is no folder; make it first")
-    if batch_file is not None and files:
-        raise UsageError(f"{files[0]} is named beside --batch-file; write it into {batch_file}")
-    if batch_file is None and not files:
-        raise UsageError("no LST is named; type groklst downscale LST, or --batch-file FILE")
-    if out_dir is not None or batch_file is not None:
-        return files, None
-    if len(files) > 2:
-        raise UsageError(
-            f"{len(files)} files are named, LST and OUTPUT are two; each guide takes a -g of its "
-            "own, as in -g red.tif -g nir.tif, or name a folder of guides, as in -g DIR; "
-            "to downscale them all add --out-dir DIR"
-        )
-    return files[:1], Path(files[1]) if len(files) == 2 else None
 
 
 def from_paths(
@@ -97,37 +62,6 @@ def from_list(
     )
 
 
-def ask_for(
-    ask: Ask,
-    output: Path | None,
-    folder_of: Callable[[BandSource], Path],
-    name: str | None = None,
-    **changes: Any,
-) -> Request:
-    """Ask for one scene; an output that is not named is called after it and the scale.
-
-    Args:
-        ask: Makes the request.
-        output: Where it is named.
-        folder_of: Tells where else.
-        name: What it is called after; None for the LST's file.
-        **changes: What is said of the request.
-
-    Raises:
-        GroklstError: If the scale is needed for that and cannot be told.
-    """
-    if output is not None:
-        return ask(output=output, **changes)
-    stem = name or Path(changes["lst"].path).stem
-    request = ask(output=_untold_output(changes["lst"], folder_of, stem), **changes)
-    with gdal_environment(online=request.online):
-        found = find_scale(request)
-    named = f"x{found.value}"
-    if request.has_target:
-        named = "like" if request.resolution is None else f"{request.resolution:g}"
-    return replace(request, output=request.output.with_name(f"{stem}_{named}.tif"))
-
-
 def _ask_for_named(
     ask: Ask,
     one: Named,
@@ -142,13 +76,9 @@ def _ask_for_named(
             return ask_for(ask, output, folder_of, one.name, **changes)
     except GroklstError:
         pass
-    untold = output or _untold_output(changes["lst"], folder_of, one.name)
+    untold = output or untold_output(changes["lst"], folder_of, one.name)
     request = ask(output=untold, **changes)
     return request if one.why is None else Refused.of(request, one.why)
-
-
-def _untold_output(lst: BandSource, folder_of: Callable[[BandSource], Path], stem: str) -> Path:
-    return folder_of(lst) / f"{stem}{_UNTOLD}.tif"
 
 
 def run(

@@ -29,6 +29,7 @@ from groklst_models.sampling.sensor_windows import (
     sample_blocks,
 )
 from groklst_models.sampling.shift_step import RefinedShift, refine_shift
+from groklst_models.sampling.side_by_side import side_by_side
 from groklst_models.threads import one_thread
 
 BOUND: Final = 1.0
@@ -82,7 +83,7 @@ def estimate_shift(scene: SceneView) -> Shift:
     """
     features = Features(tuple(scene.bands), scene.scale)
     blocks = sample_blocks(scene)
-    windows = [_Window.of(block, features) for block in blocks]
+    windows = list(side_by_side(lambda block: _Window.of(block, features), blocks))
     target = torch.cat([window.target for window in windows])
     if len(target) < _LEAST_PIXELS:
         return Shift(0.0, 0.0, math.inf, 0.0, trusted=False)
@@ -119,12 +120,12 @@ def _is_clear(shift: RefinedShift) -> bool:
 
 @dataclass(frozen=True)
 class _Window:
-    """A window's fine features, and its known coarse pixels' detail and folds."""
+    """A window's fine features; its known coarse pixels' places, detail and folds."""
 
     fine: Tensor
     scale: int
     shape: tuple[int, int]
-    known: Tensor
+    places: Tensor
     target: Tensor
     fold: Tensor
 
@@ -136,7 +137,7 @@ class _Window:
             torch.cat([fine, fine**2]),
             features.scale,
             (block.lst.shape[0], block.lst.shape[1]),
-            known,
+            known.flatten().nonzero()[:, 0],
             lst_detail(block)[known],
             FIVE.of(block)[known],
         )
@@ -148,7 +149,7 @@ class _Window:
     def design(self, down: Tensor, shift: float) -> Tensor:
         """See that moved along the columns too; ``(n, F)`` of the known pixels."""
         seen = down @ self._matrix(self.shape[1], shift).T
-        return high_pass(seen.double())[:, self.known].T
+        return high_pass(seen.double()).flatten(1).index_select(1, self.places).T
 
     def _matrix(self, size: int, shift: float) -> Tensor:
         sensor = Sensor(self.scale, _BLUR * self.scale)
@@ -180,15 +181,20 @@ class _Search:
         return best, self._errors[best]
 
     def _fill(self, rows: Sequence[float], columns: Sequence[float]) -> None:
-        for row in rows:
-            wanted = [c for c in columns if (row, c) not in self._errors]
-            if not wanted:
-                continue
-            downs = [window.down(row) for window in self._windows]
-            for column in wanted:
-                parts = [w.design(d, column) for w, d in zip(self._windows, downs, strict=True)]
-                errors = left_out_error(torch.cat(parts), self._target, self._fold)
-                self._errors[row, column] = float(errors.sum())
+        wanted = {row: [c for c in columns if (row, c) not in self._errors] for row in rows}
+        for found in side_by_side(self._along, wanted.items()):
+            self._errors |= found
+
+    def _along(self, wanted: tuple[float, Sequence[float]]) -> dict[tuple[float, float], float]:
+        """Compute the errors of one shift along the rows and some along the columns."""
+        row, columns = wanted
+        found = {}
+        downs = [window.down(row) for window in self._windows] if columns else []
+        for column in columns:
+            parts = [w.design(d, column) for w, d in zip(self._windows, downs, strict=True)]
+            errors = left_out_error(torch.cat(parts), self._target, self._fold)
+            found[row, column] = float(errors.sum())
+        return found
 
 
 def _vertex(values: Tensor) -> float:
