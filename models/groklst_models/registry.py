@@ -26,6 +26,7 @@ class Entry:
         paper: First author, venue and year.
         presets: Arguments that make this entry of a class that serves several.
         package: What it imports beyond that which groklst always has.
+        weights: The file of weights that comes with it, below ``groklst_models/weights``.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Entry:
     paper: str
     presets: Mapping[str, Any] = field(default_factory=dict)
     package: str | None = None
+    weights: str | None = None
 
     @property
     def needs_weights(self) -> bool:
@@ -87,6 +89,14 @@ _TABLE: Final = (
     Entry("dms", "fitted", "fitted.dms:DMS", "Data mining sharpener", "Gao et al., RS 2012"),
     Entry(
         "extra-trees", "fitted", "fitted.extra_trees:ExtraTrees", "Extra trees", "Geurts, ML 2006"
+    ),
+    Entry(
+        "fusion",
+        "fitted",
+        "fitted.fusion:Fusion",
+        "Fused regressions",
+        "Wolpert, Neural Networks 1992",
+        weights="fusion.safetensors",
     ),
     Entry(
         "gradient-boosting",

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +22,17 @@ from groklst_models.blueprint import shapes_of
 from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
-from groklst_models.registry import EXTRA, REGISTRY, arguments_of, find
+from groklst_models.registry import EXTRA, REGISTRY, Entry, arguments_of, find
 from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
 _TAGS: Final = "GROKLST_"
-_INSIDE: Final = ("where", "presets", "package")  # what of an entry says nothing to people
+_INSIDE: Final = (
+    "where",
+    "presets",
+    "package",
+    "weights",
+)  # what of an entry says nothing to people
 _MOST_TENSORS: Final = 100_000
 """More than any network has."""
 _SCALE: Final = 8
@@ -154,9 +160,18 @@ def _method(name: str) -> dict[str, Any]:
     entry = find(name)
     facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
     needs = "weights" if entry.needs_weights else "the scene itself"
+    if entry.weights is not None:
+        needs += "; its weights are there"
     if entry.package is not None:
         needs += f", {EXTRA}"
-    return {**facts, "needs": needs}
+    return {**facts, "needs": needs, "ready": "yes" if _is_ready(entry) else "no"}
+
+
+def _is_ready(entry: Entry) -> bool:
+    """Tell whether a method runs here by its name alone."""
+    if entry.needs_weights and entry.weights is None:
+        return False
+    return entry.package is None or find_spec(entry.package) is not None
 
 
 def _published(name: str) -> dict[str, str]:
