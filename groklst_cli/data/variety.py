@@ -178,7 +178,8 @@ def _smooth(plane: Plane, sigma: float) -> Plane:
     known = np.isfinite(plane)
     share = gaussian_filter(known.astype(np.float32), sigma, mode="nearest")
     total = gaussian_filter(np.where(known, plane, 0).astype(np.float32), sigma, mode="nearest")
-    return np.where(share > 1e-3, total / np.maximum(share, 1e-3), np.float32(np.nan))
+    smooth: Plane = np.where(share > 1e-3, total / np.maximum(share, 1e-3), np.float32(np.nan))
+    return smooth
 
 
 def _moved(planes: Plane, distance: float, axis: int) -> Plane:
@@ -192,4 +193,5 @@ def _moved(planes: Plane, distance: float, axis: int) -> Plane:
     share = share.reshape(shape)
     before = planes.take(first.clip(0, size - 1), axis=axis)
     after = planes.take((first + 1).clip(0, size - 1), axis=axis)
-    return before * (1 - share) + after * share
+    moved: Plane = before * (1 - share) + after * share
+    return moved

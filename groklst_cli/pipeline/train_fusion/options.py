@@ -93,8 +93,10 @@ class FusionOptions:
         known = {one.name for one in fields(cls)}
         if strange := sorted(given.keys() - known):
             raise UsageError(f"{path} names {strange[0]}; the options are {', '.join(known)}")
-        lists = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-        return cls(**lists)
+        values: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in given.items()
+        }
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""

@@ -34,10 +34,10 @@ class MeanSpline:
         for axis in (-2, -1):
             size, radius = found.shape[axis], len(self._inverse) // 2
             padded = found.index_select(axis, _mirrored(size, radius))
-            found = sum(
-                (padded.narrow(axis, step, size) * weight)
-                for step, weight in enumerate(self._inverse.tolist())
-            )  # type: ignore[assignment]
+            total = torch.zeros_like(found)
+            for step, weight in enumerate(self._inverse.tolist()):
+                total += padded.narrow(axis, step, size) * weight
+            found = total
         for axis in (-2, -1):
             found = found.index_select(axis, _mirrored(found.shape[axis], _SUPPORT))
         return found.float()

@@ -12,10 +12,10 @@ from groklst_models.contract import Tiles
 from groklst_models.errors import ArgumentsError, CheckpointError, FitError
 from groklst_models.fitted.fusion import Fusion
 from groklst_models.fitted.local import Local
+from groklst_models.registry import build
 from groklst_models.regression.fusion_network import FusionNetwork
 from groklst_models.regression.fusion_planes import NUMBERS, PLANES
 from groklst_models.regression.fusion_weights import SHIPPED, FusionWeights, save
-from groklst_models.registry import build
 from tests.models.toy_scene import ToyScene
 
 BANDS = ("red", "nir", "swir1")
@@ -62,9 +62,7 @@ def test_tiles_with_their_halo_equal_the_whole(scale):
         tile = predict(method, scene, rows, columns)
         down, across = (top - rows.start) * scale, (left - columns.start) * scale
         core = tile[down : down + 9 * scale, across : across + 9 * scale]
-        expected = whole[
-            top * scale : (top + 9) * scale, left * scale : (left + 9) * scale
-        ]
+        expected = whole[top * scale : (top + 9) * scale, left * scale : (left + 9) * scale]
         np.testing.assert_allclose(core, expected, atol=1e-3, rtol=0)
 
 
@@ -167,7 +165,9 @@ class TestWeights:
         assert len(place.read_bytes()) < 2**20
         facts = FusionWeights.shipped().facts
         assert facts["options"]["seeds"]
-        assert all(len(digest) == 64 for scene in facts["scenes"].values() for digest in scene.values())
+        assert all(
+            len(digest) == 64 for scene in facts["scenes"].values() for digest in scene.values()
+        )
 
     def test_they_are_read_as_they_were_written(self, tmp_path):
         networks = [network(0), network(1)]
@@ -200,5 +200,5 @@ class TestWeights:
             if damage == "shape":
                 made.tail.bias = torch.nn.Parameter(torch.zeros(3))
             save([made], {}, path)
-        with pytest.raises(CheckpointError, match="bad.safetensors"):
+        with pytest.raises(CheckpointError, match=r"bad\.safetensors"):
             Fusion(scale=4, weights=str(path))
