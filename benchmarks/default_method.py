@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from overhead import BANDS, make_scene
+from made_scenes import BANDS, make_scene
 
 
 def main() -> None:

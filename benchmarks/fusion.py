@@ -28,8 +28,8 @@ from groklst_cli.pipeline.evaluate.protocol import WaldProtocol, find_protocol
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
 from groklst_cli.pipeline.train_fusion.pieces import read_scene
 from groklst_models.contract import FittedMethod, Tiles
-from groklst_models.held_back import held_back
 from groklst_models.registry import build
+from groklst_models.regression.held_back import held_back
 
 COLOURS = ("blue", "green", "red")
 METHODS = {"auto": "best"}

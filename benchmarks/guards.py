@@ -24,8 +24,8 @@ from groklst_cli.geo.fill import fill_gaps
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.evaluate.cases import Case
 from groklst_models.contract import Block, FittedMethod, Tiles
-from groklst_models.held_back import held_back
 from groklst_models.registry import build
+from groklst_models.regression.held_back import held_back
 
 
 @dataclass(frozen=True)

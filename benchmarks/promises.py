@@ -22,7 +22,7 @@ from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.ready import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 
-PROMISE = re.compile(r"expect about (-?\d+)% of the map")
+PROMISE = re.compile(r"expect the map's to be about (-?\d+)% below")
 
 
 def cases(folder: Path, protocol_name: str) -> list[Case]:

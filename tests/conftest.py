@@ -8,12 +8,15 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from hypothesis import settings
 from rasterio.crs import CRS
 
 from groklst_models.errors import MissingPackageError
 from groklst_models.registry import find
 
 torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
+settings.register_profile("any_machine", deadline=None)  # no test is about time
+settings.load_profile("any_machine")
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 """Real scenes and specifications that lie beside the checkout, where they do: ``scenes`` marks

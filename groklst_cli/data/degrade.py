@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from groklst_cli.geo.conserve import known_means
+
 LEAST_VALID: Final = 0.5
 """Share of a pixel that must be valid for its mean to count."""
 
@@ -21,12 +23,4 @@ def valid_means(fine: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """
     if factor == 1:
         return fine
-    rows, columns = fine.shape[0] // factor, fine.shape[1] // factor
-    blocks = fine.reshape(rows, factor, columns, factor).astype(np.float64)
-    valid = np.isfinite(blocks)
-    count = valid.sum(axis=(1, 3))
-    total = np.where(valid, blocks, 0.0).sum(axis=(1, 3))
-    enough = count >= LEAST_VALID * factor**2
-    means = np.full((rows, columns), np.nan, np.float32)
-    means[enough] = total[enough] / count[enough]
-    return means
+    return known_means(fine, factor, LEAST_VALID * factor**2).astype(np.float32)

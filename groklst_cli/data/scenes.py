@@ -15,9 +15,8 @@ from typing import Any, Final, Self
 from groklst_cli.data.dates import TAG, TIFF_TAG, Seen
 from groklst_cli.errors import GroklstError, InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import MaskFile, parse_rule
 from groklst_cli.geo.opening import BandSource, files_of, open_raster
-from groklst_cli.geo.quality_rules import parse_rule
 
 LST: Final = "lst.tif"
 CLEAR: Final = "clear.tif"

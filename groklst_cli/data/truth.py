@@ -21,11 +21,9 @@ from groklst_cli.data.scenes import SceneFolder, refuse_reference
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import HALF, Masking
-from groklst_cli.geo.masks import NO_MASKS, Masks
+from groklst_cli.geo.masks import HALF, NO_MASKS, Masking, Masks, SceneMasks
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
-from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.smoothing import gaussian_mean, reach
 
 _FACTORS: Final = range(1, 65)

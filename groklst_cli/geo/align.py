@@ -6,6 +6,7 @@ does not depend on the window that asked for it.
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -14,13 +15,14 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj.exceptions import ProjError
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
+from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
 from groklst_cli.geo.opening import (
@@ -51,6 +53,25 @@ _WARP_TOLERANCE = 0.001
 
 
 @dataclass(frozen=True)
+class Warping:
+    """How a file comes to the fine grid; files of which it is the same may be warped together.
+
+    Attributes:
+        own: The file's grid.
+        fine: The grid that it is brought to.
+        resampling: GDAL's name of it.
+        nodata: The one stored value of all bands that is none, written out; or ``None``.
+        dtype: Of all bands.
+    """
+
+    own: Grid
+    fine: Grid
+    resampling: str
+    nodata: str
+    dtype: str
+
+
+@dataclass(frozen=True)
 class _Warp:
     """Some of the bands, those of one nodata value, on the fine grid."""
 
@@ -73,10 +94,12 @@ class GuideSource:
         grid: The file's own grid.
         method: How values come to the fine grid: ``"aligned"`` or a GDAL resampling.
         ratio: Guide pixels along a fine pixel.
+        warping: How all bands are warped, if several files can be warped so at once; else None.
     """
 
     method: str
     ratio: float
+    warping: Warping | None
 
     def __init__(self, source: BandSource, fine: Grid, resampling: ResamplingName = "auto") -> None:
         """Open a file and plan how it comes to the fine grid.
@@ -152,6 +175,11 @@ class GuideSource:
         moved = self._fine.transform * Affine.translation(columns, rows)
         self._read_from(replace(self._fine, transform=moved))
 
+    @property
+    def stored(self) -> list[tuple[str, int]]:
+        """The file and the number of each band."""
+        return [(self._dataset.name, band.number) for band in self._bands]
+
     def read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read a window of the fine grid.
 
@@ -180,8 +208,16 @@ class GuideSource:
                 self._average_grains(values, rows, columns)
         except UNREADABLE as error:
             raise damage(self.path, f"fine row {rows.start}", error) from error
-        if self._may_hold_fills:
-            self._refuse_fills(values, rows)
+        self._refuse_fills(values, rows)
+
+    def take_warped(self, values: NDArray[np.float32], rows: slice) -> None:
+        """Make stored values, which were warped elsewhere, physical in place.
+
+        Raises:
+            InputError: If they are impossible.
+        """
+        self._scale(values)
+        self._refuse_fills(values, rows)
 
     def _read_copies(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
         first, *others = self._copies
@@ -202,10 +238,12 @@ class GuideSource:
                 (len(values), (stop - start) * grain, across.stop - across.start), np.float32
             )
             self._read_copies(grains, slice(start * grain, stop * grain), across)
-            values[:, start - rows.start : stop - rows.start] = _block_means(grains, grain)
+            values[:, start - rows.start : stop - rows.start] = known_means(grains, grain)
 
     def _refuse_fills(self, values: NDArray[np.float32], rows: slice) -> None:
         """Refuse what nobody has measured: a fill value that the file does not call nodata."""
+        if not self._may_hold_fills:
+            return
         largest = max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None))
         if largest > _LARGEST:
             stored = largest_stored(self._dataset, self._bands)
@@ -230,7 +268,7 @@ class GuideSource:
 
     def _read_from(self, fine: Grid) -> None:
         self._close_copies()
-        self._grain = 1
+        self._grain, self.warping = 1, None
         try:
             copies = self.grid.copies_over(fine)
         except ProjError as error:
@@ -255,6 +293,32 @@ class GuideSource:
             self._grain = max(2, math.ceil(self.ratio))
         for copy in copies:
             self._copies.append(self._warps(copy, fine.refine(self._grain)))
+        self.warping = self._plain_warping(copies, fine)
+
+    def _plain_warping(self, copies: Sequence[Grid], fine: Grid) -> Warping | None:
+        """Tell how all bands are warped, if several files can be warped so at once."""
+        dataset, numbers = self._dataset, [band.number for band in self._bands]
+        flags = {flag for number in numbers for flag in dataset.mask_flag_enums[number - 1]}
+        marked = {repr(self._marked(band)) for band in self._bands}
+        kinds = {band.dtype for band in self._bands}
+        if (
+            list(copies) != [self.grid]
+            or self._grain > 1
+            or flags - {MaskFlags.all_valid, MaskFlags.nodata}
+            or not (len(marked) == len(kinds) == len(self._marked(self._bands[0])) == 1)
+            or dataset.driver != "GTiff"
+            or not os.path.isfile(dataset.name)
+        ):
+            return None
+        nodata = repr(self._marked(self._bands[0])[0])
+        return Warping(self.grid, fine, self.method, nodata, kinds.pop())
+
+    def _marked(self, band: StoredBand) -> list[float | None]:
+        """Return the stored values of a band that are none: its file's, and one that is said."""
+        own = self._dataset.nodatavals[band.number - 1]
+        if own is None and band.is_float:
+            own = math.nan
+        return [own] if band.nodata in (None, own) else [own, band.nodata]
 
     def _close_copies(self) -> None:
         for copy in self._copies:
@@ -265,12 +329,9 @@ class GuideSource:
 
     def _warps(self, here: Grid, fine: Grid) -> list[_Warp]:
         """Plan to warp all bands; GDAL knows one nodata value for all bands of a warp."""
-        dataset, kinds = self._dataset, dict[str, tuple[list[float | None], list[int]]]()
+        kinds = dict[str, tuple[list[float | None], list[int]]]()
         for place, band in enumerate(self._bands):
-            own = dataset.nodatavals[band.number - 1]
-            if own is None and band.is_float:
-                own = math.nan
-            marked = [own] if band.nodata in (None, own) else [own, band.nodata]
+            marked = self._marked(band)
             kinds.setdefault(repr(marked), (marked, []))[1].append(place)
         return [_Warp(self._warped(here, fine, m), places) for m, places in kinds.values()]
 
@@ -285,29 +346,13 @@ class GuideSource:
         return self._without[own]
 
     def _warped(self, here: Grid, fine: Grid, marked: Sequence[float | None]) -> WarpedVRT:
-        # Each band has its own gaps.
-        options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
-        resampling = "bilinear" if self._grain > 1 else self.method
-        if resampling != "average":
-            # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
-            # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).
-            options |= {"XSCALE": "1", "YSCALE": "1"}
-        if here != self.grid:
-            options["src_transform"] = here.transform
-        return WarpedVRT(
+        return warped(
             self._dataset if len(marked) == 1 else self._masked(marked[0]),
-            crs=fine.crs,
-            transform=fine.transform,
-            height=fine.height,
-            width=fine.width,
-            src_alpha=alpha_band(self._dataset) or 0,
-            src_nodata=marked[-1],
-            nodata=math.nan,
-            dtype="float32",
-            resampling=Resampling[resampling],
-            tolerance=_WARP_TOLERANCE,
-            warp_mem_limit=64,
-            **options,
+            fine,
+            "bilinear" if self._grain > 1 else self.method,
+            marked[-1],
+            alpha=alpha_band(self._dataset) or 0,
+            moved=None if here == self.grid else here.transform,
         )
 
     def _read_copy(
@@ -351,6 +396,50 @@ class GuideSource:
             read_physical(self._dataset, band, window, out=plane[target])
 
 
+def warped(
+    dataset: DatasetReader | WarpedVRT,
+    fine: Grid,
+    resampling: str,
+    nodata: float | None,
+    *,
+    alpha: int = 0,
+    moved: Affine | None = None,
+) -> WarpedVRT:
+    """Plan to warp a file so that no pixel depends on the window that asks for it.
+
+    Args:
+        dataset: Open.
+        fine: The grid to bring it to.
+        resampling: GDAL's name of it.
+        nodata: The stored value that is none.
+        alpha: The number of the band that tells where there is a value; 0 for none.
+        moved: Where the file lies, if not where it says.
+    """
+    # Each band has its own gaps.
+    options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
+    if resampling != "average":
+        # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
+        # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).
+        options |= {"XSCALE": "1", "YSCALE": "1"}
+    if moved is not None:
+        options["src_transform"] = moved
+    return WarpedVRT(
+        dataset,
+        crs=fine.crs,
+        transform=fine.transform,
+        height=fine.height,
+        width=fine.width,
+        src_alpha=alpha,
+        src_nodata=nodata,
+        nodata=math.nan,
+        dtype="float32",
+        resampling=Resampling[resampling],
+        tolerance=_WARP_TOLERANCE,
+        warp_mem_limit=64,
+        **options,
+    )
+
+
 def tell_apart(guides: Sequence[GuideSource]) -> None:
     """Name anew what is called by its file, so that guides do not share names for want of one."""
     unnamed = [band for guide in guides for band in guide.unnamed]
@@ -362,18 +451,6 @@ def tell_apart(guides: Sequence[GuideSource]) -> None:
 
 def _choose(ratio: float) -> Literal["average", "bilinear"]:
     return "average" if ratio >= FINER else "bilinear"
-
-
-def _block_means(grains: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Average squares of ``(bands, rows, columns)``, what is NaN left out."""
-    bands, height, width = grains.shape
-    blocks = grains.reshape(bands, height // side, side, width // side, side)
-    known = np.isfinite(blocks)
-    total = np.where(known, blocks, 0).sum(axis=(2, 4), dtype=np.float64)
-    count = known.sum(axis=(2, 4))
-    means = np.full(count.shape, np.nan, np.float32)
-    np.divide(total, count, out=means, where=count > 0, casting="unsafe")
-    return means
 
 
 def _span(grid: Grid) -> str:

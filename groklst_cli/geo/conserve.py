@@ -301,6 +301,27 @@ def block_means(fine: NDArray[Any], scale: int) -> Coarse:
     return total
 
 
+def known_means(fine: NDArray[np.floating[Any]], scale: int, least: float = 1) -> Coarse:
+    """Average the known pixels of ``scale × scale`` blocks.
+
+    Args:
+        fine: ``(…, rows · scale, columns · scale)``, NaN where a pixel is unknown.
+        scale: Fine pixels along a coarse one.
+        least: Known pixels that a block must have for its mean to count; above 0.
+
+    Returns:
+        ``(…, rows, columns)`` in double precision, NaN where a block has too few.
+    """
+    *planes, height, width = fine.shape
+    blocks = fine.reshape(*planes, height // scale, scale, width // scale, scale)
+    known = np.isfinite(blocks)
+    count = known.sum(axis=(-3, -1))
+    total = np.where(known, blocks, 0).sum(axis=(-3, -1), dtype=np.float64)
+    means = np.full(count.shape, np.nan)
+    np.divide(total, count, out=means, where=count >= least)
+    return means
+
+
 def _expand(coefficients: NDArray[Any], phases: Coarse) -> NDArray[Any]:
     """Evaluate the spline along the first axis at every phase of every coarse pixel."""
     padded = np.pad(coefficients, ((_SUPPORT, _SUPPORT), (0, 0)), mode="symmetric")

@@ -131,10 +131,8 @@ MEASURED: Final = Factors(edges=0.969, put_in=0.194, left=0.0987, expected=0.617
 """Of the default's results on nine real scenes at ×2, ×4 and ×8, and of interpolations of them."""
 
 DOUBTED: Final = 2.2
-"""What remains in doubt of coarse values over what is computed of it.
-
-It is 1.8 where noise and point spread were put in by hand, and 2.5 on MODIS judged by ASTER.
-"""
+"""Times that the doubt about coarse values counts, because it is computed as if noise and point
+spread were known, and both are estimates."""
 
 
 def roughness(fine: Plane) -> Plane:

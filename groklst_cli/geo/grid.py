@@ -214,8 +214,14 @@ class Grid:
         return self._holds_some_of(other) or other._holds_some_of(self)
 
     def copies_over(self, other: "Grid") -> list["Grid"]:
-        """List the copies of this grid that overlap ``other``."""
-        return [copy for copy in self.copies if copy.overlaps(other)]
+        """List the copies of this grid that overlap ``other``.
+
+        Longitudes come out of a projection within one turn, so a copy may be reached from one side
+        only: it is listed if pixels of ``other``, taken to this grid's CRS, come near it.
+        """
+        found = [copy for copy in self.copies if copy.overlaps(other)]
+        near = [copy for copy in found if copy._lies_near(other)]
+        return near or found
 
     @property
     def copies(self) -> list["Grid"]:
@@ -235,6 +241,17 @@ class Grid:
     def _holds_some_of(self, other: "Grid") -> bool:
         c, r = self._lattice_of(other, 0.5)
         return bool(np.any((c >= 0) & (c <= self.width) & (r >= 0) & (r <= self.height)))
+
+    def _lies_near(self, other: "Grid") -> bool:
+        """Tell whether the box around points over ``other`` meets this grid, a step allowed for."""
+        for places, size in zip(self._lattice_of(other, 0.0), self.shape[::-1], strict=True):
+            if not np.isfinite(places).any():
+                return False
+            steps = [np.abs(np.diff(places, axis=axis)) for axis in (0, 1)]
+            step = max(float(np.nanmax(one, initial=0)) for one in steps) + 1
+            if np.nanmin(places) > size + step or np.nanmax(places) < -step:
+                return False
+        return True
 
     def _lattice_of(
         self, other: "Grid", margin: float

@@ -12,14 +12,22 @@ from numpy.typing import NDArray
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.align import GuideSource, tell_apart
-from groklst_cli.geo.clear_rows import ClearRows
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.fill import REACH, fill_gaps
-from groklst_cli.geo.masking import AROUND, HALF, WHOLLY, MaskedLst, Masking, look_at
+from groklst_cli.geo.joint_warp import GuideReader
+from groklst_cli.geo.masks import (
+    AROUND,
+    HALF,
+    WHOLLY,
+    ClearRows,
+    MaskedLst,
+    Masking,
+    SceneMasks,
+    look_at,
+)
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.resamplings import ResamplingName
-from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 
@@ -88,6 +96,8 @@ class Scene:
             opened.callback(self.lst.close)
             self.coarse = self.lst.grid
             self.fine = self.coarse.refine(scale)
+            self._reader = GuideReader()
+            opened.callback(self._reader.close)
             self.guides: list[GuideSource] = []
             self.doubts: list[str] = []
             for source in guides:
@@ -256,11 +266,7 @@ class Scene:
         count = sum(len(guide.names) for guide in chosen)
         height, width = (part.stop - part.start for part in (fine_rows, fine_columns))
         values = np.empty((count, height, width), np.float32)
-        first = 0
-        for guide in chosen:
-            last = first + len(guide.names)
-            guide.read_into(values[first:last], fine_rows, fine_columns)
-            first = last
+        self._reader.read_into(chosen, values, fine_rows, fine_columns)
         names = [name for guide in chosen for name in guide.names]
         self._masks.hide(values, names, fine_rows, fine_columns)
         return values

@@ -24,7 +24,8 @@ def whole_folder(
         out: The folder's name; the folder around it exists.
         overwrite: Whether a folder that stands there may be replaced.
         inputs: What is read, and must not lie in it.
-        foreign: Finds a file in a folder that stands there that whoever replaces it did not write.
+        foreign: Finds a file, in a folder that stands there, that the command did not write;
+            returns the folder itself if it wrote nothing of it.
         option: Names the folder on the command line, for messages.
 
     Yields:
@@ -76,15 +77,17 @@ def _refuse_loss(
         return
     if not overwrite:
         raise OutputExistsError(f"{out} exists; add --overwrite to replace it")
+    other = foreign(out) if out.is_dir() else out
+    if other == out:
+        raise OutputExistsError(f"{out} is not of this command; name another {option}")
+    if other is not None:
+        raise OutputExistsError(
+            f"{other} is not of this command and would go with {out}; move it away, or name "
+            f"another {option}"
+        )
     for path in inputs:
         if path.resolve().is_relative_to(out.resolve()):
             raise UsageError(
                 f"{path} is an input and lies in {out}, which would be replaced; name another "
                 f"{option}"
             )
-    other = foreign(out) if out.is_dir() else out
-    if other is not None:
-        raise OutputExistsError(
-            f"{other} is not of this command and would go with {out}; move it away, or name "
-            f"another {option}"
-        )

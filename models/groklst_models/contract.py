@@ -169,17 +169,19 @@ class FittedMethod(ABC):
         uses_guide: Whether guidance is worth reading for it.
         concurrent: Whether tiles are best computed side by side, each on one thread.
         holds_back: Whether it keeps only as much detail as the scene bears out, by itself.
+        library: Import name of the package that does its work, if that is not PyTorch.
         share: Of the detail that it found, how much it puts in, 0 to 1.
         device: Where it computes.
         summary: What it found out about the scene, for people; empty where that is nothing.
     """
 
     needs_guide: ClassVar[bool] = True
-    uses_guide: ClassVar[bool] = True
-    concurrent: ClassVar[bool] = False
     holds_back: ClassVar[bool] = False
+    library: ClassVar[str] = ""
 
     scale: int
+    uses_guide: bool = True
+    concurrent: bool = False
     share: float = 1.0
     device = torch.device("cpu")
     summary = ""

@@ -23,7 +23,7 @@ from groklst_models.sampling.sensor import Sensor, estimate_sensor
 from groklst_models.sampling.sensor_windows import (
     bounded_features,
     high_pass,
-    known_pixels,
+    inner_pixels,
     left_out_error,
     lst_detail,
     sample_blocks,
@@ -131,10 +131,7 @@ class _Window:
     @classmethod
     def of(cls, block: Block, features: Features) -> "_Window":
         fine = bounded_features(block, features)
-        known = known_pixels(block, features.scale, margin=1)
-        inside = torch.zeros_like(known)
-        inside[2:-2, 2:-2] = True  # what a shifted sensor sees beyond the window is unknown
-        known &= inside
+        known = inner_pixels(block, features.scale)
         return cls(
             torch.cat([fine, fine**2]),
             features.scale,

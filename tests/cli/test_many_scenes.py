@@ -258,14 +258,16 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_ra
         finally:
             running.kill()
     assert running.returncode == code
-    assert out.splitlines() == ["out/a_x4.tif"]
+    finished = out.splitlines()  # with two at a time, b may be as well
+    assert finished in (["out/a_x4.tif"], ["out/a_x4.tif", "out/b_x4.tif"])
     *_, told, last = err.splitlines()
-    assert told == "stopped; 1 of 3 scenes are done"
+    assert told == f"stopped; {len(finished)} of 3 scenes are done"
     assert last in ("groklst: interrupted", "groklst: terminated")
-    assert sorted(os.listdir("out")) == [".large_x4.tif.unfinished", "a_x4.tif"]
+    left = {os.path.basename(path) for path in finished}
+    assert set(os.listdir("out")) == {".large_x4.tif.unfinished", *left}
     again = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
     statuses = [json.loads(line)["status"] for line in again.stdout.splitlines()]
-    assert statuses == ["skipped", "done", "done"]
+    assert statuses == ["skipped", "done", "skipped" if len(finished) > 1 else "done"]
     assert "from an earlier run" in again.stderr
     assert sorted(os.listdir("out")) == ["a_x4.tif", "b_x4.tif", "large_x4.tif"]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from groklst_cli.geo.conserve import Conservation, block_means, smooth_field
+from groklst_cli.geo.conserve import Conservation, block_means, known_means, smooth_field
 from groklst_cli.geo.noise import REACH, Belief, kernel
 
 
@@ -18,7 +18,7 @@ def test_the_fields_means_are_the_residual(scale, shape):
     np.testing.assert_allclose(made, residual, atol=2e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.float64, (7, 6), elements=st.floats(-30, 30) | st.just(np.nan)))
 def test_gaps_are_filled_and_the_rest_is_kept(residual):
     field = smooth_field(residual, 4)
@@ -113,3 +113,12 @@ def test_block_means_do_not_depend_on_where_the_window_lies():
     fine = np.random.default_rng(4).normal(300, 5, (64, 72)).astype(np.float32)
     whole = block_means(fine, 8)
     np.testing.assert_array_equal(block_means(fine[16:40, 8:48], 8), whole[2:5, 1:6])
+
+
+def test_known_means_leave_out_what_is_unknown():
+    fine = np.arange(32.0).reshape(2, 4, 4)
+    np.testing.assert_array_equal(known_means(fine, 2), [block_means(plane, 2) for plane in fine])
+    fine[0, :2, :2] = np.nan
+    fine[0, 0, 2] = np.nan
+    np.testing.assert_array_equal(known_means(fine, 2)[0], [[np.nan, 16 / 3], [10.5, 12.5]])
+    assert np.isnan(known_means(fine, 2, least=4)[0, 0, 1])

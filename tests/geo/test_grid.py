@@ -87,3 +87,19 @@ def test_overlap_is_told_across_crs():
     far = Grid(CRS.from_epsg(4326), Affine(0.01, 0, -60, 0, -0.01, -10), 20, 20)
     assert near.overlaps(coarse)
     assert not far.overlaps(coarse)
+
+
+@pytest.mark.parametrize(
+    ("zone", "east", "left", "turns"),
+    [
+        (32647, 500000, 98.5, [0]),
+        (32647, 500000, 98.5 + 360, [-360]),
+        (32647, 500000, 98.5 - 360, [360]),
+        (32660, 730000, 178.5, [0, -360, 360]),  # 180° lies within
+    ],
+)
+def test_only_the_turns_of_longitudes_that_are_met_are_looked_at(zone, east, left, turns):
+    scene = Grid(CRS.from_epsg(zone), Affine(30, 0, east, 0, -30, 4390000), 2000, 2000)
+    guide = Grid(CRS.from_epsg(4326), Affine(0.001, 0, left, 0, -0.001, 40.5), 2500, 2500)
+    found = [round(copy.transform.c - guide.transform.c) for copy in guide.copies_over(scene)]
+    assert found == turns

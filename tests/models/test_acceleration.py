@@ -113,7 +113,7 @@ def test_bfloat16_autocast_is_as_before():
     assert (actual - expected).abs().max() < 0.05 * expected.std()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 25),
     st.integers(1, 25),

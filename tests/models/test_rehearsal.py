@@ -9,9 +9,8 @@ import torch
 
 from groklst_models.contract import Tiles
 from groklst_models.guidance import coarse_means
-from groklst_models.held_back import HeldBack, held_back
 from groklst_models.registry import REGISTRY, build
-from groklst_models.regression.kept_share import KeptShare
+from groklst_models.regression.held_back import HeldBack, held_back
 from groklst_models.regression.rehearsal import FEWEST, Rehearsed, rehearse
 from groklst_models.sampling.interpolation import upsample_cubic
 from groklst_models.sampling.sensor import Sensor
@@ -133,7 +132,8 @@ class TestHeldBack:
     def test_a_method_that_is_right_is_left_as_it_is(self, name):
         scene = guided()
         method, words = kept(name, scene)
-        assert not isinstance(method, HeldBack)
+        assert type(method) is REGISTRY[name].load()
+        assert method.share == 1
         assert "below interpolation's" in words
 
     @pytest.mark.parametrize("name", [*QUICK, *SLOW])
@@ -153,7 +153,13 @@ class TestHeldBack:
         plain, whole = upsample_cubic(tiles.lst, scene.scale), method.predict(tiles)
         expected = plain + share * (whole - plain)
         torch.testing.assert_close(HeldBack(method, share).predict(tiles), expected)
-        torch.testing.assert_close(KeptShare(share).of(whole, tiles), expected)
+
+    def test_guides_are_looked_at_where_some_detail_is_kept(self):
+        held = HeldBack(build("ridge", scale=4), 0.0)
+        assert not held.uses_guide
+        held.keep(build("local", scale=4), 0.5)
+        assert held.uses_guide
+        assert held.concurrent == build("local", scale=4).concurrent
 
     def test_what_interpolates_has_no_point_spread(self):
         method = build("ridge", scale=4)
@@ -165,7 +171,7 @@ class TestHeldBack:
     def test_what_takes_no_guides_or_holds_back_itself_is_left_alone(self, name):
         scene = misled(seed=2)
         method, words = kept(name, scene)
-        assert not isinstance(method, HeldBack)
+        assert type(method) is REGISTRY[name].load()
         assert words == method.summary
 
     def test_too_few_pixels_leave_interpolation(self):

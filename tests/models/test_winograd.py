@@ -42,7 +42,7 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CHANNELS, CHANNELS, SIDES, SIDES, st.integers(1, 3), st.booleans())
 def test_equals_the_plain_convolution(inputs, outputs, height, width, batch, bias):
     plain, fast = pair(inputs, outputs, bias=bias)
@@ -51,7 +51,7 @@ def test_equals_the_plain_convolution(inputs, outputs, height, width, batch, bia
         torch.testing.assert_close(fast(features), plain(features), rtol=0, atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 1500))
 def test_bands_of_any_height_meet_without_a_seam(height, width, values):
     plain, fast = pair()

@@ -87,7 +87,7 @@ PREPARES = [
     case("scene a text", "prepare -q notes.txt --out new", 3, "notes.txt"),
     case("two scenes of a name", "prepare scenes/a scenes/a --out new", 2, "two scenes"),
     case("out there", "prepare -q scenes/a --out prepared", 4, "prepared exists"),
-    case("out in use", "prepare -q scenes/a --out scenes --overwrite", 4, "no prepared folder"),
+    case("out in use", "prepare -q scenes/a --out scenes --overwrite", 4, "of this command"),
     case("out a file", "prepare -q scenes/a --out notes.txt --overwrite", 4, "notes.txt"),
     case("out in a file", "prepare -q scenes/a --out notes.txt/new", 2, "notes.txt"),
     case("out in no folder", "prepare -q scenes/a --out absent/new", 2, "absent/new"),

@@ -138,7 +138,7 @@ def test_a_patch_of_another_size_is_named_and_not_read(tmp_path):
         PreparedFolder(tmp_path, "train").read(0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]),
     st.integers(1, 5), st.integers(1, 7), st.booleans(),

@@ -28,9 +28,7 @@ from tests.conftest import UTM, read
 
 DEGREES = CRS.from_epsg(4326)
 ALBERS = CRS.from_epsg(5070)
-ONE_FOLDER = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10
-)
+ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 
 
 @st.composite
@@ -66,7 +64,6 @@ def part_of(draw: st.DrawFn, length: int) -> slice:
     return slice(start, draw(st.integers(start + 1, length)))
 
 
-@settings(deadline=None)
 @given(grids(), st.integers(2, 16), st.data())
 def test_a_part_refined_is_the_refined_part(grid, scale, data):
     rows, columns = part_of(data.draw, grid.height), part_of(data.draw, grid.width)
@@ -80,7 +77,6 @@ def test_a_part_refined_is_the_refined_part(grid, scale, data):
     assert fine.offset_of(grid) is None
 
 
-@settings(deadline=None)
 @given(grids(), st.data())
 def test_a_part_of_a_part_is_a_part(grid, data):
     rows, columns = part_of(data.draw, grid.height), part_of(data.draw, grid.width)
@@ -91,14 +87,12 @@ def test_a_part_of_a_part_is_a_part(grid, data):
     assert part.offset_of(grid) == (-rows.start, -columns.start)
 
 
-@settings(deadline=None)
 @given(grids(turned=False), st.data())
 def test_the_bounds_of_a_part_select_it_however_large_pixels_are(grid, data):
     rows, columns = part_of(data.draw, grid.height), part_of(data.draw, grid.width)
     assert grid.window_of(grid.crop(rows, columns).bounds) == (rows, columns)
 
 
-@settings(deadline=None)
 @given(grids(), st.data())
 def test_the_bounds_of_a_turned_part_select_at_least_it(grid, data):
     rows, columns = part_of(data.draw, grid.height), part_of(data.draw, grid.width)
@@ -114,7 +108,6 @@ def layouts(draw: st.DrawFn, height: int, width: int, halo: int) -> Layout:
     return Layout.of((height, width), tile=tile, overlap=overlap, halo=halo, batch=batch)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([0, 2]), st.data())
 def test_parts_use_batches_of_the_whole_and_all_they_touch(height, width, halo, data):
     layout = data.draw(layouts(height, width, halo))
@@ -160,7 +153,7 @@ def test_any_part_in_any_batches_on_any_threads_is_that_of_the_whole(
     np.testing.assert_array_equal(np.isnan(whole[::scale, ::scale]), np.isnan(lst))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(2, 16), st.integers(1, 14), st.integers(1, 14), st.booleans(),
     st.sampled_from([0, 0.1, 0.7]), st.integers(0, 999),
@@ -293,7 +286,7 @@ def test_a_plane_comes_from_anywhere_in_any_windows_and_can_be_moved(write_raste
     assert_same_plane(moved, plane_on(beside))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 30), st.integers(2, 30), st.sampled_from([0, 0.3]), st.integers(0, 999))
 def test_scores_do_not_know_left_from_right_nor_who_is_who(height, width, gaps, seed):
     rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ def write_guide(path: Path, guide: Grid) -> None:
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     frame=st.sampled_from(sorted(FRAMES)),
     shift=st.floats(-0.02, 0.02),

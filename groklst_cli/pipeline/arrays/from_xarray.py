@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.geo.quality_rules import parse_rule
+from groklst_cli.geo.masks import parse_rule
 from groklst_cli.pipeline.arrays.coordinates import call, typed
 from groklst_cli.pipeline.arrays.places import grid_of_array, with_dimensions, with_place
 from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, Frame

@@ -25,7 +25,7 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.fill import REACH
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import MaskedLst, Masking
+from groklst_cli.geo.masks import MaskedLst, Masking
 from groklst_cli.geo.opening import open_raster
 from groklst_cli.geo.raster import read_physical, summary_rows
 from groklst_cli.geo.resamplings import ResamplingName
@@ -38,11 +38,12 @@ from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
 from groklst_cli.pipeline.arrays.processor import processor
 from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
+from groklst_cli.pipeline.predict.coregister import Shift
 from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note
 from groklst_cli.pipeline.predict.plan import Plan
-from groklst_cli.pipeline.predict.ready import Planned, Shift, Work
+from groklst_cli.pipeline.predict.ready import Planned, Work
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import finished_rows, surroundings
 from groklst_cli.pipeline.predict.tile_rows import Fine

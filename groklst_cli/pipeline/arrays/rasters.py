@@ -19,16 +19,15 @@ from rasterio.windows import Window
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import MaskedLst
-from groklst_cli.geo.masks import MaskFile, Masks
-from groklst_cli.geo.quality_rules import QualityRule
+from groklst_cli.geo.masks import MaskedLst, MaskFile, Masks, QualityRule
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.units import units_of
 from groklst_cli.pipeline.arrays.guide_window import guide_window
+from groklst_cli.pipeline.predict.coregister import Shift
 from groklst_cli.pipeline.predict.opening import open_scene
-from groklst_cli.pipeline.predict.ready import Shift, move_guides
+from groklst_cli.pipeline.predict.ready import move_guides
 from groklst_cli.pipeline.predict.settings import Settings
 
 

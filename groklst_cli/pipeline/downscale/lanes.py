@@ -70,7 +70,8 @@ def downscale_scenes(
         progress: Told how many scenes are over; of a single lane, how far each scene is.
 
     Yields:
-        What became of each, in the order of the requests.
+        What became of each, in the order of the requests; when interrupted, the scenes that were
+        finished out of turn as well, before the interruption is raised.
 
     Raises:
         UsageError: If two of them would write one file, or one would write what another reads;
@@ -84,10 +85,21 @@ def downscale_scenes(
     own = max(1, jobs // lanes)
     note(f"{lanes} scenes at a time, on {own} thread{'s' if own > 1 else ''} each")
     crew: list[_Lane] = []
+    over: dict[int, SceneOutcome] = {}
     try:
         for _ in range(lanes):
             crew.append(_Lane(jobs, own))
-        yield from _in_order(requests, crew, note, progress)
+        yield from _in_order(requests, crew, over, note, progress)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        for lane in crew:
+            lane.stop()
+        for lane in crew:
+            over.update(lane.last_words())
+        for number in sorted(over):
+            yield over[number]
+        raise
     finally:
         for lane in crew:
             lane.stop()
@@ -136,17 +148,29 @@ class _Lane:
         """Tell it to stop, wherever it is."""
         if self.scene is not None:
             self._process.terminate()
-        self.connection.close()
+
+    def last_words(self) -> dict[int, SceneOutcome]:
+        """Wait until it has stopped; return its scene if that was finished before."""
+        finished: dict[int, SceneOutcome] = {}
+        if self.scene is None:
+            return finished
+        number, request = self.scene
+        with suppress(EOFError, OSError):
+            while self.connection.poll(_GRACE):
+                said = self.connection.recv()
+                if not isinstance(said, str) and said.failure is None:
+                    finished[number] = replace(said, request=request)
+        return finished
 
     def leave(self) -> None:
-        """Wait until it has."""
+        """Wait until it has left; one that has nothing to do leaves when nobody can speak to it."""
+        self.connection.close()
         self._process.join(_GRACE)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
 
     def _start_anew(self) -> None:
-        self.connection.close()
         self.leave()
         self._start()
 
@@ -160,11 +184,17 @@ class _Lane:
 
 
 def _in_order(
-    requests: Collection[Request], crew: list[_Lane], note: Note, progress: Progress
+    requests: Collection[Request],
+    crew: list[_Lane],
+    over: dict[int, SceneOutcome],
+    note: Note,
+    progress: Progress,
 ) -> Iterator[SceneOutcome]:
-    """Keep the lanes busy, and bring what becomes of scenes in the scenes' order."""
+    """Keep the lanes busy, and bring what becomes of scenes in the scenes' order.
+
+    ``over`` holds what is over but not yet brought, since a scene before it is not over.
+    """
     coming = enumerate(requests)
-    over: dict[int, SceneOutcome] = {}
     told = 0
 
     def give(lane: _Lane) -> None:

@@ -136,7 +136,7 @@ def downscale(
 def _written(run: Run, tags: Mapping[str, str]) -> float | None:
     """Write all outputs; None if memory ran out where a smaller batch may help."""
     try:
-        return run.write(tags, provenance(run.request))
+        return run.write(tags, provenance(run.request, run.ready.plan.choice))
     except (RuntimeError, MemoryError) as error:
         if run.request.batch != "auto" or run.ready.layout.batch == 1 or not lacks_memory(error):
             raise

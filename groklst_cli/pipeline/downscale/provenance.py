@@ -17,32 +17,22 @@ from groklst_cli.errors import GroklstError
 from groklst_cli.geo.header_hash import header_hash
 from groklst_cli.geo.opening import open_raster
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.choice import Choice
 from groklst_cli.shown_text import masked, printable
 
 INPUTS_TAG: Final = "GROKLST_INPUTS"
 SOFTWARE_TAG: Final = "GROKLST_SOFTWARE"
 
 _LIBRARIES: Final = ("numpy", "scipy", "torch", "rasterio", "pyproj")
-"""Whose versions may move pixels."""
-
-_TREES: Final = {
-    "dms": "sklearn",
-    "extra-trees": "sklearn",
-    "gradient-boosting": "sklearn",
-    "random-forest": "sklearn",
-    "xgboost": "xgboost",
-    "lightgbm": "lightgbm",
-    "catboost": "catboost",
-}
-"""Whose version may move those of one method."""
+"""Packages whose versions may move pixels of any method."""
 
 
-def provenance(request: Request) -> dict[str, str]:
+def provenance(request: Request, choice: Choice) -> dict[str, str]:
     """Return the tags of a request whose method is loaded; no pixel is read for them."""
     tags = {
         **request.provenance,
         INPUTS_TAG: json.dumps(list(_inputs(request)), ensure_ascii=False),
-        SOFTWARE_TAG: ", ".join(f"{name} {version}" for name, version in _software(request)),
+        SOFTWARE_TAG: ", ".join(f"{name} {version}" for name, version in _software(choice)),
     }
     return {key: shown(text) for key, text in tags.items()}
 
@@ -73,12 +63,11 @@ def _header(path: str) -> dict[str, str]:
     return {}
 
 
-def _software(request: Request) -> Iterator[tuple[str, str]]:
+def _software(choice: Choice) -> Iterator[tuple[str, str]]:
     yield "groklst", __version__
     yield "Python", platform.python_version()
     yield "GDAL", rasterio.__gdal_version__
-    own = _TREES.get(request.model)
-    for name in (*_LIBRARIES, *([own] if own else [])):
+    for name in (*_LIBRARIES, choice.library):
         version = getattr(sys.modules.get(name), "__version__", None)
         if version is not None:
             yield name, version

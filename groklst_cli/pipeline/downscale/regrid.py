@@ -25,10 +25,8 @@ from groklst_cli.geo.align import FINER, GuideSource
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.conserve import block_means
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import HALF
-from groklst_cli.geo.masks import MaskFile, MaskSource
+from groklst_cli.geo.masks import HALF, MaskFile, MaskSource, SceneMasks
 from groklst_cli.geo.scene import Scene
-from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.targets import Finished
 from groklst_cli.geo.units import CELSIUS_ZERO
 from groklst_cli.geo.writer import ResultFile

@@ -11,11 +11,9 @@ from groklst_cli.data.sources import open_patches
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import HALF, Masking
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks import HALF, MaskFile, Masking, SceneMasks
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.reference import LEAST_COVERED, bring_reference, read_lst
-from groklst_cli.geo.scene_masks import SceneMasks
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Shown, judge
 from groklst_cli.pipeline.evaluate.protocol import find_protocol

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from groklst_cli.geo.quality_rules import QualityRule
+from groklst_cli.geo.masks import QualityRule
 from groklst_cli.pipeline.ingest.layers import Layer
 
 Quantity = Literal["land surface temperature", "brightness temperature"]

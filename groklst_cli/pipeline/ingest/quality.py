@@ -1,12 +1,12 @@
 """The table of quality bands: which values are clear, and what the others are called.
 
-Rules that the commands know too stand in ``geo/quality_rules.py`` with their sources; here are the
+Rules that the commands know too stand in ``geo/masks/rules.py`` with their sources; here are the
 reasons that their bits stand for, and what only whole products need.
 """
 
 from typing import Final
 
-from groklst_cli.geo.quality_rules import (
+from groklst_cli.geo.masks import (
     ECOSTRESS,
     HLS_FMASK,
     LANDSAT_QA,

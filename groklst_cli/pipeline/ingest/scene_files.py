@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from groklst_cli.data.scenes import CLEAR, LST
 from groklst_cli.errors import GroklstError, InputError
+from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.pipeline.ingest.layers import Read
 from groklst_cli.pipeline.ingest.parts import Part, read_under
@@ -99,12 +100,9 @@ def write_temperature(
         for rows in part.strips(factor):
             kelvin = _kelvin(thermal, reads, rows, part.columns)
             clear = _count(kelvin, checks, part, rows, tally)
-            usable = np.where(clear, kelvin, np.nan) if factor > 1 else kelvin
-            _write(
-                lst,
-                _means(usable, factor).astype(np.float32),
-                (rows.start - part.rows.start) // factor,
-            )
+            if factor > 1:  # the mask says how many of a block's pixels its mean is of
+                kelvin = known_means(np.where(clear, kelvin, np.nan), factor)
+            _write(lst, kelvin.astype(np.float32), (rows.start - part.rows.start) // factor)
             if clear_file is not None:
                 _write(clear_file, clear.astype(np.uint8), rows.start - part.rows.start)
     _refuse_none(product, tally)
@@ -179,18 +177,6 @@ def _count(
     tally.valid += int(valid.sum())
     tally.clear += int(clear.sum())
     return clear
-
-
-def _means(fine: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    """Average the values of blocks, NaN where a block has none: the mask says how many it has."""
-    if factor == 1:
-        return fine
-    rows, columns = fine.shape[0] // factor, fine.shape[1] // factor
-    blocks = fine.reshape(rows, factor, columns, factor)
-    there = np.isfinite(blocks)
-    count = there.sum(axis=(1, 3))
-    total = np.where(there, blocks, 0.0).sum(axis=(1, 3))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _refuse_none(product: Product, tally: Tally) -> None:

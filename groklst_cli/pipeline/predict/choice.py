@@ -49,6 +49,11 @@ class Choice:
         return bool(find(self.name).load().uses_guide)
 
     @property
+    def library(self) -> str:
+        """Import name of the package that does its work; empty where that is PyTorch."""
+        return "" if self.header is not None else str(find(self.name).load().library)
+
+    @property
     def conserves(self) -> bool:
         """Whether its coarse means are restored unless the user says otherwise."""
         return self.header.conserve if self.header else True

@@ -1,40 +1,37 @@
 """Moving guides that lie beside the LST to where they belong."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.predict.reading import Coregistration
+from groklst_cli.pipeline.predict.listeners import Note
 from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.coregistration import BOUND, estimate_shift
 
+Shift = tuple[float, float]
+"""By how much a guide's content lies too far along columns and rows, coarse pixels."""
 
-def coregister(
-    scene: Scene, how: Coregistration, note: Callable[[str], None]
-) -> dict[str, tuple[float, float]]:
+
+def coregister(scene: Scene, stated: Shift | None, note: Note) -> dict[str, Shift]:
     """Move the guides of a scene, those of one grid together.
 
     Args:
         scene: Its guides are moved in place.
-        how: ``none``, ``auto``, or columns and rows in coarse pixels for all.
+        stated: The shift of all guides; None where each grid's is to be found.
         note: Told each file's shift, applied or not, where the scene shows one.
 
     Returns:
-        Columns and rows by which each file's content was found or stated to lie too far, coarse
-        pixels; only files that were moved.
+        The shift of each file that was moved.
 
     Raises:
         UsageError: If a stated shift is beyond the bound.
     """
-    if isinstance(how, str) and how != "auto":
-        return {}
-    shifts: dict[str, tuple[float, float]] = {}
+    shifts: dict[str, Shift] = {}
     for guides in _of_one_grid(scene):
-        shift = _found(scene, guides, note) if how == "auto" else _checked(how)
+        shift = _checked(stated) if stated else _found(scene, guides, note)
         if shift is None:
             continue
         for guide in guides:
@@ -51,9 +48,7 @@ def _of_one_grid(scene: Scene) -> list[list[GuideSource]]:
     return list(groups.values())
 
 
-def _found(
-    scene: Scene, guides: list[GuideSource], note: Callable[[str], None]
-) -> tuple[float, float] | None:
+def _found(scene: Scene, guides: list[GuideSource], note: Note) -> Shift | None:
     found = estimate_shift(FileView(scene, guides))
     if not math.isfinite(found.spread):
         return None
@@ -63,7 +58,7 @@ def _found(
     return (found.columns, found.rows) if found.trusted else None
 
 
-def _checked(shift: tuple[float, float]) -> tuple[float, float]:
+def _checked(shift: Shift) -> Shift:
     if max(map(abs, shift)) > BOUND:
         raise UsageError(
             f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; "

@@ -24,9 +24,9 @@ from groklst_models.checkpoint import load
 from groklst_models.contract import FittedMethod, Method, SamplingMethod
 from groklst_models.errors import ModelsError
 from groklst_models.fading import Fading
-from groklst_models.held_back import held_back
 from groklst_models.network_method import NetworkMethod, run_network
 from groklst_models.registry import arguments_of, build
+from groklst_models.regression.held_back import held_back
 
 _ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
 _SEVERAL: Final = 4  # tiles from which on each is computed on one thread

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from groklst_cli.geo.band_source import BandSource
-from groklst_cli.geo.masking import MaskedLst, Masking
-from groklst_cli.geo.masks import NO_MASKS, Masks
+from groklst_cli.geo.masks import NO_MASKS, MaskedLst, Masking, Masks
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.pipeline.predict.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import MaskedLst
+from groklst_cli.geo.masks import MaskedLst
 from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import Scene
 from groklst_cli.geo.unit_names import Units

@@ -14,7 +14,7 @@ from groklst_cli.geo.noise import Belief
 from groklst_cli.geo.scene import COVERED, Scene
 from groklst_cli.pipeline.predict.batch import fitting_batch, untried_batch
 from groklst_cli.pipeline.predict.belief import find_belief
-from groklst_cli.pipeline.predict.coregister import coregister
+from groklst_cli.pipeline.predict.coregister import Shift, coregister
 from groklst_cli.pipeline.predict.default_scale import FoundScale, finer_than_guides
 from groklst_cli.pipeline.predict.devices import device_to_plan_on
 from groklst_cli.pipeline.predict.layout import Layout, Strip
@@ -25,9 +25,6 @@ from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import OnResidual, finished_rows, nobody, surroundings
 from groklst_cli.pipeline.predict.tile_rows import Fine, predict_tile_rows
 from groklst_models.contract import Method
-
-Shift = tuple[float, float]
-"""How far a guide's content lies too far, columns and rows in coarse pixels."""
 
 Recall = Callable[[Callable[[], int]], int]
 """Returns a number that an earlier run has chosen, or has it chosen now."""
@@ -223,12 +220,12 @@ class Planned:
 
     def aligned(self, note: Note = silent) -> Self:
         """Move guides that are misregistered to where they belong, as the settings say."""
-        if not self.plan.choice.uses_guide:
+        choice, how = self.plan.choice, self.settings.coregister
+        wanted = choice.is_fitted if how == "fitted" else how != "none"
+        if not (wanted and choice.uses_guide):
             return self
-        how = self.settings.coregister
-        if how == "fitted":
-            how = "auto" if self.plan.choice.is_fitted else "none"
-        return replace(self, shifts=coregister(self.scene, how, note))
+        stated = None if isinstance(how, str) else how
+        return replace(self, shifts=coregister(self.scene, stated, note))
 
     def ready(
         self,

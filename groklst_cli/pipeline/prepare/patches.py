@@ -22,12 +22,11 @@ from groklst_cli.data.splits import Bounds, cut, starts, too_near
 from groklst_cli.data.statistics import RunningStatistics
 from groklst_cli.data.truth import SceneFiles, SceneTruth, sha256
 from groklst_cli.data.variety import Piece, varied
-from groklst_cli.errors import InputError, OutputExistsError, UsageError
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.names import is_text
 from groklst_cli.geo.smoothing import gaussian_mean
-from groklst_cli.geo.workplace import Workplace
+from groklst_cli.geo.whole_folder import whole_folder
 from groklst_cli.pipeline.prepare.band_levels import BandLevels
 from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
 
@@ -142,7 +141,7 @@ class _Window:
 
 
 def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: None) -> Prepared:
-    """Cut scenes into patches; the manifest is written last, so a folder that has one is whole.
+    """Cut scenes into patches, in a folder that appears whole or not at all.
 
     Args:
         request: What to do.
@@ -153,66 +152,27 @@ def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: 
         UsageError: If it cannot be made.
         InputError: If a scene cannot be used or no training patch is left.
     """
-    if not request.out.name or not request.out.parent.is_dir():
-        raise UsageError(
-            f"--out {request.out} cannot be made; name a new folder in one that is there"
-        )
-    if not is_text(str(request.out)):
-        raise UsageError(f"--out {request.out} is no UTF-8 text; name a folder that is")
-    place = Workplace(request.out)  # two runs at once do not meet in it
-    place.enter()
-    try:
-        place.clear()
-        return _prepare(request, place.folder / "made", note)
-    finally:
-        place.leave(keep=False)
-
-
-def _prepare(request: Preparation, made_in: Path, note: Callable[[str], None]) -> Prepared:
-    if request.out.exists() and not request.overwrite:
-        raise OutputExistsError(f"{request.out} exists; add --overwrite to replace it")
-    if request.out.exists() and not (request.out / MANIFEST).is_file() and _is_used(request.out):
-        raise OutputExistsError(f"{request.out} is no prepared folder; it is not replaced")
-    request = _without_left_out(request, note)
-    _refuse_loss(request)
-    made_in.mkdir()
-    with gdal_environment(), ExitStack() as opened:
+    inputs = [path for scene in request.scenes for path in scene.local()]
+    with (
+        whole_folder(
+            request.out, overwrite=request.overwrite, inputs=inputs, foreign=not_prepared
+        ) as made,
+        gdal_environment(),
+        ExitStack() as opened,
+    ):
+        request = _without_left_out(request, note)
         scenes = [opened.enter_context(_open(files, request)) for files in request.scenes]
-        made = _write_scenes(scenes, request, made_in, note)
-    old = made_in.with_name("old")
-    if request.out.exists():
-        request.out.rename(old)
-    try:
-        made_in.rename(request.out)
-    except OSError:
-        if old.exists():
-            old.rename(request.out)
-        raise
-    return made
+        return _write_scenes(scenes, request, made, note)
 
 
-def _refuse_loss(request: Preparation) -> None:
-    """Refuse to replace a folder with which files would go that this command did not write.
-
-    Raises:
-        OutputExistsError: If other files lie in it.
-        UsageError: If it is a link, or an input lies in it.
-    """
-    out = request.out
-    if out.is_symlink():
-        raise UsageError(f"--out {out} is a link; name the folder that it leads to")
-    for path in (path for scene in request.scenes for path in scene.local()):
-        if path.resolve().is_relative_to(out.resolve()):
-            raise UsageError(
-                f"{path} is an input and lies in {out}, which would be replaced; name another --out"
-            )
-    files = [path for path in out.rglob("*") if not path.is_dir() or path.is_symlink()]
-    others = [path for path in files if not _WRITTEN.fullmatch(path.relative_to(out).as_posix())]
-    if others:
-        raise OutputExistsError(
-            f"{others[0]} is not of a prepared set and would go with {out}; move it away, or name "
-            "another --out"
-        )
+def not_prepared(folder: Path) -> Path | None:
+    """Find a file in a folder that this command did not write, or the folder if it wrote none."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if not _WRITTEN.fullmatch(path.relative_to(folder).as_posix()):
+            return path
+    return None if (folder / MANIFEST).is_file() else folder
 
 
 def parse_native(texts: Iterable[str]) -> dict[str, str]:
@@ -259,10 +219,6 @@ def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Prep
             "is to be used all the same with --whole NAME=train"
         )
     return replace(request, scenes=kept)
-
-
-def _is_used(folder: Path) -> bool:
-    return not folder.is_dir() or any(folder.iterdir())
 
 
 def _write_scenes(

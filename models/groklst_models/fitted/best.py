@@ -14,15 +14,12 @@ A. S. Fotheringham & M. E. Charlton, "Geographically weighted regression", Geogr
 from functools import partial
 from typing import Final
 
-from torch import Tensor
-
-from groklst_models.contract import FittedMethod, SceneView, Tiles
+from groklst_models.contract import FittedMethod, SceneView
 from groklst_models.errors import FitError
-from groklst_models.regression.kept_share import KeptShare, in_words
+from groklst_models.regression.held_back import HeldBack, in_words
 from groklst_models.regression.local_regression import LocalRegression
 from groklst_models.regression.rehearsal import rehearse
 from groklst_models.sampling.features import Features
-from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_cubic
 from groklst_models.sampling.sensor import estimate_sensor
 
 _USUAL: Final = (0.3, 0.7)
@@ -32,19 +29,16 @@ _PULL: Final = 100.0
 """Pixels that vouch for them."""
 
 
-class Best(FittedMethod):
+class Best(HeldBack):
     """A local regression about a mixture of a linear and a quadratic function.
 
     Attributes:
         straight: Weight of the linear function, 0 to 1.
-        share: Of the detail that is kept, 0 to 1; 0 where it interpolates.
         gain: By which its RMSE lay below interpolation's in the rehearsal.
         summary: What was chosen, for people.
     """
 
     needs_guide = False
-    holds_back = True
-    concurrent = True
 
     def __init__(self, *, scale: int, window: float = 2.0, shrinkage: float = 0.03) -> None:
         """Choose how the members are fitted.
@@ -58,28 +52,11 @@ class Best(FittedMethod):
             ValueError: If window or shrinkage are not positive.
         """
         self._local = partial(LocalRegression, window=window, shrinkage=shrinkage)
-        self._fitted = LocalRegression(scale=scale, window=window, degree=2, shrinkage=shrinkage)
-        self.scale = scale
-        self.straight, self.share, self.gain = 0.0, 0.0, 0.0
-
-    @property
-    def halo(self) -> int:
-        """Coarse pixels that the blur or the interpolation reaches."""
-        return max(self._fitted.halo, INTERPOLATION_REACH)
-
-    @property
-    def point_spread(self) -> float | None:
-        """Standard deviation of the point spread, fine pixels; None where it interpolates."""
-        return self._fitted.point_spread if self.share else None
-
-    @property
-    def product_spread(self) -> float | None:
-        """Standard deviation of what the answers are blurred by, fine pixels; as above."""
-        return self._fitted.product_spread if self.share else None
+        super().__init__(self._bent(scale), 0.0)
+        self.straight, self.gain = 0.0, 0.0
 
     def fit(self, scene: SceneView) -> None:
         """Rehearse, then fit; never fail for want of guidance."""
-        self.share = 0.0
         if not scene.bands:
             return self._interpolate("there is no guidance")
         features = Features(tuple(scene.bands), self.scale)
@@ -93,23 +70,17 @@ class Best(FittedMethod):
         if not share:
             return self._interpolate("guides do not surely explain detail of the LST")
         self.straight, self.gain = weights[0], mixed.gain(share)
-        self._fitted = self._local(scale=self.scale, degree=2, straight=self.straight)
+        mixture = self._local(scale=self.scale, degree=2, straight=self.straight)
         try:
-            self._fitted.fit_through(scene, features, sensor)
+            mixture.fit_through(scene, features, sensor)
         except FitError:
             return self._interpolate("no coarse pixel has both LST and guidance")
-        self.share = share
+        self.keep(mixture, share)
         self.summary = (
             f"{self.straight:.2f} linear + {1 - self.straight:.2f} quadratic, with local "
             f"departures; {in_words(share, self.gain, len(mixed.wanted))}"
         )
         return None
-
-    def predict(self, tiles: Tiles) -> Tensor:
-        """Evaluate the mixture at the fine scale, then blur; or interpolate. Kelvin."""
-        if not self.share:
-            return upsample_cubic(tiles.lst, self.scale)
-        return KeptShare(self.share).of(self._fitted.predict(tiles), tiles)
 
     def _straight(self, scale: int) -> FittedMethod:
         return self._local(scale=scale, degree=1)
@@ -118,4 +89,5 @@ class Best(FittedMethod):
         return self._local(scale=scale, degree=2)
 
     def _interpolate(self, reason: str) -> None:
+        self.keep(self.method, 0.0)
         self.summary = f"smooth interpolation alone: {reason}"

@@ -20,6 +20,8 @@ from groklst_models.regression.tree_regression import Regressor
 class CatBoost(BoostedTrees):
     """A sum of small oblivious trees by CatBoost."""
 
+    library = "catboost"
+
     def __init__(
         self, *, scale: int, trees: int = 300, leaves: int = 16, rate: float = 0.1, seed: int = 0
     ) -> None:

@@ -42,6 +42,7 @@ class DMS(GuidedRegression):
         trees: Those of the whole scene.
     """
 
+    library = "sklearn"
     trees: LinearTrees
 
     def __init__(self, *, scale: int, trees: int = 10, local_trees: int = 4, seed: int = 0) -> None:

@@ -14,6 +14,8 @@ from groklst_models.regression.tree_regression import Regressor, TreeRegression
 class ExtraTrees(TreeRegression):
     """A mean of trees with random thresholds."""
 
+    library = "sklearn"
+
     def __init__(self, *, scale: int, trees: int = 60, leaves: int = 256, seed: int = 0) -> None:
         """Choose the trees.
 

@@ -14,6 +14,8 @@ from groklst_models.regression.tree_regression import Regressor
 class GradientBoosting(BoostedTrees):
     """A sum of small trees by scikit-learn, whose seed is that of the bins."""
 
+    library = "sklearn"
+
     def regressor(self) -> Regressor:
         """Make the trees, still without branches."""
         forest: Regressor = HistGradientBoostingRegressor(

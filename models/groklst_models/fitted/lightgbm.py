@@ -19,6 +19,8 @@ from groklst_models.regression.tree_regression import Regressor
 class LightGBM(BoostedTrees):
     """A sum of small trees by LightGBM, whose seed draws the samples."""
 
+    library = "lightgbm"
+
     def regressor(self) -> Regressor:
         """Make the trees, still without branches."""
         parameters = {

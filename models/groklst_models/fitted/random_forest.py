@@ -15,6 +15,8 @@ from groklst_models.regression.tree_regression import Regressor, TreeRegression
 class RandomForest(TreeRegression):
     """A mean of trees on bootstrap samples."""
 
+    library = "sklearn"
+
     def __init__(
         self, *, scale: int, trees: int = 60, leaves: int = 256, share: float = 1 / 3, seed: int = 0
     ) -> None:

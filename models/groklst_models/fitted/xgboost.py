@@ -19,6 +19,8 @@ from groklst_models.regression.tree_regression import Regressor
 class XGBoost(BoostedTrees):
     """A sum of small trees by XGBoost, whose seed draws each tree's four fifths of the features."""
 
+    library = "xgboost"
+
     def regressor(self) -> Regressor:
         """Make the trees, still without branches."""
         parameters = {

@@ -34,7 +34,13 @@ class LocalRegression(GuidedRegression):
     departures: Tensor
 
     def __init__(
-        self, *, scale: int, window: float, degree: Degree, shrinkage: float, straight: float = 0.0
+        self,
+        *,
+        scale: int,
+        window: float = 2.0,
+        degree: Degree = 2,
+        shrinkage: float = 0.03,
+        straight: float = 0.0,
     ) -> None:
         """Choose the window.
 

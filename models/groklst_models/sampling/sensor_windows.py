@@ -19,6 +19,7 @@ SHRINKAGE: Final = 1e-2
 """Ridge parameter of such a regression, as a share of the number of pixels."""
 
 _COUNT: Final = 6
+_EDGE: Final = 2  # coarse pixels whose guides a shifted sensor may see beyond the window
 
 
 def sample_blocks(scene: SceneView) -> list[Block]:
@@ -26,15 +27,22 @@ def sample_blocks(scene: SceneView) -> list[Block]:
     return [scene.window(*place) for place in some_places(scene.shape, WINDOW, _COUNT)]
 
 
-def known_pixels(block: Block, scale: int, margin: int = 1) -> Tensor:
+def known_pixels(block: Block, scale: int) -> Tensor:
     """Mark ``(h, w)`` coarse pixels around which LST and guidance are known throughout."""
     guide = torch.from_numpy(block.guide)[None]
     missing = torch.isnan(guide).any(dim=1, keepdim=True).float()
     lst = torch.isnan(torch.from_numpy(block.lst))[None, None].float()
     gaps = functional.max_pool2d(missing, scale) + lst
-    side = 2 * margin + 1
-    near = functional.max_pool2d(gaps, side, stride=1, padding=margin)
+    near = functional.max_pool2d(gaps, 3, stride=1, padding=1)
     return near[0, 0] == 0
+
+
+def inner_pixels(block: Block, scale: int) -> Tensor:
+    """Mark the known ``(h, w)`` coarse pixels of which a shifted sensor sees nothing outside."""
+    known = known_pixels(block, scale)
+    inside = torch.zeros_like(known)
+    inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = True
+    return known & inside
 
 
 def bounded_features(block: Block, features: Features) -> Tensor:

@@ -18,13 +18,12 @@ from torch import Tensor
 from groklst_models.contract import Block
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import Sensor
-from groklst_models.sampling.sensor_windows import bounded_features, high_pass, known_pixels
+from groklst_models.sampling.sensor_windows import bounded_features, high_pass, inner_pixels
 
 _STEPS: Final = 4
 _LONGEST: Final = 0.3  # of a step, coarse pixels
 _APART: Final = 0.02  # of two places whose difference is a derivative, coarse pixels
 _RIDGE: Final = 1e-3
-_EDGE: Final = 2  # coarse pixels whose guides may lie outside the window
 _CUTS: Final = 4
 _LEAST_SIDE: Final = 6
 """Parts along an axis at most, and their side at least, coarse pixels."""
@@ -63,10 +62,7 @@ class _Window:
 
     @classmethod
     def of(cls, block: Block, features: Features, sensor: Sensor) -> Self | None:
-        known = known_pixels(block, features.scale)
-        inside = torch.zeros_like(known)
-        inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = True
-        known &= inside
+        known = inner_pixels(block, features.scale)
         if not known.any():
             return None
         lst = torch.from_numpy(block.lst).double()

@@ -12,9 +12,8 @@ import pytest
 from affine import Affine
 
 from groklst_cli.errors import OutputExistsError, UsageError
-from groklst_cli.geo.masks import MaskFile, Masks
+from groklst_cli.geo.masks import MaskFile, Masks, parse_rule
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.geo.quality_rules import parse_rule
 from groklst_cli.pipeline.downscale import run
 from groklst_cli.pipeline.downscale.contents import Contents
 from groklst_cli.pipeline.downscale.facts import BESIDE_PIXELS, facts_of

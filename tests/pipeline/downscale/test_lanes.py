@@ -123,6 +123,27 @@ def test_whoever_stops_stops_all_and_leaves_whole_files(requests_of, tmp_path):
     assert not list(tmp_path.glob(".*fine.tif.*/*.part"))
 
 
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_an_interruption_brings_every_scene_that_was_finished(requests_of, tmp_path, at):
+    def interrupt(done: int, total: int) -> None:
+        if done == at:
+            raise KeyboardInterrupt
+
+    outcomes = []
+
+    def hear() -> None:
+        for outcome in downscale_scenes(requests_of("abcdef"), 2, progress=interrupt):
+            outcomes.append(outcome)
+
+    with pytest.raises(KeyboardInterrupt):
+        hear()
+    assert [c for c in multiprocessing.active_children() if c.name == "groklst-lane"] == []
+    brought = {outcome.request.output for outcome in outcomes}
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    assert len(brought) >= at
+    assert brought == set(tmp_path.glob("*_fine.tif"))
+
+
 def test_collisions_are_found_before_anything_is_made(requests_of, tmp_path):
     first, second = requests_of("ab")
     scenes = downscale_scenes([first, replace(second, output=first.output)], 2)

@@ -106,9 +106,7 @@ def test_an_interpolated_plane_is_the_plane(write_raster, tmp_path, transform, s
         np.testing.assert_allclose(fine.read(1), expected, atol=2e-3)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),

@@ -63,12 +63,14 @@ def test_the_command_and_its_files_are_said_as_they_were_given():
         assert software["groklst"] == __version__
         assert software["GDAL"] == rasterio.__gdal_version__
         assert {"Python", "numpy", "torch", "scipy", "rasterio"} <= software.keys()
+        assert "sklearn" not in software
 
 
 @pytest.mark.parametrize(
     ("method", "name"),
     [
         ("random-forest", "sklearn"),
+        ("dms", "sklearn"),
         pytest.param("xgboost", "xgboost", marks=pytest.mark.method("xgboost")),
     ],
 )

@@ -39,7 +39,7 @@ def test_a_shift_is_found_to_a_tenth_and_undone(write_raster, shift):
     notes = []
     with scene_with(write_raster, shift) as scene:
         crooked = scene.read_guide(*whole)
-        found = coregister(scene, "auto", notes.append)
+        found = coregister(scene, None, notes.append)
         mended = scene.read_guide(*whole)
     assert found[scene.guides[0].path] == pytest.approx(shift, abs=0.1)
     assert "moved back" in notes[0]
@@ -51,7 +51,7 @@ def test_what_lies_right_or_says_nothing_is_left_where_it_is(write_raster):
         notes = []
         with scene_with(write_raster, shift, related=related) as scene:
             before = scene.read_guide(slice(0, 48), slice(0, 48))
-            assert coregister(scene, "auto", notes.append) == {}
+            assert coregister(scene, None, notes.append) == {}
             np.testing.assert_array_equal(scene.read_guide(slice(0, 48), slice(0, 48)), before)
         assert "left in place" in notes[0]
 

@@ -168,9 +168,12 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
     with pytest.raises(OutputExistsError, match="--overwrite"):
         prepare(request(tmp_path, scene))
     assert prepare(request(tmp_path, scene, overwrite=True)).patches == made.patches
-    with pytest.raises(OutputExistsError, match="no prepared folder"):
+    with pytest.raises(OutputExistsError, match="is not of this command and would go with"):
         prepare(Preparation([SceneFiles.find(scene)], scene, overwrite=True))
     assert (scene / "lst.tif").is_file()
+    (made.out / MANIFEST).unlink()
+    with pytest.raises(OutputExistsError, match=r"set is not of this command; name another --out"):
+        prepare(request(tmp_path, scene, overwrite=True))
 
 
 @pytest.mark.parametrize(

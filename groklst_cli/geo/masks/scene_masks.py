@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masking import WHOLLY, Masking
-from groklst_cli.geo.masks import MaskFile, MaskSource
+from groklst_cli.geo.masks.files import MaskFile, MaskSource
+from groklst_cli.geo.masks.masked_lst import WHOLLY, Masking
 
 
 class SceneMasks:

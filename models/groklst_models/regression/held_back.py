@@ -10,9 +10,11 @@ from typing import Final
 from torch import Tensor
 
 from groklst_models.contract import FittedMethod, SceneView, Tiles
-from groklst_models.regression.kept_share import KeptShare, in_words
 from groklst_models.regression.rehearsal import rehearse
 from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_cubic
+
+_OF_THE_MAP: Final = 0.85
+"""Share of the gain in a rehearsal that maps have: ``benchmarks/promises.py`` measures it."""
 
 _NOTHING: Final = "smooth interpolation alone: guides do not surely explain detail of the LST"
 
@@ -22,7 +24,7 @@ class HeldBack(FittedMethod):
 
     Attributes:
         method: Fitted.
-        share: Of its detail, 0 to 1.
+        share: Of its detail that is kept, 0 to 1; 0 where it interpolates.
     """
 
     holds_back = True
@@ -34,13 +36,19 @@ class HeldBack(FittedMethod):
             method: Fitted.
             share: Of its detail that is kept, 0 to 1.
         """
-        self.method, self.share, self.scale = method, share, method.scale
-        self.device, self.summary = method.device, method.summary
+        self.summary = method.summary
+        self.keep(method, share)
 
-    @property
-    def concurrent(self) -> bool:  # type: ignore[override]
-        """Whether tiles are best computed side by side, each on one thread."""
-        return self.method.concurrent
+    def keep(self, method: FittedMethod, share: float) -> None:
+        """Keep a share of a method's detail from now on.
+
+        Args:
+            method: Fitted.
+            share: 0 to 1; at 0 guides are not looked at.
+        """
+        self.method, self.share, self.scale = method, share, method.scale
+        self.device, self.concurrent = method.device, method.concurrent
+        self.uses_guide = share > 0
 
     @property
     def halo(self) -> int:
@@ -62,10 +70,14 @@ class HeldBack(FittedMethod):
         self.method.fit(scene)
 
     def predict(self, tiles: Tiles) -> Tensor:
-        """Predict and keep the share. Kelvin."""
+        """Predict, and keep the share of what that adds to smooth interpolation. Kelvin."""
         if not self.share:
             return upsample_cubic(tiles.lst, self.scale)
-        return KeptShare(self.share).of(self.method.predict(tiles), tiles)
+        fine = self.method.predict(tiles)
+        if self.share == 1:
+            return fine
+        plain = upsample_cubic(tiles.lst, self.scale)
+        return plain.mul_(1 - self.share).add_(fine, alpha=self.share)
 
 
 def held_back(
@@ -93,3 +105,20 @@ def held_back(
     words = in_words(share, rehearsed.gain(share), len(rehearsed.wanted))
     said = f"{method.summary}; {words}" if method.summary else words
     return (method if share == 1 else HeldBack(method, share)), said
+
+
+def in_words(share: float, gain: float, pixels: int) -> str:
+    """Say what a rehearsal showed.
+
+    Args:
+        share: Of the detail that is kept.
+        gain: By which the RMSE lay below interpolation's.
+        pixels: On how many coarse pixels that was measured.
+    """
+    said = (
+        f"predicting {pixels} coarse pixels from ones twice as coarse, its RMSE was {gain:.0%} "
+        f"below interpolation's; expect the map's to be about {_OF_THE_MAP * gain:.0%} below"
+    )
+    if share == 1:
+        return said
+    return f"{said}; {share:.0%} of the detail is kept, because no more of it is surely right"

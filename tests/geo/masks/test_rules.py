@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from groklst_cli.errors import UsageError
-from groklst_cli.geo.quality_rules import RULES, parse_rule
+from groklst_cli.geo.masks import RULES, parse_rule
 
 
 def is_clear(rule, *values, dtype="int64"):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.geo.filters import correlate
-from groklst_cli.geo.masks import MaskFile
+from groklst_cli.geo.masks.files import MaskFile
 
 WHOLLY: Final = 0.999
 """Share from which on a coarse pixel is wholly clear, but for rounding."""

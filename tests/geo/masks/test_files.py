@@ -9,8 +9,7 @@ from rasterio.crs import CRS
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.grid import Grid
-from groklst_cli.geo.masks import MaskFile, MaskSource
-from groklst_cli.geo.quality_rules import PLAIN, parse_rule
+from groklst_cli.geo.masks import PLAIN, MaskFile, MaskSource, parse_rule
 from tests.conftest import UTM
 
 ORIGIN = Affine.translation(500000, 4400000)

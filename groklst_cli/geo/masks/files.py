@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from groklst_cli.errors import InputError
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.masks.rules import PLAIN, RULES, QualityRule, parse_rule
 from groklst_cli.geo.opening import (
     UNREADABLE,
     alpha_band,
@@ -33,7 +34,6 @@ from groklst_cli.geo.opening import (
     grid_of,
     open_raster,
 )
-from groklst_cli.geo.quality_rules import PLAIN, RULES, QualityRule, parse_rule
 from groklst_cli.geo.raster import read_stored
 from groklst_cli.geo.stored_band import StoredBand
 

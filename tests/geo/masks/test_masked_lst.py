@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groklst_cli.geo.masking import look_at
+from groklst_cli.geo.masks import look_at
 
 SIDE = 64
 

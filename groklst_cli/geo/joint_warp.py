@@ -1,0 +1,144 @@
+"""Warping bands of several files of one grid together, so that coordinates are computed once.
+
+GDAL warps all bands of a dataset in one go, and the bits of each are those that it has alone. A VRT
+in memory makes one dataset of the bands.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+from xml.sax.saxutils import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from groklst_cli.geo.align import GuideSource, Warping, warped
+from groklst_cli.geo.opening import UNREADABLE
+
+_TYPES: Final = {
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "float32": "Float32",
+    "float64": "Float64",
+}
+"""GDAL's names of numpy's types."""
+
+
+class JointWarp:
+    """Some guides of one grid that are warped together."""
+
+    def __init__(self, guides: Sequence[GuideSource], warping: Warping) -> None:
+        """Plan it.
+
+        Args:
+            guides: Whose ``warping`` is the same.
+            warping: Theirs.
+        """
+        self.guides = guides
+        bands = [band for guide in guides for band in guide.stored]
+        nodata = None if warping.nodata == "None" else float(warping.nodata)
+        self._dataset = DatasetReader(_vrt(bands, warping), driver=["VRT"])
+        self._warped = warped(self._dataset, warping.fine, warping.resampling, nodata)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._warped.close()
+        self._dataset.close()
+
+    def read_into(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        """Read a window of the fine grid into ``(bands, rows, columns)``, as each guide would.
+
+        Raises:
+            InputError: If a file breaks off or is damaged there, or holds impossible values.
+        """
+        try:
+            self._warped.read(window=Window.from_slices(rows, columns), out=values)
+        except UNREADABLE:  # each guide by itself says which file it is
+            for guide, part in _parts(self.guides, values):
+                guide.read_into(part, rows, columns)
+            return
+        for guide, part in _parts(self.guides, values):
+            guide.take_warped(part, rows)
+
+
+class GuideReader:
+    """Reads guides one after another, those of one grid together."""
+
+    def __init__(self) -> None:
+        """Know of no guides yet."""
+        self._joint: list[tuple[Warping, JointWarp]] = []
+
+    def close(self) -> None:
+        """Close what is open."""
+        for _, joint in self._joint:
+            joint.close()
+        self._joint.clear()
+
+    def read_into(
+        self,
+        guides: Sequence[GuideSource],
+        values: NDArray[np.float32],
+        rows: slice,
+        columns: slice,
+    ) -> None:
+        """Read a window of the fine grid into ``(bands, rows, columns)``, of all guides in order.
+
+        Raises:
+            InputError: If a file breaks off or is damaged there, or holds impossible values.
+        """
+        first = 0
+        for warping, alike in groupby(guides, lambda guide: guide.warping):
+            group = list(alike)
+            last = first + sum(len(guide.names) for guide in group)
+            part = values[first:last]
+            if warping is None or len(group) == 1 or warping.dtype not in _TYPES:
+                for guide, own in _parts(group, part):
+                    guide.read_into(own, rows, columns)
+            else:
+                self._joint_of(group, warping).read_into(part, rows, columns)
+            first = last
+
+    def _joint_of(self, guides: Sequence[GuideSource], warping: Warping) -> JointWarp:
+        for known, joint in self._joint:
+            if known == warping and joint.guides == guides:
+                return joint
+        joint = JointWarp(guides, warping)
+        self._joint.append((warping, joint))
+        return joint
+
+
+def _parts(
+    guides: Sequence[GuideSource], values: NDArray[np.float32]
+) -> Iterator[tuple[GuideSource, NDArray[np.float32]]]:
+    """Share an array of all bands out to their guides."""
+    first = 0
+    for guide in guides:
+        last = first + len(guide.names)
+        yield guide, values[first:last]
+        first = last
+
+
+def _vrt(bands: Sequence[tuple[str, int]], warping: Warping) -> str:
+    """Describe files of one grid as one dataset, in GDAL's XML."""
+    grid = warping.own
+    size = f'xSize="{grid.width}" ySize="{grid.height}"'
+    transform = ",".join(repr(float(value)) for value in grid.transform.to_gdal())
+    described = [
+        f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">'
+        f"<SRS>{escape(grid.crs.to_wkt())}</SRS><GeoTransform>{transform}</GeoTransform>"
+    ]
+    for number, (path, band) in enumerate(bands, 1):
+        described.append(
+            f'<VRTRasterBand dataType="{_TYPES[warping.dtype]}" band="{number}"><SimpleSource>'
+            f'<SourceFilename relativeToVRT="0" shared="0">{escape(path)}</SourceFilename>'
+            f"<SourceBand>{band}</SourceBand>"
+            f'<SrcRect xOff="0" yOff="0" {size}/><DstRect xOff="0" yOff="0" {size}/>'
+            "</SimpleSource></VRTRasterBand>"
+        )
+    return "".join([*described, "</VRTDataset>"])
