@@ -23,6 +23,7 @@ from groklst_models.checkpoint import Header, load, save
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
 from groklst_models.registry import EXTRA, REGISTRY, Entry, arguments_of, find
+from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.toolkit import import_toolkit, published_form
 
 SUFFIX: Final = ".safetensors"
@@ -188,6 +189,8 @@ def _published(name: str) -> dict[str, str]:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
+    if FusionWeights.are_in(path):
+        return _fusion_weights(path)
     header = read_checked(path)
     bands = header.normalization.band_names
     given = [name for name in bands if name not in derivable([b for b in bands if b != name])]
@@ -197,6 +200,22 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "kind": "checkpoint",
         **header.to_json(),
         "use": f"groklst downscale LST {guides} --scale {header.scale} --model {path}",
+    }
+
+
+def _fusion_weights(path: Path) -> dict[str, Any]:
+    try:
+        weights = FusionWeights.read(path)
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+    scenes = weights.facts.get("scenes", {})
+    return {
+        "file": str(path),
+        "kind": "weights of fusion",
+        "networks": len(weights.networks),
+        **{key: value for key, value in weights.facts.items() if key != "scenes"},
+        "scenes": list(scenes) if isinstance(scenes, dict) else scenes,
+        "use": f"groklst downscale LST --guide FILE --model {path}",
     }
 
 

@@ -1,7 +1,7 @@
 """Bringing a method to a scene: fitted to it, or loaded with its weights; and threads shared."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -63,12 +63,16 @@ def fit_or_load(
             note(f"{choice.name} computes on the CPU: device {name} is for networks")
         return _fitted(choice, scene, settings, note)
     except ModelsError as error:
-        raise InputError(_naming(choice.checkpoint, error)) from error
+        raise InputError(_naming(choice.checkpoint or choice.weights, error)) from error
 
 
 def _fitted(choice: Choice, scene: Scene, settings: Settings, note: Note) -> Method:
-    drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
+    drawn: dict[str, Any] = {}
+    if "seed" in arguments_of(choice.name):
+        drawn["seed"] = settings.seed
     _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
+    if choice.weights is not None:
+        drawn["weights"] = str(choice.weights)
     view = FileView(scene, psf=stated(settings.psf))
     fitted: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
     fitted.fit(view)

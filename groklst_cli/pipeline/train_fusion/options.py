@@ -4,9 +4,34 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from groklst_cli.errors import InputError, UsageError
+
+FUSION: Final = "fusion"
+"""Key of the method, which a recipe names as its network."""
+
+
+def is_fusion(config: Path | None, network: str | None) -> bool:
+    """Tell whether a training that is asked for is one of ``fusion``.
+
+    Args:
+        config: The file of options, if any.
+        network: What ``--model`` names, if anything; it counts more than the file.
+
+    Raises:
+        InputError: If the file cannot be read.
+    """
+    if network is not None or config is None:
+        return network == FUSION
+    return _given(config).get("network") == FUSION
+
+
+def _given(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -14,6 +39,7 @@ class FusionOptions:
     """A training of ``fusion``.
 
     Attributes:
+        network: ``fusion``.
         seeds: Of the networks; their answers are averaged.
         case_seed: Of the cases' variety.
         without: Scenes that are left out.
@@ -39,6 +65,7 @@ class FusionOptions:
         licence: Of the weights.
     """
 
+    network: str = FUSION
     seeds: tuple[int, ...] = (0, 1, 2)
     case_seed: int = 0
     without: tuple[str, ...] = ()
@@ -69,6 +96,8 @@ class FusionOptions:
         Raises:
             UsageError: If a value is impossible.
         """
+        if self.network != FUSION:
+            raise UsageError(f"network is {self.network!r}, these are options of {FUSION}")
         for scale in self.scales:
             if not scale.isdecimal() or not 2 <= int(scale) <= 16:
                 raise UsageError(f"scales names {scale!r}, which is no whole number in 2 … 16")
@@ -86,10 +115,7 @@ class FusionOptions:
             InputError: If it cannot be read.
             UsageError: If it names an option that there is not.
         """
-        try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from error
+        given = _given(path)
         known = {one.name for one in fields(cls)}
         if strange := sorted(given.keys() - known):
             raise UsageError(f"{path} names {strange[0]}; the options are {', '.join(known)}")

@@ -91,6 +91,15 @@ class FusionWeights:
             networks.append(network.eval().requires_grad_(False))
         return cls(tuple(networks), table(header, "facts", {}))
 
+    @staticmethod
+    def are_in(path: Path) -> bool:
+        """Tell whether a file says that it holds such weights; only its header is looked at."""
+        try:
+            with safe_open(path, framework="pt") as opened:
+                return _KEY in (opened.metadata() or {})
+        except (SafetensorError, OSError, ValueError):
+            return False
+
     @classmethod
     def shipped(cls) -> Self:
         """Read those that come with the package."""

@@ -5,17 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner, Result
 
-from groklst_cli.errors import InputError, OutputExistsError, UsageError
-from groklst_cli.pipeline.train_fusion.__main__ import run
+from groklst_cli.app import app
+from groklst_cli.errors import InputError, UsageError
+from groklst_cli.pipeline.catalogue.entries import describe
 from groklst_cli.pipeline.train_fusion.fit import cases_of, conserving, training_scenes
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
-from groklst_models.fitted.fusion import Fusion
+from groklst_cli.pipeline.train_fusion.run import NAME
 from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.sampling.mean_spline import MeanSpline
 from tests.data.folders import write_scene
 
 RECIPE = """
+network = "fusion"
 seeds = [0, 1]
 without = ["apart"]
 aggregations = [1.0]
@@ -44,19 +47,40 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_weights_repeat_say_where_they_come_from_and_are_taken(recipe, tmp_path, capsys):
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["train", *map(str, arguments)])
+
+
+def test_weights_repeat_say_where_they_come_from_and_are_taken(recipe, tmp_path):
+    scenes = tmp_path / "scenes"
     for name in ("first", "second"):
-        run(recipe, tmp_path / "scenes", tmp_path / f"{name}.safetensors")
-    first, second = (tmp_path / f"{n}.safetensors" for n in ("first", "second"))
+        done = run(recipe, "--data", scenes, "--out", tmp_path / name)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout == f"{tmp_path / name / NAME}\n"
+    first, second = (tmp_path / name / NAME for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
-    assert capsys.readouterr().out.splitlines() == [str(first), str(second)]
     weights = FusionWeights.read(first)
     assert set(weights.facts["scenes"]) == {"town"}
     assert weights.facts["options"]["seeds"] == [0, 1]
     assert not torch.equal(weights.networks[0].head.weight, weights.networks[1].head.weight)
-    assert Fusion(scale=5, weights=str(first)).weights.reach == weights.reach
-    with pytest.raises(OutputExistsError, match="name another file"):
-        run(recipe, tmp_path / "scenes", first)
+    assert run(recipe, "--data", scenes, "--out", tmp_path / "first").exit_code == 4
+    assert describe(str(first))["scenes"] == ["town"]
+    made = downscale_with(first, scenes / "town", tmp_path / "made.tif")
+    assert made != downscale_with("fusion", scenes / "town", tmp_path / "shipped.tif")
+
+
+def downscale_with(model: Path | str, scene: Path, out: Path) -> bytes:
+    arguments = ["downscale", scene / "lst.tif", "-g", scene / "red.tif", "-s", 2, "-o", out]
+    done = CliRunner().invoke(app, [*map(str, arguments), "-m", str(model)])
+    assert done.exit_code == 0, done.stderr
+    return out.read_bytes()
+
+
+def test_without_recipe_data_or_folder_it_says_how_it_is_trained(recipe, tmp_path):
+    for arguments in (["-m", "fusion"], [recipe, "--out", tmp_path / "out"]):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "groklst train RECIPE.toml --data SCENES --out DIR" in done.stderr
 
 
 def test_cases_hold_the_truth_and_leave_out_what_the_recipe_leaves_out(recipe, tmp_path):
