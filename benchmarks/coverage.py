@@ -31,7 +31,7 @@ from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case
 from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, find_protocol
 from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.deviation import Evidence, Finished
-from groklst_cli.pipeline.predict.ready import Planned
+from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 
 _PIXELS: Final = 5000  # of each result

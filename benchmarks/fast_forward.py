@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from groklst_models.acceleration import accelerate, keep_freed_memory
+from groklst_models.acceleration import accelerate
+from groklst_models.freed_memory import keep_freed_memory
 from groklst_models.guided.mocolsk import MoCoLSKNet
 
 BANDS = 10

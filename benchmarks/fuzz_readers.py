@@ -24,7 +24,8 @@ from groklst_cli.data.samples import Sampling, TrainingSamples
 from groklst_cli.data.sources import open_patches
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
-from groklst_cli.pipeline.catalogue.entries import explain, import_checkpoint
+from groklst_cli.pipeline.catalogue.checkpoints import import_checkpoint
+from groklst_cli.pipeline.catalogue.entries import explain
 from groklst_cli.pipeline.downscale.scene_list import read_scene_list
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.predict.choice import choose

@@ -19,7 +19,7 @@ from groklst_cli.pipeline.arrays.rasters import scene_of
 from groklst_cli.pipeline.evaluate.cases import Case, cross_sensor_case, wald_case
 from groklst_cli.pipeline.evaluate.protocol import CrossSensorProtocol, find_protocol
 from groklst_cli.pipeline.predict.default_scale import FoundScale
-from groklst_cli.pipeline.predict.ready import Planned
+from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 
 PROMISE = re.compile(r"expect the map's to be about (-?\d+)% below")

@@ -7,8 +7,6 @@ from math import hypot
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from groklst_cli.commands import run_log
@@ -58,6 +56,8 @@ def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
     if quiet or not stderr.is_terminal:
         yield lambda done, total: None
         return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, TimeRemainingColumn(), console=stderr, transient=True) as bar:
         task = bar.add_task(_GETTING_READY, total=None)
@@ -75,6 +75,8 @@ def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print plain data as a table on stdout; names, which stand first, are never cut."""
+    from rich.table import Table
+
     first, *others = rows[0]
     table = Table(box=None, pad_edge=False)
     table.add_column(first, no_wrap=True, min_width=max(len(str(row[first])) for row in rows))
@@ -124,6 +126,8 @@ def _kept(plan: dict[str, Any]) -> str:
 
 def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
     """Print which scenes failed, with which exit code and why, as a table on stderr."""
+    from rich.table import Table
+
     wide = None if stderr.is_terminal else 2**15  # a log keeps its lines whole
     table = Table("scene", "code", box=None, pad_edge=False)
     table.add_column("why", overflow="fold")

@@ -87,8 +87,7 @@ def evaluate(
     from groklst_cli.geo.environment import gdal_environment
     from groklst_cli.pipeline.evaluate import evaluation as pipeline
     from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement
-    from groklst_cli.pipeline.evaluate.report import PAGE, Report
-    from groklst_cli.pipeline.evaluate.targets import check_evaluation_targets
+    from groklst_cli.pipeline.evaluate.targets import PAGE, check_evaluation_targets
     from groklst_cli.pipeline.evaluate.threshold import Threshold, check_thresholds
     from groklst_cli.pipeline.predict.reading import lst_units as read_lst_units
 
@@ -114,6 +113,8 @@ def evaluate(
     with ExitStack() as held:
         page = None
         if report is not None:
+            from groklst_cli.pipeline.evaluate.report import Report  # with matplotlib
+
             page = held.enter_context(Report(report, overwrite=overwrite))
         watch = (lambda shown: None) if page is None else page.watch
         progress = held.enter_context(console.progress_bar("images", quiet=quiet))

@@ -55,7 +55,7 @@ def import_toolkit(
     NAME tells whose. What would compute something else is refused.
     """
     from groklst_cli.commands import console
-    from groklst_cli.pipeline.catalogue.entries import import_checkpoint
+    from groklst_cli.pipeline.catalogue.checkpoints import import_checkpoint
 
     header = import_checkpoint(
         toolkit,

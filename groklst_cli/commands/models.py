@@ -25,7 +25,7 @@ def models(
     """List the methods, or show one method or checkpoint."""
     from groklst_cli.commands import console
     from groklst_cli.errors import UsageError
-    from groklst_cli.pipeline.catalogue.entries import describe, list_methods
+    from groklst_cli.pipeline.catalogue.methods import describe, list_methods
 
     if form == "markdown":
         if name is not None or json:

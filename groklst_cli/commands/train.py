@@ -90,11 +90,16 @@ def train(
         console.stdout.print(chosen.to_toml(), end="")
         return
     from groklst_cli.errors import SMALLER_SAMPLES
-    from groklst_cli.pipeline.predict.devices import memory_errors
-    from groklst_cli.pipeline.train.fit import fit
+    from groklst_cli.pipeline.predict.memory_errors import memory_errors
+    from groklst_cli.pipeline.train import run_folder
+    from groklst_cli.pipeline.train.sets import open_data
 
     with memory_errors(SMALLER_SAMPLES), display(quiet=quiet) as (note, watch):
-        result = fit(chosen, resume=resume, overwrite=overwrite, note=note, watch=watch)
+        run_folder.check(chosen, resume=resume, overwrite=overwrite)
+        sets = None if resume else open_data(chosen)
+        from groklst_cli.pipeline.train.fit import fit  # from here on one waits for torch
+
+        result = fit(chosen, resume=resume, overwrite=overwrite, data=sets, note=note, watch=watch)
     if not result.speaks:
         return
     if json:

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from groklst_cli.commands import console
 from groklst_cli.pipeline.train.log import TrainProgress
 
@@ -22,6 +20,14 @@ def display(*, quiet: bool) -> Iterator[Display]:
     elif not console.stderr.is_terminal:
         yield note, _lines(note)
     else:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         columns = (
             TextColumn("{task.completed}/{task.total} steps"),
             BarColumn(),

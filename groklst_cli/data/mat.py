@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from groklst_cli.data.mat5 import LARGEST, DamageError, read_mat5
 from groklst_cli.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
 
 _DAMAGE: Final = (DamageError, OSError, RuntimeError, ValueError, TypeError, LookupError)
 """What h5py raises depends on which of HDF5's functions met the damage."""
@@ -25,6 +27,8 @@ def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
     Raises:
         InputError: If the file cannot be read, lacks a field, or a field is no real matrix.
     """
+    import h5py  # which most commands that may come here never need
+
     try:
         if h5py.is_hdf5(path):
             found = _read_hdf5(path, fields)
@@ -51,12 +55,14 @@ def _content(path: Path) -> bytes:
 
 def _read_hdf5(path: Path, fields: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Read version 7.3, which is HDF5 with MATLAB's column-major axes, hence transposed."""
+    import h5py
+
     with h5py.File(path, "r") as opened:
         held = {name: opened.get(name) for name in fields}
         return {name: _values(name, v) for name, v in held.items() if isinstance(v, h5py.Dataset)}
 
 
-def _values(name: str, dataset: h5py.Dataset) -> NDArray[Any]:
+def _values(name: str, dataset: "h5py.Dataset") -> NDArray[Any]:
     """Read a dataset whose size and chunks are of this world; a chunk is unpacked whole."""
     claims = [dataset.shape or (), dataset.chunks or ()]
     if max(prod(claim) for claim in claims) * dataset.dtype.itemsize > LARGEST:

@@ -12,8 +12,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Geod, Transformer
-from pyproj.exceptions import ProjError
 
 from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.folder_words import in_words_of_folders
@@ -23,6 +21,7 @@ from groklst_cli.geo.align import GuideSource, tell_apart
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.masks import HALF, NO_MASKS, Masking, Masks, SceneMasks
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.projection import NoWayError, ellipsoid, to_degrees
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.smoothing import gaussian_mean, reach
 
@@ -249,15 +248,15 @@ def native_factor(text: str, grid: Grid) -> int:
 def _pixel_metres(grid: Grid) -> float:
     """Measure the middle pixel's column step on the ellipsoid."""
     try:
-        to_degrees = Transformer.from_crs(grid.crs, 4326, always_xy=True)
-    except ProjError as error:
+        to_earth = to_degrees(grid.crs)
+    except NoWayError as error:
         raise InputError(
             f"nothing leads from {grid.crs} to metres on the earth; write the resolution as a "
             "number of pixels, as in --native-resolution 3"
         ) from error
     row, column = grid.height / 2, grid.width / 2
-    ends = [to_degrees.transform(*(grid.transform * (c, row))) for c in (column, column + 1)]
-    _, _, metres = Geod(ellps="WGS84").inv(*ends[0], *ends[1])
+    ends = [to_earth(*(grid.transform * (c, row))) for c in (column, column + 1)]
+    _, _, metres = ellipsoid().inv(*ends[0], *ends[1])
     return float(metres)
 
 

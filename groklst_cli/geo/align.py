@@ -14,7 +14,6 @@ from typing import Final, Literal
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.vrt import WarpedVRT
@@ -35,6 +34,7 @@ from groklst_cli.geo.opening import (
     grid_of,
     open_raster,
 )
+from groklst_cli.geo.projection import NoWayError
 from groklst_cli.geo.raster import read_physical
 from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.stored_band import StoredBand
@@ -271,7 +271,7 @@ class GuideSource:
         self._grain, self.warping = 1, None
         try:
             copies = self.grid.copies_over(fine)
-        except ProjError as error:
+        except NoWayError as error:
             raise InputError(
                 f"nothing leads from {_crs_name(fine)} of the LST to {_crs_name(self.grid)} of "
                 f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"

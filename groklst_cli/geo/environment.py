@@ -18,6 +18,8 @@ from groklst_cli.errors import InputError, UsageError
 
 _CACHE: Final = 64 * 2**20  # bytes
 _ONLINE: Final = "GROKLST_ONLINE"
+_THREADS: Final = "GDAL_NUM_THREADS"
+_MOST_THREADS: Final = 8  # more do not find enough rows in a block
 _PATIENCE: Final = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
     "GDAL_HTTP_TIMEOUT": "60",  # seconds of one request
@@ -39,7 +41,7 @@ _LARGEST_VRT: Final = 64 * 2**20  # bytes
 _HEAD: Final = 1024  # bytes in which GDAL looks for a format's mark
 
 
-def gdal_environment(*, online: bool | None = None) -> rasterio.Env:
+def gdal_environment(*, online: bool | None = None, threads: int | None = None) -> rasterio.Env:
     """Bound GDAL's block cache so that memory does not grow with the scene, and shut the network.
 
     Rasterio takes the bound in bytes, unlike GDAL. It has to hold a row of blocks of every guide,
@@ -48,20 +50,30 @@ def gdal_environment(*, online: bool | None = None) -> rasterio.Env:
 
     Args:
         online: Whether GDAL may fetch; None for what holds around this environment, else no.
+        threads: That GDAL may warp and decode blocks with; None for what holds around this
+            environment, else one. They change no bits.
     """
     fetches = is_online() if online is None else online
+    held = str(getenv().get(_THREADS, 1)) if hasenv() else "1"
     if fetches:
         access = {_ONLINE: "YES", **{k: os.environ.get(k, v) for k, v in _PATIENCE.items()}}
     else:
         access = {_ONLINE: "NO", "CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
     return rasterio.Env(
         GDAL_CACHEMAX=_CACHE,
-        GDAL_NUM_THREADS="1",
+        GDAL_NUM_THREADS=held if threads is None else str(min(threads, _MOST_THREADS)),
         BIGTIFF_OVERVIEW="IF_SAFER",
         COG_TMP_COMPRESSION="NONE",
         GDAL_VRT_ENABLE_PYTHON="NO",
         **access,
     )
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def is_online() -> bool:

@@ -1,18 +1,15 @@
 """Where pixels are: a CRS, an affine transform and a size."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import pyproj
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
-from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
+
+from groklst_cli.geo.projection import NoWayError, height_units, way
 
 _LEAST_STEP = 1e-12
 _FARTHEST = 1e15
@@ -67,8 +64,7 @@ class Grid:
     @property
     def height_units(self) -> frozenset[str]:
         """Names of the unit of heights in a CRS that has them."""
-        axes = pyproj.CRS.from_user_input(self.crs).axis_info
-        return frozenset(axis.unit_name for axis in axes if axis.direction in ("up", "down"))
+        return height_units(self.crs)
 
     @property
     def flaw(self) -> str | None:
@@ -172,7 +168,7 @@ class Grid:
         """
         try:
             ratios = self._ratios(other, 1.0) or self._ratios(other, _SHORT_STEP)
-        except ProjError:
+        except NoWayError:
             return math.nan
         return min(ratios)[2] if ratios else math.nan
 
@@ -184,7 +180,7 @@ class Grid:
         Returns:
             For each point: whether it lies outside, how far from the middle, pixels of this grid.
         """
-        there, inverse = _way(other.crs, self.crs), ~self.transform
+        there, inverse = way(other.crs, self.crs), ~self.transform
         fractions = np.linspace(0.05, 0.95, 7)
         ratios = []
         for fy in fractions:
@@ -209,7 +205,7 @@ class Grid:
         """Tell whether any point of a lattice over one grid falls on the other.
 
         Raises:
-            ProjError: If nothing leads from one CRS to the other.
+            NoWayError: If nothing leads from one CRS to the other.
         """
         return self._holds_some_of(other) or other._holds_some_of(self)
 
@@ -266,22 +262,10 @@ class Grid:
             np.linspace(margin, other.width - margin, max(2, min(other.width, 200))),
             np.linspace(margin, other.height - margin, max(2, min(other.height, 200))),
         )
-        x, y = _way(other.crs, self.crs)(*_apply(other.transform, columns, rows))
+        x, y = way(other.crs, self.crs)(*_apply(other.transform, columns, rows))
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         there = np.isfinite(x) & np.isfinite(y)
         return _apply(~self.transform, np.where(there, x, np.nan), np.where(there, y, np.nan))
-
-
-def _way(start: CRS, end: CRS) -> Callable[..., Any]:
-    """Return what takes eastings and northings from one CRS to another; none is needed to itself.
-
-    Raises:
-        ProjError: If nothing leads from one to the other.
-    """
-    if start == end:
-        return lambda x, y: (x, y)
-    transform: Callable[..., Any] = Transformer.from_crs(start, end, always_xy=True).transform
-    return transform
 
 
 def _bends(start: _Point, halfway: _Point, end: _Point) -> bool:

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from groklst_cli.errors import InputError
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
+from groklst_cli.geo.projection import NoWayError
 from groklst_cli.geo.raster import LstSource
 from groklst_cli.geo.unit_names import Units
 
@@ -87,7 +87,7 @@ def bring_reference(
     """
     try:
         copies = here.copies_over(there)
-    except ProjError as error:
+    except NoWayError as error:
         raise InputError(
             f"nothing leads from {here.crs} of {path} to {there.crs} of the prediction; set the "
             "right CRS with: rio edit-info --crs EPSG:…"

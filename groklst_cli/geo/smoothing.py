@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 _TRUNCATE: Final = 4.0  # standard deviations
 
@@ -29,6 +28,8 @@ def gaussian_mean(
     values = plane.astype(np.float64)
     if sigma == 0:
         return values
+    from scipy.ndimage import gaussian_filter  # which many a run that may come here never does
+
     valid = np.isfinite(values)
     radius = reach(sigma) if radius is None else radius
     total, share = (

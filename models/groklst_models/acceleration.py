@@ -4,19 +4,11 @@ On the CPU three kinds of convolution take a better road to the same sum: plain 
 `winograd`), large dilated depthwise ones and transposed ones. Weights and their names stay.
 """
 
-import ctypes
-import platform
-from functools import cache
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from groklst_models.winograd import FEWEST_CHANNELS, WinogradConv2d
-
-_M_TRIM_THRESHOLD: Final = -1  # of glibc's malloc.h
-_M_MMAP_MAX: Final = -4
 
 
 def accelerate(network: nn.Module, device: torch.device) -> nn.Module:
@@ -112,28 +104,3 @@ class PlanarConvTranspose2d(nn.ConvTranspose2d):
             # Torch transposes matrices cell by cell, but images a column at a time.
             planes.view(channels, -1).copy_(own.reshape(-1, channels).T)
         return fine
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have the process keep the memory it frees, until it ends.
-
-    A network frees and wants again the same large maps all the time; where each comes from the
-    system anew, up to a quarter of the time goes into clearing pages. In turn the peak is higher:
-    2.0 to 2.5 GiB for 1.3 on one 512² tile of MoCoLSK-Net. Does nothing but under glibc.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(_M_MMAP_MAX, 0)  # older versions of glibc refuse a high M_MMAP_THRESHOLD
-    libc.mallopt(_M_TRIM_THRESHOLD, -1)
-
-
-def return_freed_memory() -> None:
-    """Give memory that was freed back to the system at once, kept or not.
-
-    Called between scenes, and between predicting and writing, it keeps what each needed more than
-    the others from adding up. Does nothing but under glibc.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)

@@ -1,6 +1,7 @@
 """What a network sees of a tile: standardised LST and guidance, made alike to train and to run."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.guidance import fill_within_coarse
-from groklst_models.normalization import LstSpread, Normalization
+from groklst_models.normalization import Normalization
 
 TREND_BLUR: Final = 0.75
 """Standard deviation of a thermal band's own point spread, pixels of its own grid. Of 0.5, 0.75, 1,
@@ -19,6 +20,30 @@ TREND_BLUR: Final = 0.75
 _SHRINKAGE: Final = 1e-2
 _LEAST_STD: Final = 1e-2  # of the training set's; below that a band is constant over the tile
 _CLIP: Final = 5.0
+
+_LEAST_SPREAD: Final = 0.3
+"""Kelvin; a tile that varies less than this (open water) is not blown up to one that varies."""
+
+
+@dataclass(frozen=True)
+class LstSpread:
+    """Mean and spread of some coarse LST, by which it is standardised and restored.
+
+    Attributes:
+        mean: Kelvin, ``(B, 1, 1, 1)`` or of no dimension.
+        std: Kelvin, likewise.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def standardize(self, lst: Tensor) -> Tensor:
+        """Turn kelvin into standard deviations from the mean."""
+        return (lst - self.mean) / self.std
+
+    def restore(self, lst: Tensor) -> Tensor:
+        """Turn standard deviations from the mean into kelvin."""
+        return lst * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -58,16 +83,45 @@ def network_inputs(
             missing; None or unused for a network without guidance.
         scale: ``s``.
     """
-    spread = normalization.spread_of(lst)
+    spread = spread_of(normalization, lst)
     coarse = spread.standardize(lst)
     if guide is None or not normalization.bands:
         return NetworkInputs(coarse, None, spread)
-    fine = normalization.standardize_guide(fill_within_coarse(guide, scale))
+    fine = standardized_guide(normalization, fill_within_coarse(guide, scale))
     if not normalization.trend:
         return NetworkInputs(coarse, fine, spread)
     trend = tile_trend(coarse, fine[:, : len(normalization.bands)], scale)
     left = coarse - functional.avg_pool2d(trend, scale)
     return NetworkInputs(left, torch.cat([fine, trend], dim=1), spread, trend)
+
+
+def spread_of(normalization: Normalization, lst: Tensor) -> LstSpread:
+    """Find what standardises coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
+    if normalization.lst_center == "dataset":
+        known = normalization.lst_mean, normalization.lst_std
+        return LstSpread(*(lst.new_full((), value) for value in known))
+    std, mean = torch.std_mean(lst, dim=(2, 3), keepdim=True, correction=0)
+    return LstSpread(mean, std.clamp(min=_LEAST_SPREAD))
+
+
+def standardized_guide(normalization: Normalization, guide: Tensor) -> Tensor:
+    """Standardise ``(B, G, H, W)`` band by band; a missing value becomes its band's mean, 0.
+
+    Returns:
+        ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half tells by 1 or 0 where
+        each band is there.
+    """
+    mean = _planes(guide, [band.mean for band in normalization.bands])
+    std = _planes(guide, [band.std for band in normalization.bands])
+    planes = torch.nan_to_num((guide - mean) / std, nan=0.0)
+    if not normalization.optional_bands:
+        return planes
+    return torch.cat([planes, (~torch.isnan(guide)).to(planes)], dim=1)
+
+
+def _planes(guide: Tensor, values: Sequence[float]) -> Tensor:
+    """Make ``(G, 1, 1)`` of numbers on the guide's device; copying them would wait for a GPU."""
+    return torch.stack([guide.new_full((1, 1), value) for value in values])
 
 
 def tile_trend(lst: Tensor, guide: Tensor, scale: int) -> Tensor:

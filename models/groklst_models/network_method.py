@@ -1,20 +1,21 @@
 """A network and its normalization, run as a method: kelvin in, kelvin out."""
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from groklst_models.bands import derivable, derive_known
+from groklst_models.bands import derive_known
 from groklst_models.contract import SamplingNetwork, Tiles
 from groklst_models.errors import MissingBandsError
+from groklst_models.indices import derivable
 from groklst_models.inputs import NetworkInputs, network_inputs
 from groklst_models.normalization import Normalization
 from groklst_models.padding import run_padded
 from groklst_models.place_noise import noise_at
+from groklst_models.precisions import Precision
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -1,41 +1,14 @@
-"""Standardisation, done once, outside every network."""
+"""What standardises a network's inputs, as plain data; ``inputs`` does it, once, outside it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, cast, get_args
-
-import torch
-from torch import Tensor
+from typing import Any, Literal, Self, cast, get_args
 
 from groklst_models.errors import CheckpointError
 from groklst_models.plain_data import flag, number, table, tables, text
 
 LstCenter = Literal["dataset", "tile"]
 """Whose mean and spread an LST is standardised by: the training set's, or each tile's own."""
-
-_LEAST_SPREAD: Final = 0.3
-"""Kelvin; a tile that varies less than this (open water) is not blown up to one that varies."""
-
-
-@dataclass(frozen=True)
-class LstSpread:
-    """Mean and spread of some coarse LST, by which it is standardised and restored.
-
-    Attributes:
-        mean: Kelvin, ``(B, 1, 1, 1)`` or of no dimension.
-        std: Kelvin, likewise.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def standardize(self, lst: Tensor) -> Tensor:
-        """Turn kelvin into standard deviations from the mean."""
-        return (lst - self.mean) / self.std
-
-    def restore(self, lst: Tensor) -> Tensor:
-        """Turn standard deviations from the mean into kelvin."""
-        return lst * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -101,27 +74,6 @@ class Normalization:
         planes = len(self.bands) * (2 if self.optional_bands else 1)
         return planes + 1 if self.trend and self.bands else planes
 
-    def spread_of(self, lst: Tensor) -> LstSpread:
-        """Find what standardises coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
-        if self.lst_center == "dataset":
-            return LstSpread(lst.new_full((), self.lst_mean), lst.new_full((), self.lst_std))
-        std, mean = torch.std_mean(lst, dim=(2, 3), keepdim=True, correction=0)
-        return LstSpread(mean, std.clamp(min=_LEAST_SPREAD))
-
-    def standardize_guide(self, guide: Tensor) -> Tensor:
-        """Standardise ``(B, G, H, W)`` band by band; a missing value becomes its band's mean, 0.
-
-        Returns:
-            ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half tells by 1 or 0 where
-            each band is there.
-        """
-        mean = _planes(guide, [band.mean for band in self.bands])
-        std = _planes(guide, [band.std for band in self.bands])
-        planes = torch.nan_to_num((guide - mean) / std, nan=0.0)
-        if not self.optional_bands:
-            return planes
-        return torch.cat([planes, (~torch.isnan(guide)).to(planes)], dim=1)
-
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""
         return {
@@ -161,11 +113,6 @@ class Normalization:
             optional_bands=flag(data, "optional_bands"),
             trend=flag(data, "trend"),
         )
-
-
-def _planes(guide: Tensor, values: Sequence[float]) -> Tensor:
-    """Make ``(G, 1, 1)`` of numbers on the guide's device; copying them would wait for a GPU."""
-    return torch.stack([guide.new_full((1, 1), value) for value in values])
 
 
 GROKLST_LST: dict[int, tuple[float, float]] = {

@@ -10,6 +10,9 @@ from groklst_models.errors import ArgumentsError, MissingPackageError, UnknownMe
 
 Shelf = Literal["guided", "single", "fitted"]
 
+Guidance = Literal["needed", "used", "ignored"]
+"""What guidance is to a fitted method."""
+
 EXTRA: Final = "groklst[boosting]"
 """What to install for the methods that have a package of their own."""
 
@@ -26,6 +29,7 @@ class Entry:
         paper: First author, venue and year.
         presets: Arguments that make this entry of a class that serves several.
         package: What it imports beyond that which groklst always has.
+        guidance: What guidance is to it, of a fitted method; its class says the same.
         weights: The file of weights that comes with it, below ``groklst_models/weights``.
     """
 
@@ -36,6 +40,7 @@ class Entry:
     paper: str
     presets: Mapping[str, Any] = field(default_factory=dict)
     package: str | None = None
+    guidance: Guidance = "needed"
     weights: str | None = None
 
     @property
@@ -73,11 +78,39 @@ class Entry:
 
 _TABLE: Final = (
     # fitted
-    Entry("atpk", "fitted", "fitted.atpk:ATPK", "Area-to-point kriging", "Kyriakidis, GA 2004"),
+    Entry(
+        "atpk",
+        "fitted",
+        "fitted.atpk:ATPK",
+        "Area-to-point kriging",
+        "Kyriakidis, GA 2004",
+        guidance="ignored",
+    ),
     Entry("atprk", "fitted", "fitted.atprk:ATPRK", "Regression kriging", "Wang et al., RSE 2015"),
-    Entry("best", "fitted", "fitted.best:Best", "Weighed ensemble", "Breiman, Mach. Learn. 1996"),
-    Entry("bicubic", "fitted", "fitted.bicubic:Bicubic", "Cubic convolution", "Keys, TASSP 1981"),
-    Entry("bilinear", "fitted", "fitted.bilinear:Bilinear", "Bilinear", "Smith, Ultramicr. 1981"),
+    Entry(
+        "best",
+        "fitted",
+        "fitted.best:Best",
+        "Weighed ensemble",
+        "Breiman, Mach. Learn. 1996",
+        guidance="used",
+    ),
+    Entry(
+        "bicubic",
+        "fitted",
+        "fitted.bicubic:Bicubic",
+        "Cubic convolution",
+        "Keys, TASSP 1981",
+        guidance="ignored",
+    ),
+    Entry(
+        "bilinear",
+        "fitted",
+        "fitted.bilinear:Bilinear",
+        "Bilinear",
+        "Smith, Ultramicr. 1981",
+        guidance="ignored",
+    ),
     Entry(
         "catboost",
         "fitted",
@@ -121,7 +154,14 @@ _TABLE: Final = (
         package="lightgbm",
     ),
     Entry("local", "fitted", "fitted.local:Local", "Local regression", "Brunsdon et al., GA 1996"),
-    Entry("nearest", "fitted", "fitted.nearest:Nearest", "Nearest neighbour", "Parker, TMI 1983"),
+    Entry(
+        "nearest",
+        "fitted",
+        "fitted.nearest:Nearest",
+        "Nearest neighbour",
+        "Parker, TMI 1983",
+        guidance="ignored",
+    ),
     Entry(
         "pixtransform",
         "fitted",

@@ -5,11 +5,13 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 from rasterio.crs import CRS
+from rasterio.env import getenv
 
 from groklst_cli.errors import InputError
 from groklst_cli.geo import joint_warp
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.joint_warp import GuideReader
 from tests.geo.test_align import FINE, around
 
@@ -125,3 +127,14 @@ def test_a_fill_value_that_is_not_declared_is_named_with_its_file(write_raster):
     ]
     with opened(*paths) as guides, pytest.raises(InputError, match=r"bb\.tif holds -3\.4"):
         together(guides)
+
+
+def test_threads_change_no_bits(write_raster):
+    paths = [made(write_raster, name, "uint16", 3e-4) for name in ("a.tif", "bb.tif", "ccc.tif")]
+    with gdal_environment(threads=1), opened(*paths) as guides:
+        alone = together(guides)
+    with gdal_environment(threads=4), opened(*paths) as guides:
+        assert getenv()["GDAL_NUM_THREADS"] == "4"
+        with gdal_environment():  # as in a thread that reads ahead
+            np.testing.assert_array_equal(together(guides), alone)
+            assert getenv()["GDAL_NUM_THREADS"] == "4"

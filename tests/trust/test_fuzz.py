@@ -25,7 +25,7 @@ from groklst_cli.data.mat5 import DamageError, read_mat5
 from groklst_cli.data.patches import MANIFEST, Manifest, PreparedFolder
 from groklst_cli.errors import InputError
 from groklst_cli.geo.opening import open_raster
-from groklst_cli.pipeline.catalogue.entries import import_checkpoint
+from groklst_cli.pipeline.catalogue.checkpoints import import_checkpoint
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.train.recipes import parse_set, read_config
 from groklst_cli.pipeline.train.run_folder import load_state, save_state

@@ -376,7 +376,7 @@ def test_the_smallest_attack_takes_no_memory_in_a_process_of_its_own(tmp_path):
     archive(tmp_path / "a.pth", state(*calls, (text("w"), GOOD)))
     code = (
         "import resource, sys; from groklst_cli.app import app, run\n"
-        "import torch, groklst_models.toolkit, groklst_cli.pipeline.catalogue.entries\n"
+        "import torch, groklst_models.toolkit, groklst_cli.pipeline.catalogue.checkpoints\n"
         "most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = most()\n"
         "code = run(lambda: app(['import', 'a.pth', 'b.safetensors', '-m', 'srcnn', '-s', '2']))\n"

@@ -16,7 +16,7 @@ from affine import Affine
 from groklst_cli.commands import console
 from groklst_cli.errors import InputError
 from groklst_cli.geo.metrics import Scores
-from groklst_cli.pipeline.catalogue.entries import list_methods
+from groklst_cli.pipeline.catalogue.methods import list_methods
 from groklst_cli.pipeline.evaluate.contenders import Shown
 from groklst_cli.pipeline.evaluate.report import Report
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, ImageOutcome

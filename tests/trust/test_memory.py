@@ -16,7 +16,7 @@ from groklst_cli.pipeline.downscale import memory
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict.batch import largest_fitting
-from groklst_cli.pipeline.predict.devices import memory_errors
+from groklst_cli.pipeline.predict.memory_errors import memory_errors
 from groklst_models.fitted.bicubic import Bicubic
 from tests.conftest import UTM
 

@@ -16,7 +16,6 @@ from typing import Final, Self
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -34,6 +33,7 @@ from groklst_cli.geo.opening import (
     grid_of,
     open_raster,
 )
+from groklst_cli.geo.projection import NoWayError
 from groklst_cli.geo.raster import read_stored
 from groklst_cli.geo.stored_band import StoredBand
 
@@ -256,7 +256,7 @@ class MaskSource:
     def _copies(self) -> Sequence[Grid]:
         try:
             copies = self.grid.copies_over(self._fine)
-        except ProjError as error:
+        except NoWayError as error:
             raise InputError(
                 f"nothing leads from {self._fine.crs} of the LST to {self.grid.crs} of "
                 f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"

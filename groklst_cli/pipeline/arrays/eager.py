@@ -12,10 +12,11 @@ from groklst_cli.pipeline.arrays.processor import processor
 from groklst_cli.pipeline.arrays.rasters import ArrayMasks, ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
 from groklst_cli.pipeline.predict.default_scale import FoundScale, scale_of_grids
-from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_cli.pipeline.predict.listeners import Note
+from groklst_cli.pipeline.predict.memory_errors import memory_errors
 from groklst_cli.pipeline.predict.plan import Plan
-from groklst_cli.pipeline.predict.ready import Planned, Ready
+from groklst_cli.pipeline.predict.planned import Planned
+from groklst_cli.pipeline.predict.ready import Ready
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.tile_rows import Fine
 

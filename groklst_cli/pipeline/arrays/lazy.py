@@ -38,12 +38,13 @@ from groklst_cli.pipeline.arrays.guide_window import guide_window, moved
 from groklst_cli.pipeline.arrays.processor import processor
 from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, scene_of
 from groklst_cli.pipeline.arrays.words import in_words_of_python, noting_in_python
-from groklst_cli.pipeline.predict.coregister import Shift
-from groklst_cli.pipeline.predict.devices import memory_errors
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note
+from groklst_cli.pipeline.predict.memory_errors import memory_errors
 from groklst_cli.pipeline.predict.plan import Plan
-from groklst_cli.pipeline.predict.ready import Planned, Work
+from groklst_cli.pipeline.predict.planned import Planned
+from groklst_cli.pipeline.predict.reading import Shift
+from groklst_cli.pipeline.predict.ready import Work
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import finished_rows, surroundings
 from groklst_cli.pipeline.predict.tile_rows import Fine

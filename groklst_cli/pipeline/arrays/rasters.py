@@ -25,8 +25,8 @@ from groklst_cli.geo.summary import ValueSummary
 from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.units import units_of
 from groklst_cli.pipeline.arrays.guide_window import guide_window
-from groklst_cli.pipeline.predict.coregister import Shift
 from groklst_cli.pipeline.predict.opening import open_scene
+from groklst_cli.pipeline.predict.reading import Shift
 from groklst_cli.pipeline.predict.ready import move_guides
 from groklst_cli.pipeline.predict.settings import Settings
 

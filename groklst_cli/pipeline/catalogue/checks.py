@@ -6,7 +6,7 @@ from pathlib import Path
 
 from groklst_cli.errors import GroklstError, InputError, words_of
 from groklst_cli.geo.flaws import find_flaw
-from groklst_cli.pipeline.catalogue.entries import SUFFIX, read_checked
+from groklst_cli.pipeline.catalogue.entries import SUFFIX
 
 
 def check(text: str) -> str | None:
@@ -20,6 +20,8 @@ def check(text: str) -> str | None:
         return "is no file here; name a GeoTIFF or a checkpoint that groklst wrote"
     if path.suffix != SUFFIX:
         return find_flaw(path)
+    from groklst_cli.pipeline.catalogue.checkpoints import read_checked  # it waits for torch
+
     try:
         read_checked(path)
     except GroklstError as error:

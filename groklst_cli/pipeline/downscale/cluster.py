@@ -27,7 +27,7 @@ from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.opening import open_scene
 from groklst_cli.pipeline.predict.ready import Ready, Work, move_guides
 from groklst_cli.pipeline.predict.tile_rows import Fine
-from groklst_models.acceleration import keep_freed_memory
+from groklst_models.freed_memory import keep_freed_memory
 
 _PATIENCE: Final = 60.0
 """Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""
@@ -189,7 +189,7 @@ def predict_group(task: Task, name: str, folder: str, strip: Strip, group: range
             return len(group) * len(ready.layout.columns_of(strip))
         method = ready.method
         if name == "deviation":
-            spread = ready.plan.choice.spread
+            spread = ready.spread
             assert spread is not None
             method = spread.of(method)
         tiles = 0

@@ -15,7 +15,7 @@ def with_deviation(ready: Ready) -> tuple[Fine, Fine]:
     evidence = Evidence(strip)
     tile_rows = ready.tile_rows(needed, ready.layout.groups_of(needed))
     fine = ready.gathered(ready.finished(tile_rows, on_residual=evidence.add_residual))
-    spread = ready.plan.choice.spread
+    spread = ready.spread
     if spread is None:
         return fine, _from_residuals(ready, fine, evidence)
     groups = ready.layout.groups_of(strip)

@@ -16,8 +16,6 @@ from threading import Lock
 from types import FrameType
 from typing import Any, Final
 
-import torch
-
 from groklst_cli.errors import DeviceError, GroklstError, lacks_memory
 from groklst_cli.pipeline.downscale.failure import in_one_line
 from groklst_cli.pipeline.downscale.many_scenes import (
@@ -27,10 +25,9 @@ from groklst_cli.pipeline.downscale.many_scenes import (
     refuse_collisions,
 )
 from groklst_cli.pipeline.downscale.memory import lanes_that_fit
-from groklst_cli.pipeline.downscale.processes import context
+from groklst_cli.pipeline.downscale.processes import context, usual_threads
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.predict.choice import header_of
-from groklst_cli.pipeline.predict.devices import find_device
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 
 _AHEAD: Final = 1000
@@ -48,7 +45,7 @@ def lanes_for(requests: Collection[Request]) -> int:
     if len(requests) < 2:
         return 1
     first = next(iter(requests))
-    most = min(len(requests), first.jobs or torch.get_num_threads())
+    most = min(len(requests), first.jobs or usual_threads())
     if most == 1 or first.shares_work or _needs_a_gpu(requests):
         return 1
     return lanes_that_fit(requests, most)
@@ -81,7 +78,7 @@ def downscale_scenes(
         yield from downscale_many(requests, note=note, progress=progress)
         return
     refuse_collisions(requests)
-    jobs = next(iter(requests)).jobs or torch.get_num_threads()
+    jobs = next(iter(requests)).jobs or usual_threads()
     own = max(1, jobs // lanes)
     note(f"{lanes} scenes at a time, on {own} thread{'s' if own > 1 else ''} each")
     crew: list[_Lane] = []
@@ -229,6 +226,8 @@ def _in_order(
 
 def _work(connection: "Connection[Any, Any]", jobs: int, own: int) -> None:
     """Make the scenes that come in, until there are no more, or somebody says stop."""
+    import torch  # which the process that hands the scenes out has no use for
+
     signal.signal(signal.SIGTERM, _stopped)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stopped)
@@ -279,6 +278,10 @@ def _needs_a_gpu(requests: Collection[Request]) -> bool:
 
 def _is_network_elsewhere(model: str, device: str) -> bool:
     try:
-        return header_of(model) is not None and find_device(device).type != "cpu"
+        if header_of(model) is None or device == "cpu":
+            return False
+        from groklst_cli.pipeline.predict.devices import find_device
+
+        return find_device(device).type != "cpu"
     except GroklstError:  # which is told in the scene's turn
         return False

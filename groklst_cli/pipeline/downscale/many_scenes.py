@@ -15,7 +15,7 @@ from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
 from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
-from groklst_models.acceleration import return_freed_memory
+from groklst_models.freed_memory import return_freed_memory
 
 Status = Literal["done", "planned", "skipped", "failed"]
 

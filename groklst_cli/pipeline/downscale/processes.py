@@ -9,10 +9,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from typing import Final
+from typing import Any, Final
 
-_IMPORTED: Final = ["groklst_cli.pipeline.downscale.lanes", "scipy.ndimage", "sklearn"]
+_IMPORTED: Final = ["groklst_cli.pipeline.downscale.lanes", "groklst_cli.pipeline.downscale.making"]
 _PATH: Final = "PYTHONPATH"
 
 
@@ -32,6 +34,42 @@ def import_ahead() -> None:
         forkserver.set_forkserver_preload(_IMPORTED)
         with _same_modules():
             forkserver.ensure_running()
+
+
+def usual_threads() -> int:
+    """Return how many threads torch takes unless told otherwise.
+
+    Where this process has not loaded it, the server is asked: it has, and nothing else here needs
+    torch, for which one would wait.
+    """
+    if sys.platform != "linux" or "torch" in sys.modules:
+        return _threads_here()
+    return _threads_of_the_server()
+
+
+@cache
+def _threads_of_the_server() -> int:
+    making: Any = context()
+    ours, theirs = making.Pipe(duplex=False)
+    asked = making.Process(target=_tell_threads, args=(theirs,), daemon=True)
+    asked.start()
+    theirs.close()
+    try:
+        found = int(ours.recv())
+    except EOFError:  # it was stopped, or could not begin
+        found = _threads_here()
+    asked.join()
+    return found
+
+
+def _tell_threads(connection: "Connection[Any, Any]") -> None:
+    connection.send(_threads_here())
+
+
+def _threads_here() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 @contextmanager

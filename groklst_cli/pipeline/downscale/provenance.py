@@ -8,6 +8,8 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Final
 
 import rasterio
@@ -68,6 +70,14 @@ def _software(choice: Choice) -> Iterator[tuple[str, str]]:
     yield "Python", platform.python_version()
     yield "GDAL", rasterio.__gdal_version__
     for name in (*_LIBRARIES, choice.library):
-        version = getattr(sys.modules.get(name), "__version__", None)
-        if version is not None:
-            yield name, version
+        if name and (known := _version(name)) is not None:
+            yield name, known
+
+
+def _version(name: str) -> str | None:
+    """Return a library's version, the same whether it is loaded; None where it is not installed."""
+    found = getattr(sys.modules.get(name), "__version__", None)
+    if found is None and find_spec(name) is not None:
+        with suppress(PackageNotFoundError):
+            found = version(name)
+    return found

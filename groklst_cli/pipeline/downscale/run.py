@@ -29,8 +29,8 @@ from groklst_cli.pipeline.predict.prefetch import ahead
 from groklst_cli.pipeline.predict.ready import Ready
 from groklst_cli.pipeline.predict.strips import OnResidual
 from groklst_cli.pipeline.predict.tile_rows import Fine
-from groklst_models.acceleration import return_freed_memory
 from groklst_models.contract import Method
+from groklst_models.freed_memory import return_freed_memory
 
 _WORTH_SAYING: Final = 10.0  # seconds
 
@@ -107,7 +107,7 @@ class Run:
         return mean
 
     def _deviation_file(self, path: Path, provenance: Mapping[str, str]) -> ResultFile | Regridded:
-        spread = self.ready.plan.choice.spread
+        spread = self.ready.spread
         tags = {
             JOB_TAG: self.job.digest_of(path),
             "GROKLST_QUANTITY": "standard deviation of the LST",
@@ -120,7 +120,7 @@ class Run:
         self, file: ResultFile | Regridded, fine: Path, evidence: Evidence
     ) -> None:
         ready, plan = self.ready, self.ready.plan
-        spread = plan.choice.spread
+        spread = ready.spread
         if spread is None:
             cutting = plan.target is None
             rows = uncertainty_rows(fine, plan, ready.scene, evidence, cutting=cutting)

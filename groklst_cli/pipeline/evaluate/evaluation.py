@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from groklst_cli.data.scenes import scene_folders
 from groklst_cli.data.sources import open_patches
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
@@ -18,7 +19,6 @@ from groklst_cli.geo.unit_names import Units
 from groklst_cli.pipeline.evaluate.contenders import Contender, Follow, Judgement, Shown, judge
 from groklst_cli.pipeline.evaluate.protocol import find_protocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
-from groklst_cli.pipeline.evaluate.trials import run_patches, run_protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +106,15 @@ def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evalua
     assert request.data is not None
     if request.protocol is None:
         patches = open_patches(request.data, request.split, request.scale)
+        from groklst_cli.pipeline.evaluate.trials import run_patches  # which waits for torch
+
         return run_patches(patches, request.contenders, device=request.device, follow=follow)
+    protocol = find_protocol(request.protocol)
+    scene_folders(request.data, request.scenes)
+    from groklst_cli.pipeline.evaluate.trials import run_protocol
+
     return run_protocol(
-        find_protocol(request.protocol),
+        protocol,
         request.data,
         request.contenders,
         scenes=request.scenes,

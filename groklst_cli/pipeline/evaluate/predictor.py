@@ -13,8 +13,8 @@ from groklst_cli.pipeline.arrays.rasters import scene_of
 from groklst_cli.pipeline.evaluate.cases import Case
 from groklst_cli.pipeline.evaluate.contenders import Contender
 from groklst_cli.pipeline.predict.default_scale import FoundScale
-from groklst_cli.pipeline.predict.devices import memory_errors
-from groklst_cli.pipeline.predict.ready import Planned
+from groklst_cli.pipeline.predict.memory_errors import memory_errors
+from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.contract import Method
 

@@ -35,9 +35,9 @@ from groklst_cli.pipeline.evaluate.scoreboard import (
     published_cells,
     written,
 )
+from groklst_cli.pipeline.evaluate.targets import PAGE
 from groklst_cli.shown_text import printable
 
-PAGE: Final = "index.html"
 _PICTURES: Final = "pictures"
 _LARGE: Final = 16 * 2**20
 """Bytes of pictures that stand in the page itself."""

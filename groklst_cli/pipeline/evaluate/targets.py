@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import looks_like_vrt
@@ -11,6 +12,9 @@ from groklst_cli.geo.opening import files_of, open_raster
 from groklst_cli.geo.targets import check_target, same_file
 from groklst_cli.pipeline.downscale.inputs import on_disk
 from groklst_cli.pipeline.evaluate.evaluation import EvaluationRequest
+
+PAGE: Final = "index.html"
+"""A report's page, in its folder."""
 
 _TABLE = ".csv"
 """A table in a folder of data is no input: ``evaluate`` reads none."""

@@ -27,7 +27,7 @@ from groklst_cli.pipeline.evaluate.match import Match
 from groklst_cli.pipeline.evaluate.protocol import BASELINE, CrossSensorProtocol, WaldProtocol
 from groklst_cli.pipeline.evaluate.scoreboard import Evaluation, ImageOutcome
 from groklst_cli.pipeline.predict.settings import Settings
-from groklst_models.acceleration import return_freed_memory
+from groklst_models.freed_memory import return_freed_memory
 
 _LEFT_OUT: Final = 'leave the scene out with "left_out" in its scene.json'
 """What to do with a lonely value that was measured; no option of ``evaluate`` settles that."""

@@ -7,13 +7,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
-from pyproj.exceptions import ProjError
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
 from groklst_cli.errors import InputError
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.projection import NoWayError, to_degrees
 from groklst_cli.pipeline.ingest.layers import Layer, Read, Stored
 
 Bounds = tuple[float, float, float, float]
@@ -134,8 +133,8 @@ def _nearest(step: float, start: float, cut: slice) -> NDArray[np.int64]:
 def degrees_of(grid: Grid) -> list[float] | None:
     """West, south, east and north of a grid; None where its CRS leads to no longitudes."""
     try:
-        Transformer.from_crs(grid.crs, 4326, always_xy=True)
+        to_degrees(grid.crs)
         found = transform_bounds(grid.crs, 4326, *grid.bounds)
-    except (ProjError, RasterioError, ValueError):
+    except (NoWayError, RasterioError, ValueError):
         return None
     return [round(value, 6) for value in found] if all(map(math.isfinite, found)) else None

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import h5py
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
@@ -49,6 +48,8 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def _read(delivery: Delivery, name: str, match: re.Match[str]) -> Iterator[Product]:
+    import h5py  # for which no other sensor waits
+
     path = delivery.files[name]
     opened = io.BytesIO(delivery.content(name, _LARGEST)) if path.startswith("/vsi") else path
     try:
@@ -99,6 +100,8 @@ def _product(
 
 
 def _layer(path: str, field: Any, grid: Grid, fill: float | None) -> ArrayLayer:
+    import h5py
+
     if not isinstance(field, h5py.Dataset) or field.shape != grid.shape:
         raise InputError(f"{path} holds a field of another size than its grid; download it again")
     values: NDArray[np.generic] = field[()]

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
-from groklst_models.answer_spread import MeasuredSpread
-from groklst_models.checkpoint import Header, fingerprint, read_header
 from groklst_models.errors import MissingPackageError, ModelsError
+from groklst_models.fusion_file import holds_fusion
+from groklst_models.header import Header, fingerprint, read_header
 from groklst_models.registry import REGISTRY, Entry, find
-from groklst_models.regression.fusion_weights import FusionWeights
 
 FITTED_TILE: Final = 512
 FUSION: Final = "fusion"
@@ -50,7 +49,7 @@ class Choice:
         """Whether guidance is worth reading for it."""
         if self.header is not None:
             return bool(self.header.normalization.bands)
-        return bool(find(self.name).load().uses_guide)
+        return find(self.name).guidance != "ignored"
 
     @property
     def library(self) -> str:
@@ -61,13 +60,6 @@ class Choice:
     def conserves(self) -> bool:
         """Whether its coarse means are restored unless the user says otherwise."""
         return self.header.conserve if self.header else True
-
-    @property
-    def spread(self) -> MeasuredSpread | None:
-        """What its standard deviation is the spread of, where that was measured."""
-        if self.header is None:
-            return None
-        return MeasuredSpread.read(self.header.scores, find(self.name).load())
 
     @property
     def tag(self) -> str:
@@ -95,7 +87,7 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
         return Choice("bicubic", "there is neither guidance nor a checkpoint")
     if header is None:
         name, weights = (model, None) if model in REGISTRY else (FUSION, Path(model))
-        if find(name).load().needs_guide and not bands:
+        if find(name).guidance == "needed" and not bands:
             raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
         return Choice(name, "asked for", weights=weights)
     if header.scale != scale:
@@ -132,7 +124,7 @@ def header_of(model: str) -> Header | None:
         UsageError: If ``check_model`` refuses it.
     """
     check_model(model)
-    if model == "auto" or model in REGISTRY or FusionWeights.are_in(Path(model)):
+    if model == "auto" or model in REGISTRY or holds_fusion(Path(model)):
         return None
     try:
         return read_header(Path(model))

@@ -8,11 +8,9 @@ from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.predict.listeners import Note
+from groklst_cli.pipeline.predict.reading import Shift
 from groklst_cli.pipeline.predict.view import FileView
 from groklst_models.coregistration import BOUND, estimate_shift
-
-Shift = tuple[float, float]
-"""By how much a guide's content lies too far along columns and rows, coarse pixels."""
 
 
 def coregister(scene: Scene, stated: Shift | None, note: Note) -> dict[str, Shift]:

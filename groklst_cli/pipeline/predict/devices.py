@@ -1,22 +1,13 @@
-"""Where a method computes, how exactly, and what happens when memory runs out there."""
+"""Where a method computes, and how exactly."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from groklst_cli.errors import (
-    SMALLER_TILES,
-    DeviceError,
-    GroklstError,
-    UsageError,
-    lacks_memory,
-    out_of_memory,
-)
+from groklst_cli.errors import DeviceError, UsageError
 from groklst_cli.pipeline.predict.settings import PrecisionChoice
-from groklst_models.network_method import Precision
+from groklst_models.precisions import Precision
 
 
 def find_device(name: str) -> torch.device:
@@ -105,18 +96,3 @@ def has_bf16(device: torch.device) -> bool:
         return False
     with torch.cuda.device(device):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-
-
-@contextmanager
-def memory_errors(way_out: str = SMALLER_TILES) -> Iterator[None]:
-    """Turn complaints of too little memory, whosever they are, into ours, with a way out.
-
-    Raises:
-        DeviceError: If memory ran out.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
-        if isinstance(error, DeviceError) or not lacks_memory(error):
-            raise
-        raise out_of_memory(error, way_out) from error

@@ -7,7 +7,8 @@ from typing import Any
 from groklst_cli.pipeline.predict.devices import find_device
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.plan import Plan
-from groklst_cli.pipeline.predict.ready import Planned, Ready
+from groklst_cli.pipeline.predict.planned import Planned
+from groklst_cli.pipeline.predict.ready import Ready
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.conserve import LARGEST_PSF, Conservation
@@ -15,7 +15,9 @@ from groklst_cli.pipeline.predict.choice import Choice, choose
 from groklst_cli.pipeline.predict.default_scale import FoundScale, ScaleSource
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.settings import Settings
-from groklst_models.contract import Method
+
+if TYPE_CHECKING:  # a plan is made before anybody waits for torch
+    from groklst_models.contract import Method
 
 NETWORK_OVERLAP: Final = 64
 """Fine pixels; leaves 0.021 K at tile lines, where 16 leave 0.046 K and 128 leave 0.020 K."""
@@ -117,7 +119,7 @@ class Plan:
             "mask": self.masked.to_json() if self.masked else None,
         }
 
-    def layout(self, scene: Scene, method: Method, batch: int) -> Layout:
+    def layout(self, scene: Scene, method: "Method", batch: int) -> Layout:
         """Cut the whole scene into tiles; a batch has so many."""
         return Layout.of(
             scene.coarse.shape,

@@ -6,7 +6,10 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from groklst_cli.errors import UsageError
 
-Coregistration = Literal["none", "auto", "fitted"] | tuple[float, float]
+Shift = tuple[float, float]
+"""By how much a guide's content lies too far along columns and rows, coarse pixels."""
+
+Coregistration = Literal["none", "auto", "fitted"] | Shift
 """Leave guides where they are, find their shift, for all methods or for those that are fitted to
 the scene, or state it (columns, rows; coarse pixels)."""
 

@@ -4,30 +4,29 @@ Files, arrays, Dask, the cluster's workers, estimates and evaluation all go thro
 is ``Planned`` becomes ``Ready``, and what another process needs of that is its ``Work``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from groklst_cli.geo.noise import Belief
-from groklst_cli.geo.scene import COVERED, Scene
+from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.predict.batch import fitting_batch, untried_batch
 from groklst_cli.pipeline.predict.belief import find_belief
-from groklst_cli.pipeline.predict.coregister import Shift, coregister
-from groklst_cli.pipeline.predict.default_scale import FoundScale, finer_than_guides
 from groklst_cli.pipeline.predict.devices import device_to_plan_on
 from groklst_cli.pipeline.predict.layout import Layout, Strip
-from groklst_cli.pipeline.predict.listeners import Note, silent
+from groklst_cli.pipeline.predict.listeners import Note
 from groklst_cli.pipeline.predict.method import fit_or_load, share_processor, stated
-from groklst_cli.pipeline.predict.plan import Plan, plan_of
+from groklst_cli.pipeline.predict.plan import Plan
+from groklst_cli.pipeline.predict.planned import Planned, Recall
+from groklst_cli.pipeline.predict.reading import Shift
 from groklst_cli.pipeline.predict.settings import Settings
 from groklst_cli.pipeline.predict.strips import OnResidual, finished_rows, nobody, surroundings
 from groklst_cli.pipeline.predict.tile_rows import Fine, predict_tile_rows
+from groklst_models.answer_spread import MeasuredSpread
 from groklst_models.contract import Method
-
-Recall = Callable[[Callable[[], int]], int]
-"""Returns a number that an earlier run has chosen, or has it chosen now."""
+from groklst_models.registry import find
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +95,14 @@ class Ready:
     def layout(self) -> Layout:
         """The tile lattice of the whole scene."""
         return self.work.layout
+
+    @property
+    def spread(self) -> MeasuredSpread | None:
+        """What the result's standard deviation is the spread of, where that was measured."""
+        choice = self.plan.choice
+        if choice.header is None:
+            return None
+        return MeasuredSpread.read(choice.header.scores, find(choice.name).load())
 
     def lanes(self, processes: int) -> int:
         """Return how many batches are computed side by side, by so many processes, 0 for this one.
@@ -172,123 +179,59 @@ class Ready:
         return made
 
 
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """A scene and what is to be done with it.
+def ready_of(
+    planned: Planned,
+    threads: int,
+    *,
+    own: int | None,
+    note: Note,
+    recall: Recall,
+    network: Method | None,
+    elsewhere: bool,
+) -> Ready:
+    """Do what ``Planned.ready`` says."""
+    device = planned.settings.devices[0]
+    here = device_to_plan_on(device) if elsewhere else device
+    method = network or fit_or_load(
+        planned.plan.choice, planned.scene, planned.settings, device=here, note=note
+    )
+    plan = planned.plan.believing(_belief(planned, method, note))
+    guides = planned.scene.guides if method.uses_guide else ()
+    work = Work(
+        planned.settings,
+        plan,
+        _layout(planned, method, note, recall, None if here == device else device),
+        tuple(planned.shifts.get(guide.path) for guide in guides),
+        method if planned.plan.choice.is_fitted else None,
+        method.uses_guide,
+        threads,
+    )
+    return work.ready(planned.scene, own=threads if own is None else own, method=method)
 
-    Attributes:
-        settings: What was asked for, its scale settled.
-        scene: Open.
-        plan: What the settings come to on it.
-        found: Where the scale comes from.
-        shifts: By how much each guide was found to be off, by its file.
-    """
 
-    settings: Settings
-    scene: Scene
-    plan: Plan
-    found: FoundScale
-    shifts: Mapping[str, Shift]
+def _belief(planned: Planned, method: Method, note: Note) -> Belief | None:
+    """Find how far coarse values are believed, where the settings leave that open."""
+    settings, kept = planned.settings, planned.plan.conservation
+    if settings.conserve != "auto" or kept is None or kept.psf:
+        if settings.noise not in ("auto", 0):
+            note(f"noise {settings.noise:g} K has no effect: only --conserve auto asks for it")
+        return None
+    return find_belief(planned.scene, method, settings.noise, stated(settings.psf), note)
 
-    @classmethod
-    def of(cls, settings: Settings, scene: Scene, found: FoundScale) -> Self:
-        """Choose the method and lay the lattice.
 
-        Raises:
-            GroklstError: If the settings cannot be carried out on the scene.
-        """
-        return cls(settings, scene, plan_of(settings, scene, found), found, {})
-
-    def with_coverage(self) -> Self:
-        """Look at which share of the LST each guide covers, if the method looks at guides."""
-        if not self.plan.choice.uses_guide:
-            return self
-        return replace(self, plan=replace(self.plan, coverage=self.scene.coverage))
-
-    def explain(self) -> list[str]:
-        """Say, for people, what was chosen."""
-        lines = [f"method {self.plan.choice.name}: {self.plan.choice.reason}"]
-        if self.found.reason:
-            lines.append(f"scale {self.found.value}: {self.found.reason}")
-        lines += [
-            f"guide {path} covers {share:.1%} of the LST; where it does not, less detail is known"
-            for path, share in self.plan.coverage.items()
-            if share < COVERED
-        ]
-        masked = self.plan.masked.explain() if self.plan.masked else []
-        return [*lines, *finer_than_guides(self.scene), *masked, *self.scene.doubts]
-
-    def aligned(self, note: Note = silent) -> Self:
-        """Move guides that are misregistered to where they belong, as the settings say."""
-        choice, how = self.plan.choice, self.settings.coregister
-        wanted = choice.is_fitted if how == "fitted" else how != "none"
-        if not (wanted and choice.uses_guide):
-            return self
-        stated = None if isinstance(how, str) else how
-        return replace(self, shifts=coregister(self.scene, stated, note))
-
-    def ready(
-        self,
-        threads: int,
-        *,
-        own: int | None = None,
-        note: Note = silent,
-        recall: Recall = lambda choose: choose(),
-        network: Method | None = None,
-        elsewhere: bool = False,
-    ) -> Ready:
-        """Fit or load the method, cut the scene into tiles, share the processor.
-
-        Args:
-            threads: That a process would compute with alone.
-            own: Threads that are this process's; all of them if None.
-            note: Told what is worth knowing.
-            recall: Asked for the number of tiles in a batch, where the settings leave it open.
-            network: The method, where it is loaded already.
-            elsewhere: Whether other machines will predict, so that the device may be theirs alone.
-
-        Raises:
-            DeviceError: If the device is not there.
-            InputError: If scene or checkpoint do not hold what the method needs.
-        """
-        device = self.settings.devices[0]
-        here = device_to_plan_on(device) if elsewhere else device
-        method = network or fit_or_load(
-            self.plan.choice, self.scene, self.settings, device=here, note=note
-        )
-        plan = self.plan.believing(self._belief(method, note))
-        guides = self.scene.guides if method.uses_guide else ()
-        work = Work(
-            self.settings,
-            plan,
-            self._layout(method, note, recall, None if here == device else device),
-            tuple(self.shifts.get(guide.path) for guide in guides),
-            method if self.plan.choice.is_fitted else None,
-            method.uses_guide,
-            threads,
-        )
-        return work.ready(self.scene, own=threads if own is None else own, method=method)
-
-    def _belief(self, method: Method, note: Note) -> Belief | None:
-        """Find how far coarse values are believed, where the settings leave that open."""
-        settings, kept = self.settings, self.plan.conservation
-        if settings.conserve != "auto" or kept is None or kept.psf:
-            if settings.noise not in ("auto", 0):
-                note(f"noise {settings.noise:g} K has no effect: only --conserve auto asks for it")
-            return None
-        return find_belief(self.scene, method, settings.noise, stated(settings.psf), note)
-
-    def _layout(self, method: Method, note: Note, recall: Recall, far: str | None) -> Layout:
-        """Cut the scene into tiles; find how many go together, here or on a device far away."""
-        if self.settings.batch != "auto":
-            return self.plan.layout(self.scene, method, self.settings.batch)
-        single = self.plan.layout(self.scene, method, 1)
-        channels = len(self.scene.bands) if method.uses_guide else 0
-        if far is None or self.plan.choice.is_fitted:
-            batch = recall(lambda: fitting_batch(method, single, channels, note))
-        else:
-            batch = recall(lambda: untried_batch(far, single))
-        return self.plan.layout(self.scene, method, batch)
+def _layout(
+    planned: Planned, method: Method, note: Note, recall: Recall, far: str | None
+) -> Layout:
+    """Cut the scene into tiles; find how many go together, here or on a device far away."""
+    if planned.settings.batch != "auto":
+        return planned.plan.layout(planned.scene, method, planned.settings.batch)
+    single = planned.plan.layout(planned.scene, method, 1)
+    channels = len(planned.scene.bands) if method.uses_guide else 0
+    if far is None or planned.plan.choice.is_fitted:
+        batch = recall(lambda: fitting_batch(method, single, channels, note))
+    else:
+        batch = recall(lambda: untried_batch(far, single))
+    return planned.plan.layout(planned.scene, method, batch)
 
 
 def move_guides(scene: Scene, shifts: Sequence[Shift | None]) -> None:

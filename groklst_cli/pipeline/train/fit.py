@@ -16,13 +16,15 @@ from torch import Tensor
 from groklst_cli.data.samples import Sample
 from groklst_cli.errors import GroklstError
 from groklst_cli.pipeline.train import run_folder
-from groklst_cli.pipeline.train.data import batches, open_data, step_seed
+from groklst_cli.pipeline.train.data import batches, step_seed
 from groklst_cli.pipeline.train.interrupts import Interrupts
-from groklst_cli.pipeline.train.log import ProgressMeter, TrainLog, TrainProgress
+from groklst_cli.pipeline.train.log import TrainLog, TrainProgress
 from groklst_cli.pipeline.train.loss import sample_losses
+from groklst_cli.pipeline.train.meter import ProgressMeter
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.processes import any_of_all, launch, mean_of_all, part
 from groklst_cli.pipeline.train.run_folder import Trained
+from groklst_cli.pipeline.train.sets import TrainData, open_data
 from groklst_cli.pipeline.train.training import Training, begin
 from groklst_cli.pipeline.train.validation import draw_if_due, measured_spread, score_patches
 from groklst_models import checkpoint
@@ -33,6 +35,7 @@ def fit(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    data: TrainData | None = None,
     note: Callable[[str], None] = lambda text: None,
     watch: Callable[[TrainProgress], None] = lambda progress: None,
 ) -> Trained:
@@ -42,6 +45,7 @@ def fit(
         options: Of the run.
         resume: Whether to go on from the state in the run's folder.
         overwrite: Whether a run in that folder may be replaced.
+        data: Its sets, where they are open already.
         note: Told, for people, what is worth knowing.
         watch: Told how far it is.
 
@@ -55,7 +59,7 @@ def fit(
     began = time.monotonic()
     run_folder.check(options, resume=resume, overwrite=overwrite)
     state = run_folder.state_to_resume(options) if resume else None
-    data = open_data(options, run_folder.bands_of(state))
+    data = data or open_data(options, run_folder.bands_of(state))
     fabric = launch(options.device, options.precision)
     training = begin(options, data, fabric, state)
     if training.speaks:

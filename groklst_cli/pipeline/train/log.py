@@ -1,17 +1,12 @@
-"""How a training run is followed: its pace, its loss, and the logs that it leaves."""
+"""How a training run is followed, and the logs that it leaves."""
 
 import csv
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import torch
-from torch import Tensor
-
-from groklst_cli.data.samples import Sample
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.durable import whole_file
 from groklst_cli.shown_text import cell
@@ -43,41 +38,6 @@ class TrainProgress:
     loss: float
     rate: float
     scores: dict[str, float]
-
-
-class ProgressMeter:
-    """Measures loss and time since the last report."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """Begin anew."""
-        self._began, self._waited = time.monotonic(), 0.0
-        self._losses: list[Tensor] = []
-
-    def waiting(self, items: Iterator[Sample]) -> Iterator[Sample]:
-        """Hand items on, and time how long each took to come."""
-        while True:
-            asked = time.monotonic()
-            item = next(items, None)
-            self._waited += time.monotonic() - asked
-            if item is None:
-                return
-            yield item
-
-    def add(self, loss: Tensor) -> None:
-        """Count a step."""
-        self._losses.append(loss)
-
-    def mean_loss(self) -> Tensor:
-        """Average the losses; on a GPU this waits for the steps to be done."""
-        return torch.stack(self._losses).mean()
-
-    def pace(self) -> dict[str, float]:
-        """Return steps a second, and the share of time that was spent waiting for samples."""
-        passed = max(time.monotonic() - self._began, 1e-9)
-        return {"steps_per_second": len(self._losses) / passed, "wait": self._waited / passed}
 
 
 class TrainLog:

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 from groklst_cli.errors import UsageError
 from groklst_models.errors import UnknownMethodError
-from groklst_models.network_method import Precision
 from groklst_models.normalization import LstCenter
+from groklst_models.precisions import Precision
 from groklst_models.registry import REGISTRY, find
 
 Loss = Literal["auto", "l1", "huber", "mse"]

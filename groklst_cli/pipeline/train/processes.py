@@ -10,7 +10,7 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from groklst_cli.pipeline.predict.devices import find_device, keep_fp32
-from groklst_models.network_method import Precision
+from groklst_models.precisions import Precision
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.private import refuse_shared
-from groklst_cli.geo.targets import spare
 from groklst_cli.pipeline.train.options import TrainOptions, flag
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_values
 
@@ -109,6 +108,8 @@ def collect(
         start = assemble(read_config(folder / OPTIONS), start=TrainOptions())
     chosen = assemble({**named, **flags}, sets, start=start)
     if config is not None and not resume:
+        from groklst_cli.geo.targets import spare  # which waits for rasterio
+
         spare([Path(chosen.out) / OPTIONS], [config])
     return chosen
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
 
-import torch
-
 from groklst_cli.errors import InputError, OutputExistsError, UsageError, words_of
 from groklst_cli.geo.durable import whole_file
 from groklst_cli.geo.targets import check_target
@@ -16,7 +14,6 @@ from groklst_cli.pipeline.train.log import LOG
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import OPTIONS
 from groklst_models.normalization import Normalization
-from groklst_models.torch_archive import TorchArchive
 
 STATE: Final = "state.pt"
 BEST: Final = "best.safetensors"
@@ -119,6 +116,8 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
         state: Tensors, numbers, texts, and lists and dicts of them.
         path: Where to.
     """
+    import torch
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as made, open(made, "wb") as opened:
         torch.save({"format": _FORMAT, **state}, opened)
@@ -134,6 +133,10 @@ def load_state(path: Path) -> dict[str, Any]:
         raise InputError(
             f"there is no {path} to resume from; leave out --resume, or name the run with --out"
         )
+    import torch
+
+    from groklst_models.torch_archive import TorchArchive
+
     try:
         with TorchArchive(path) as archive:
             archive.check()

@@ -16,9 +16,10 @@ from groklst_cli import __version__
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.metrics import MeanScores
 from groklst_cli.pipeline.predict.devices import keep_order_in_training
-from groklst_cli.pipeline.train.data import TrainData, measure
+from groklst_cli.pipeline.train.data import measure
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_recipes
+from groklst_cli.pipeline.train.sets import TrainData
 from groklst_models.checkpoint import Checkpoint, Header
 from groklst_models.contract import SamplingNetwork
 from groklst_models.errors import ModelsError

@@ -16,10 +16,10 @@ from typing import Final, Literal, get_args
 import torch
 from torch import Tensor
 
-from groklst_models.bands import derivable
 from groklst_models.contract import SceneView, Tiles
 from groklst_models.errors import FitError
 from groklst_models.guidance import fill_within_coarse
+from groklst_models.indices import derivable
 from groklst_models.regression.guided_regression import GuidedRegression
 from groklst_models.regression.moments import Moments
 from groklst_models.sampling.aggregation import coarse_rows

@@ -16,6 +16,9 @@ from groklst_models.regression.guided_regression import GuidedRegression
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import Sensor, estimate_sensor
 
+BORNE_OUT: Final = 0.5
+"""Share of the networks' correction that places bear out which they were not trained on."""
+
 SCALES: Final = range(2, 17)
 """That the networks were trained for."""
 
@@ -33,7 +36,7 @@ class FusedRegression(GuidedRegression):
     concurrent = True
     planes: FusionPlanes
 
-    def __init__(self, *, scale: int, weights: str | None = None, trust: float = 1.0) -> None:
+    def __init__(self, *, scale: int, weights: str | None = None, trust: float = BORNE_OUT) -> None:
         """Choose the weights.
 
         Args:

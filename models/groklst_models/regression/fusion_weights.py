@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from groklst_models.errors import CheckpointError
+from groklst_models.fusion_file import KEY
 from groklst_models.plain_data import table, whole
 from groklst_models.regression.fusion_network import FusionNetwork
 from groklst_models.regression.fusion_planes import NUMBERS, PLANES
@@ -24,7 +25,6 @@ from groklst_models.regression.fusion_planes import NUMBERS, PLANES
 FORMAT: Final = 1
 SHIPPED: Final = "fusion.safetensors"
 
-_KEY: Final = "groklst_fusion"
 _MOST: Final = 256  # channels, blocks, networks
 
 
@@ -69,7 +69,7 @@ class FusionWeights:
         """
         try:
             with safe_open(path, framework="pt") as opened:
-                header = json.loads((opened.metadata() or {}).get(_KEY, "null"))
+                header = json.loads((opened.metadata() or {}).get(KEY, "null"))
                 found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path} holds no weights of fusion: {error}") from error
@@ -90,15 +90,6 @@ class FusionWeights:
             network.load_state_dict(own)
             networks.append(network.eval().requires_grad_(False))
         return cls(tuple(networks), table(header, "facts", {}))
-
-    @staticmethod
-    def are_in(path: Path) -> bool:
-        """Tell whether a file says that it holds such weights; only its header is looked at."""
-        try:
-            with safe_open(path, framework="pt") as opened:
-                return _KEY in (opened.metadata() or {})
-        except (SafetensorError, OSError, ValueError):
-            return False
 
     @classmethod
     def shipped(cls) -> Self:
@@ -127,7 +118,7 @@ def save(networks: Sequence[FusionNetwork], facts: Mapping[str, Any], path: Path
         for number, network in enumerate(networks)
         for name, tensor in network.state_dict().items()
     }
-    save_file(tensors, path, {_KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)})
+    save_file(tensors, path, {KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)})
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 from torch import Tensor
 
 from groklst_models.contract import FittedMethod, SceneView, Tiles
@@ -76,6 +75,8 @@ class Rehearsed:
             usual: Weights that hold where the twin cannot tell.
             pull: As so many pixels vouch for them.
         """
+        from scipy.optimize import nnls  # a rehearsal of one method asks for no weights
+
         unit = math.sqrt(pull * float(np.mean(self.detail**2)) if self.detail.size else 0.0)
         design = np.concatenate([self.detail, unit * np.eye(len(usual))])
         target = np.concatenate([self.wanted, unit * np.asarray(usual)])

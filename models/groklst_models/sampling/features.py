@@ -11,8 +11,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from groklst_models.bands import INDICES, derivable, derive
+from groklst_models.bands import derive
 from groklst_models.guidance import fill_within_coarse
+from groklst_models.indices import INDICES, derivable
 
 _ROWS: Final = 128
 """Fine rows that are worked on at once, so that what is computed of them stays in the cache."""

@@ -17,7 +17,7 @@ from groklst_cli.pipeline.arrays.rasters import ArrayRaster, scene_of
 from groklst_cli.pipeline.predict import deviation
 from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.deviation import Evidence, Finished
-from groklst_cli.pipeline.predict.ready import Planned
+from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 
 SCALE, SHAPE = 4, (40, 22)

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from groklst_cli.pipeline.train.data import open_data
 from groklst_cli.pipeline.train.processes import launch
+from groklst_cli.pipeline.train.sets import open_data
 from groklst_cli.pipeline.train.training import Training, begin
 from tests.data.folders import write_groklst
 from tests.operations import Operations

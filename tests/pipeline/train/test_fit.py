@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from groklst_cli.errors import GroklstError, InputError, OutputExistsError, UsageError
-from groklst_cli.pipeline.train.data import batches, open_data
+from groklst_cli.pipeline.train.data import batches
 from groklst_cli.pipeline.train.fit import fit, learning_rate
 from groklst_cli.pipeline.train.loss import sample_losses
 from groklst_cli.pipeline.train.options import TrainOptions
@@ -20,6 +20,7 @@ from groklst_cli.pipeline.train.paper_recipes import paper_recipes
 from groklst_cli.pipeline.train.processes import launch
 from groklst_cli.pipeline.train.recipes import RECIPES, collect
 from groklst_cli.pipeline.train.run_folder import BEST, LAST, STATE, load_state
+from groklst_cli.pipeline.train.sets import open_data
 from groklst_cli.pipeline.train.training import begin
 from groklst_models.checkpoint import load
 from groklst_models.contract import Tiles

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from groklst_cli.app import app
 from groklst_cli.errors import InputError, UsageError
-from groklst_cli.pipeline.catalogue.entries import describe
+from groklst_cli.pipeline.catalogue.methods import describe
 from groklst_cli.pipeline.train_fusion.fit import cases_of, conserving, training_scenes
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
 from groklst_cli.pipeline.train_fusion.run import NAME

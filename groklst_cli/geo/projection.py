@@ -1,0 +1,62 @@
+"""Ways from one CRS to another, by pyproj, which is loaded only where there is one to go."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rasterio.crs import CRS
+
+if TYPE_CHECKING:
+    from pyproj import Geod
+
+Way = Callable[..., Any]
+"""Takes eastings and northings, numbers or arrays, and returns them in the other CRS."""
+
+
+class NoWayError(Exception):
+    """Nothing leads from one CRS to another."""
+
+
+def way(start: CRS, end: CRS) -> Way:
+    """Return what takes eastings and northings from one CRS to another; none is needed to itself.
+
+    Raises:
+        NoWayError: If nothing leads from one to the other.
+    """
+    if start == end:
+        return lambda x, y: (x, y)
+    return _transformation(start, end)
+
+
+def to_degrees(start: CRS) -> Way:
+    """Return what takes eastings and northings of a CRS to longitudes and latitudes of WGS 84.
+
+    Raises:
+        NoWayError: If nothing leads there.
+    """
+    return _transformation(start, 4326)
+
+
+def ellipsoid() -> "Geod":
+    """Return WGS 84's ellipsoid, to measure on."""
+    from pyproj import Geod
+
+    return Geod(ellps="WGS84")
+
+
+def height_units(crs: CRS) -> frozenset[str]:
+    """Name the units of heights in a CRS that has them."""
+    import pyproj
+
+    axes = pyproj.CRS.from_user_input(crs).axis_info
+    return frozenset(axis.unit_name for axis in axes if axis.direction in ("up", "down"))
+
+
+def _transformation(start: CRS, end: Any) -> Way:
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
+        found: Way = Transformer.from_crs(start, end, always_xy=True).transform
+    except ProjError as error:
+        raise NoWayError(str(error)) from error
+    return found
