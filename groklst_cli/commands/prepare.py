@@ -44,6 +44,16 @@ def prepare(
             metavar="SCENE=train|val|test", help="Give a scene to one set instead of cutting it."
         ),
     ] = None,
+    vary: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Write N poorer versions of each training patch too: fewer bands, guides that are "
+            "off, noisy or blurred, clouds, a blurred truth.",
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of what --vary draws.")] = 0,
     online: options.Online = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -70,6 +80,8 @@ def prepare(
         psf=psf,
         max_nodata=max_nodata,
         whole=pipeline.parse_whole(whole or []),
+        vary=vary,
+        seed=seed,
         overwrite=overwrite,
     )
     with gdal_environment(online=online):

@@ -70,7 +70,11 @@ def train(
     from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
     from groklst_cli.pipeline.train.recipes import collect
+    from groklst_cli.pipeline.train_fusion.options import is_fusion
 
+    if is_fusion(config, model):
+        _train_fusion(config, data, out, overwrite=overwrite, json=json, quiet=quiet)
+        return
     flags = {
         "data": data and str(data),
         "network": model,
@@ -98,6 +102,34 @@ def train(
         result = fit(chosen, resume=resume, overwrite=overwrite, data=sets, note=note, watch=watch)
     if not result.speaks:
         return
+    if json:
+        console.print_json(result.to_json())
+    else:
+        console.stdout.print(str(result.checkpoint))
+
+
+def _train_fusion(
+    config: Path | None,
+    data: Path | None,
+    out: Path | None,
+    *,
+    overwrite: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Train the networks of ``fusion``, which have a recipe of their own."""
+    from groklst_cli.commands import console
+    from groklst_cli.errors import UsageError
+    from groklst_cli.pipeline.train_fusion.options import FusionOptions
+    from groklst_cli.pipeline.train_fusion.run import train_fusion
+
+    if config is None or data is None or out is None:
+        raise UsageError(
+            "fusion is trained by groklst train RECIPE.toml --data SCENES --out DIR; "
+            "recipes/fusion.toml is the recipe of its weights"
+        )
+    options = FusionOptions.read(config)
+    result = train_fusion(options, data, out, overwrite=overwrite, note=console.Notes(quiet=quiet))
     if json:
         console.print_json(result.to_json())
     else:

@@ -31,6 +31,7 @@ class Entry:
         package: What it imports beyond that which groklst always has.
         any_device: Whether it computes wherever tensors are; else on the CPU, whatever is asked.
         guidance: What guidance is to it, of a fitted method; its class says the same.
+        weights: The file of weights that comes with it, below ``groklst_models/weights``.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     package: str | None = None
     any_device: bool = True
     guidance: Guidance = "needed"
+    weights: str | None = None
 
     @property
     def needs_weights(self) -> bool:
@@ -135,6 +137,14 @@ _TABLE: Final = (
         "Extra trees",
         "Geurts, ML 2006",
         any_device=False,
+    ),
+    Entry(
+        "fusion",
+        "fitted",
+        "fitted.fusion:Fusion",
+        "Fused regressions",
+        "Wolpert, Neural Networks 1992",
+        weights="fusion.safetensors",
     ),
     Entry(
         "gradient-boosting",

@@ -16,6 +16,7 @@ from groklst_models.header import Header
 from groklst_models.indices import derivable
 from groklst_models.normalization import GROKLST_BAND_NAMES, groklst_normalization
 from groklst_models.registry import REGISTRY, arguments_of, find
+from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.toolkit import import_toolkit
 
 _MOST_TENSORS: Final = 100_000
@@ -141,3 +142,24 @@ def _arguments(
     except ModelsError as error:
         raise UsageError(f"{error}; mend --set arguments.NAME=VALUE") from error
     return found
+
+
+def describe_fusion(path: Path) -> dict[str, Any]:
+    """Describe a file of weights for ``fusion``.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        weights = FusionWeights.read(path)
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+    scenes = weights.facts.get("scenes", {})
+    return {
+        "file": str(path),
+        "kind": "weights of fusion",
+        "networks": len(weights.networks),
+        **{key: value for key, value in weights.facts.items() if key != "scenes"},
+        "scenes": list(scenes) if isinstance(scenes, dict) else scenes,
+        "use": f"groklst downscale LST --guide FILE --model {path}",
+    }

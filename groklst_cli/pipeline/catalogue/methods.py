@@ -2,16 +2,18 @@
 
 import os
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_models.errors import ModelsError
+from groklst_models.fusion_file import holds_fusion
 from groklst_models.header import read_header
 from groklst_models.published.told import TOLD
-from groklst_models.registry import EXTRA, REGISTRY, find
+from groklst_models.registry import EXTRA, REGISTRY, Entry, find
 
-_INSIDE: Final = ("where", "presets", "package", "guidance", "any_device")
+_INSIDE: Final = ("where", "presets", "package", "guidance", "weights", "any_device")
 """What of an entry says nothing to people."""
 
 
@@ -36,6 +38,10 @@ def describe(name: str) -> dict[str, Any]:
 
 def checkpoint(text: str) -> dict[str, Any]:
     """Describe a checkpoint; its weights are compared with the network, which waits for torch."""
+    if holds_fusion(Path(text)):
+        from groklst_cli.pipeline.catalogue.checkpoints import describe_fusion
+
+        return describe_fusion(Path(text))
     try:
         read_header(Path(text))
     except ModelsError as error:
@@ -49,9 +55,23 @@ def _method(name: str) -> dict[str, Any]:
     entry = find(name)
     facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
     needs = "weights" if entry.needs_weights else "the scene itself"
+    if entry.weights is not None:
+        needs += "; its weights are there"
     if entry.package is not None:
         needs += f", {EXTRA}"
-    return {**facts, "needs": needs, "devices": "any" if entry.any_device else "CPU"}
+    return {
+        **facts,
+        "needs": needs,
+        "ready": "yes" if _is_ready(entry) else "no",
+        "devices": "any" if entry.any_device else "CPU",
+    }
+
+
+def _is_ready(entry: Entry) -> bool:
+    """Tell whether a method runs here by its name alone."""
+    if entry.needs_weights and entry.weights is None:
+        return False
+    return entry.package is None or find_spec(entry.package) is not None
 
 
 def _published(name: str) -> dict[str, str]:

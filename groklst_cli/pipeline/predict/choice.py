@@ -8,10 +8,12 @@ from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_models.errors import MissingPackageError, ModelsError
+from groklst_models.fusion_file import holds_fusion
 from groklst_models.header import Header, fingerprint, read_header
 from groklst_models.registry import REGISTRY, Entry, find
 
 FITTED_TILE: Final = 512
+FUSION: Final = "fusion"
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Choice:
         reason: A clause for people.
         checkpoint: The weights' file, or None for a fitted method.
         header: What that file says.
+        weights: The user's own file of a fitted method's weights; None for those that come with it.
     """
 
     name: str
     reason: str
     checkpoint: Path | None = None
     header: Header | None = None
+    weights: Path | None = None
 
     @property
     def is_fitted(self) -> bool:
@@ -60,9 +64,8 @@ class Choice:
     @property
     def tag(self) -> str:
         """The method's name, with the weights' hash where there are weights."""
-        if self.checkpoint is None:
-            return self.name
-        return f"{self.name} sha256:{fingerprint(self.checkpoint)}"
+        file = self.checkpoint or self.weights
+        return self.name if file is None else f"{self.name} sha256:{fingerprint(file)}"
 
 
 def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
@@ -83,9 +86,10 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
             return Choice("best", "there is guidance and no checkpoint was named")
         return Choice("bicubic", "there is neither guidance nor a checkpoint")
     if header is None:
-        if find(model).guidance == "needed" and not bands:
+        name, weights = (model, None) if model in REGISTRY else (FUSION, Path(model))
+        if find(name).guidance == "needed" and not bands:
             raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
-        return Choice(model, "asked for")
+        return Choice(name, "asked for", weights=weights)
     if header.scale != scale:
         raise UsageError(
             f"{model} was trained for scale {header.scale}, not {scale}; "
@@ -111,14 +115,16 @@ def check_model(model: str) -> None:
 
 
 def header_of(model: str) -> Header | None:
-    """Read what a checkpoint says of itself; None where ``--model`` names no file.
+    """Read what a checkpoint says of itself; None where ``--model`` names none.
+
+    A file of weights for ``fusion`` is no checkpoint: the method is fitted, at any scale.
 
     Raises:
         InputError: If the checkpoint cannot be read.
         UsageError: If ``check_model`` refuses it.
     """
     check_model(model)
-    if model == "auto" or model in REGISTRY:
+    if model == "auto" or model in REGISTRY or holds_fusion(Path(model)):
         return None
     try:
         return read_header(Path(model))

@@ -1,7 +1,7 @@
 """Bringing a method to a scene: fitted to it, or loaded with its weights; and threads shared."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -62,7 +62,7 @@ def fit_or_load(
             return _loaded(choice, choice.checkpoint, scene, settings, found, note)
         return _fitted(choice, scene, settings, device_of_fitted(choice.name, name, note), note)
     except ModelsError as error:
-        raise InputError(_naming(choice.checkpoint, error)) from error
+        raise InputError(_naming(choice.checkpoint or choice.weights, error)) from error
 
 
 def device_of_fitted(method: str, name: str, note: Note = silent) -> torch.device:
@@ -95,8 +95,12 @@ def _fitted(
 ) -> Method:
     keep_fp32(device)
     keep_order(device)
-    drawn = {"seed": settings.seed} if "seed" in arguments_of(choice.name) else {}
+    drawn: dict[str, Any] = {}
+    if "seed" in arguments_of(choice.name):
+        drawn["seed"] = settings.seed
     _note_without_effect(choice, settings, note, seed=not drawn, samples=True)
+    if choice.weights is not None:
+        drawn["weights"] = str(choice.weights)
     view = FileView(scene, psf=stated(settings.psf), device=device)
     fitted: FittedMethod = build(choice.name, scale=scene.scale, **drawn)
     fitted.fit(view)

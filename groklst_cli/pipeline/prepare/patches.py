@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -9,18 +10,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio.warp import transform_bounds
 
 from groklst_cli import __version__
+from groklst_cli.data.degrade import valid_means
 from groklst_cli.data.patch_files import write_planes, write_scene
 from groklst_cli.data.patches import MANIFEST, SPLITS, Manifest, PatchEntry, SceneEntry, Split
 from groklst_cli.data.scenes import FACTS
 from groklst_cli.data.splits import Bounds, cut, starts, too_near
 from groklst_cli.data.statistics import RunningStatistics
 from groklst_cli.data.truth import SceneFiles, SceneTruth, sha256
+from groklst_cli.data.variety import Piece, varied
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.smoothing import gaussian_mean
 from groklst_cli.geo.whole_folder import whole_folder
 from groklst_cli.pipeline.prepare.band_levels import BandLevels
 from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
@@ -46,6 +51,9 @@ class Preparation:
         psf: Standard deviation of the sensor's point spread, coarse pixels.
         max_nodata: Largest share of a patch where LST or a guide is missing.
         whole: Sets of scenes that are not cut but belong to one set as a whole.
+        vary: How many poorer versions of each training patch to write beside it: fewer bands,
+            guides that are off, noisy or blurred, clouds, a blurred truth.
+        seed: Of what is drawn for them.
         overwrite: Whether an existing folder may be replaced.
     """
 
@@ -58,6 +66,8 @@ class Preparation:
     psf: float = 0.0
     max_nodata: float = 0.2
     whole: Mapping[str, Split] = field(default_factory=dict)
+    vary: int = 0
+    seed: int = 0
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -74,6 +84,8 @@ class Preparation:
             raise UsageError(f"--patch {self.patch} is not a multiple of --scale {self.scale}")
         if not 0 <= self.max_nodata < 1:
             raise UsageError(f"--max-nodata {self.max_nodata} must lie in 0 … 1, 1 left out")
+        if self.vary < 0 or self.seed < 0:
+            raise UsageError(f"--vary {self.vary} and --seed {self.seed} must be at least 0")
         if not 0 <= self.psf <= 2:
             raise UsageError(f"--psf {self.psf} must lie in 0 … 2 coarse pixels")
         for option, named in (("--whole", self.whole), ("--native-resolution", self.native)):
@@ -222,9 +234,9 @@ def _write_scenes(
     for scene in scenes:
         chosen = _apart(scene.name, windows, drops)
         made = list(_write_patches(scene, chosen, request, folder, statistics, levels))
-        for window, entry in zip(chosen, made, strict=True):
-            drops.count(scene.name, window.split, GAPS if entry is None else KEPT)
-        found = [entry for entry in made if entry is not None]
+        for window, written in zip(chosen, made, strict=True):
+            drops.count(scene.name, window.split, KEPT if written else GAPS)
+        found = [entry for written in made for entry in written]
         if found:
             kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
         entries += found
@@ -243,6 +255,8 @@ def _write_scenes(
         "patch": request.patch,
         "psf": request.psf,
         "max_nodata": request.max_nodata,
+        "vary": request.vary,
+        "seed": request.seed,
         "split": "by place; sets are a patch apart",
         "scenes": [scene.provenance() for scene in scenes],
     }
@@ -335,14 +349,14 @@ def _write_patches(
     folder: Path,
     statistics: Mapping[str, RunningStatistics],
     levels: BandLevels,
-) -> Iterator[PatchEntry | None]:
-    """Write a scene's patches; None stands for one with too many gaps."""
+) -> Iterator[list[PatchEntry]]:
+    """Write a scene's patches, each with its poorer versions; none of one with too many gaps."""
     for number, window in enumerate(windows):
         truth = scene.read_lst(window.rows, window.columns)
         guide = scene.read_guide(window.rows, window.columns)
         gaps = np.isnan(truth) | np.isnan(guide).any(axis=0)
         if gaps.mean() > request.max_nodata:
-            yield None
+            yield []
             continue
         for band, plane in zip(scene.bands, guide, strict=True):
             levels.add(scene.name, band, plane)
@@ -351,21 +365,45 @@ def _write_patches(
             statistics["lst"].add(lst)
             for name, plane in zip(scene.bands, guide, strict=True):
                 statistics[name].add(plane)
-        name = f"{scene.name}_{number:04d}"
-        grid = scene.grid.crop(window.rows, window.columns)
-        kinds = {"lst": lst[None], "truth": truth[None], "guide": guide}
-        files, hashes = {}, {}
-        for kind, planes in kinds.items():
-            if len(planes) == 0:
-                continue
-            files[kind] = f"{window.split}/{name}_{kind}.tif"
-            names = scene.bands if kind == "guide" else (kind,)
-            here = grid.coarsen(request.scale) if kind == "lst" else grid
-            write_planes(folder / files[kind], planes, names, here)
-            hashes[kind] = sha256(folder / files[kind])
-        place = {
-            "rows": [window.rows.start, window.rows.stop],
-            "columns": [window.columns.start, window.columns.stop],
-            "valid": round(float(1 - gaps.mean()), 4),
-        }
-        yield PatchEntry(name, scene.name, window.split, scene.bands, files, hashes, place)
+        name, piece = f"{scene.name}_{number:04d}", Piece(truth, guide, scene.bands)
+        written = [_write_patch(scene, window, name, piece, lst, request.scale, folder)]
+        for version in range(request.vary if window.split == "train" else 0):
+            draws = [request.seed, zlib.crc32(name.encode()), version]
+            poorer = varied(piece, np.random.default_rng(draws))
+            blurred = gaussian_mean(poorer.truth, request.sigma).astype(np.float32)
+            coarse = valid_means(blurred, request.scale)
+            called = f"{name}_v{version + 1}"
+            written.append(
+                _write_patch(scene, window, called, poorer, coarse, request.scale, folder)
+            )
+        yield written
+
+
+def _write_patch(
+    scene: SceneTruth,
+    window: _Window,
+    name: str,
+    piece: Piece,
+    lst: NDArray[np.float32],
+    scale: int,
+    folder: Path,
+) -> PatchEntry:
+    """Write the files of one patch."""
+    grid = scene.grid.crop(window.rows, window.columns)
+    kinds = {"lst": lst[None], "truth": piece.truth[None], "guide": piece.guide}
+    files, hashes = {}, {}
+    for kind, planes in kinds.items():
+        if len(planes) == 0:
+            continue
+        files[kind] = f"{window.split}/{name}_{kind}.tif"
+        names = piece.bands if kind == "guide" else (kind,)
+        here = grid.coarsen(scale) if kind == "lst" else grid
+        write_planes(folder / files[kind], planes, names, here)
+        hashes[kind] = sha256(folder / files[kind])
+    gaps = np.isnan(piece.truth) | np.isnan(piece.guide).any(axis=0)
+    place = {
+        "rows": [window.rows.start, window.rows.stop],
+        "columns": [window.columns.start, window.columns.stop],
+        "valid": round(float(1 - gaps.mean()), 4),
+    }
+    return PatchEntry(name, scene.name, window.split, piece.bands, files, hashes, place)

@@ -8,7 +8,7 @@ their difference from a Gaussian mean over the neighbourhood, before they are re
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import torch
 from torch import Tensor
@@ -76,23 +76,55 @@ def fit_detail(
     Raises:
         FitError: If there is no coarse pixel where LST and guidance meet.
     """
-    detail, sums = Moments(), _Sums()
+    return DetailSums.read(scene, planes, sensor).model(shrinkage, mixture)
 
-    def watched() -> Iterator[CoarseRows]:
-        for rows in coarse_rows(scene, planes, sensor):
-            sums.add(rows)
-            yield rows
 
-    for rows, due in with_surroundings(watched(), NEIGHBOURHOOD.reach):
-        detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
-    if sums.count == 0:
-        raise nothing_covered()
-    slopes, std = _slopes(detail, shrinkage * len(sums.planes) / sums.count)
-    if mixture is not None and mixture.share > 0:
-        few, _ = _slopes(detail.first(mixture.planes), shrinkage * mixture.planes / sums.count)
-        slopes = slopes * (1 - mixture.share)
-        slopes[: mixture.planes] += mixture.share * few
-    return LinearModel(float(sums.lst - sums.planes @ slopes) / sums.count, slopes, std)
+class DetailSums:
+    """What one pass over a scene collects, and every such regression follows from."""
+
+    def __init__(self, detail: Moments, sums: "_Sums") -> None:
+        self._detail, self._sums = detail, sums
+
+    @classmethod
+    def read(cls, scene: SceneView, planes: Planes, sensor: Sensor) -> Self:
+        """Read the scene once.
+
+        Args:
+            scene: The scene.
+            planes: Computes the fine planes.
+            sensor: How they become coarse.
+
+        Raises:
+            FitError: If there is no coarse pixel where LST and guidance meet.
+        """
+        detail, sums = Moments(), _Sums()
+
+        def watched() -> Iterator[CoarseRows]:
+            for rows in coarse_rows(scene, planes, sensor):
+                sums.add(rows)
+                yield rows
+
+        for rows, due in with_surroundings(watched(), NEIGHBOURHOOD.reach):
+            detail.add(*NEIGHBOURHOOD.detail(rows).cut(due).samples())
+        if sums.count == 0:
+            raise nothing_covered()
+        return cls(detail, sums)
+
+    def first(self, count: int) -> "DetailSums":
+        """Return the sums of so many planes, as if there were no others."""
+        few = _Sums()
+        few.count, few.lst, few.planes = self._sums.count, self._sums.lst, self._sums.planes[:count]
+        return DetailSums(self._detail.first(count), few)
+
+    def model(self, shrinkage: float, mixture: Mixture | None = None) -> LinearModel:
+        """Solve the regression; the arguments are those of ``fit_detail``."""
+        detail, sums = self._detail, self._sums
+        slopes, std = _slopes(detail, shrinkage * len(sums.planes) / sums.count)
+        if mixture is not None and mixture.share > 0:
+            few, _ = _slopes(detail.first(mixture.planes), shrinkage * mixture.planes / sums.count)
+            slopes = slopes * (1 - mixture.share)
+            slopes[: mixture.planes] += mixture.share * few
+        return LinearModel(float(sums.lst - sums.planes @ slopes) / sums.count, slopes, std)
 
 
 def _slopes(detail: Moments, shrinkage: float) -> tuple[Tensor, Tensor]:

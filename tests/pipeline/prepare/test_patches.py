@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,3 +238,35 @@ def test_masks_hide_truth_and_guides(tmp_path, scene):
         np.testing.assert_array_equal(after.read_lst(*whole), lst)
         np.testing.assert_array_equal(after.read_guide(*whole), bands)
         assert {"clear.tif", "seen.tif"} <= after.provenance()["sha256"].keys()
+
+
+class TestVariety:
+    def test_training_patches_have_poorer_versions_that_repeat(self, tmp_path, scene):
+        plain = prepare(request(tmp_path, scene))
+        once, again, other = (
+            prepare(replace(request(tmp_path, scene, vary=2, seed=s), out=tmp_path / name))
+            for name, s in (("once", 0), ("again", 0), ("other", 1))
+        )
+        assert once.patches["train"] == 3 * plain.patches["train"]
+        assert once.patches["val"] == plain.patches["val"]
+
+        def hashes(folder):
+            return {e.name: e.sha256 for e in Manifest.read(folder).patches}
+
+        kept = hashes(plain.out)
+        assert {name: value for name, value in hashes(once.out).items() if name in kept} == kept
+        assert hashes(once.out) == hashes(again.out) != hashes(other.out)
+
+    def test_a_version_is_its_truth_made_coarse(self, tmp_path, scene):
+        made = prepare(request(tmp_path, scene, vary=3))
+        source = PreparedFolder(made.out, "train")
+        fewer = 0
+        for index in range(len(source)):
+            patch = source.read(index)
+            np.testing.assert_array_equal(patch.lst, valid_means(patch.truth, 2))
+            fewer += bool(np.isnan(patch.guide).all(axis=(1, 2)).any())
+        assert fewer  # bands that a version lacks are gaps
+
+    def test_fewer_than_none_is_refused(self, tmp_path, scene):
+        with pytest.raises(UsageError, match="--vary -1"):
+            request(tmp_path, scene, vary=-1)

@@ -1,0 +1,1 @@
+"""Training the network of the method ``fusion`` across places."""

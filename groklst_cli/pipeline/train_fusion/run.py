@@ -1,0 +1,105 @@
+"""A training of ``fusion`` from a recipe and scene folders to a file of weights."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from groklst_cli import __version__
+from groklst_cli.data.scenes import SceneFolder
+from groklst_cli.data.truth import sha256
+from groklst_cli.errors import UsageError
+from groklst_cli.geo.targets import check_target
+from groklst_cli.pipeline.train_fusion.fit import cases_of, train, training_scenes
+from groklst_cli.pipeline.train_fusion.options import FusionOptions
+from groklst_models.regression.fusion_weights import save
+from groklst_models.threads import one_thread
+
+NAME: Final = "fusion.safetensors"
+"""Of the file in a run's folder."""
+
+
+@dataclass(frozen=True)
+class TrainedFusion:
+    """What a training came to.
+
+    Attributes:
+        checkpoint: The file of weights.
+        cases: Training cases.
+        seconds: Processor time.
+    """
+
+    checkpoint: Path
+    cases: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe as plain data."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "cases": self.cases,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def train_fusion(
+    options: FusionOptions,
+    data: Path,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> TrainedFusion:
+    """Train on one thread, so that the same machine gives the same bits.
+
+    Args:
+        options: The recipe.
+        data: A folder of scene folders.
+        out: The run's folder, made where it is missing.
+        overwrite: Whether weights in it may be replaced.
+        note: Told, for people, how far it is.
+
+    Raises:
+        GroklstError: If it cannot be carried out.
+    """
+    made = out / NAME
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out} cannot be made; name a new folder in one that is there")
+    out.mkdir(exist_ok=True)
+    check_target(made, overwrite=overwrite)
+    began = time.process_time()
+    with one_thread():
+        scenes = training_scenes(data, options)
+        cases = list(cases_of(scenes, options, note))
+        if not cases:
+            raise UsageError(f"--data {data} holds no scene that a case can be made of")
+        networks = [train(cases, options, seed, note) for seed in options.seeds]
+    save(networks, facts_of(options, scenes, len(cases)), made)
+    return TrainedFusion(made, len(cases), time.process_time() - began)
+
+
+def facts_of(options: FusionOptions, scenes: Sequence[SceneFolder], cases: int) -> dict[str, Any]:
+    """Say what weights were trained on, as plain data.
+
+    Args:
+        options: The recipe.
+        scenes: All that cases were made of.
+        cases: How many.
+    """
+    facts = {
+        "version": __version__,
+        "torch": str(torch.__version__),
+        "options": options.to_json(),
+        "cases": cases,
+        "scenes": {
+            folder.name: {path.name: sha256(path) for path in sorted(folder.path.glob("*.tif"))}
+            for folder in scenes
+        },
+        "licence": options.licence,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(facts))
+    return plain
