@@ -3,7 +3,8 @@
 ``python benchmarks/startup.py [--repeats 7]`` runs each command in a process of its own, in turns
 with a bare ``import torch``, and prints the median of user and system time, its ratio to that
 import, and whether it keeps to its bar. Bars are seconds of a machine that is free; elsewhere, or
-beside other work, the ratios tell more. It ends with 1 if a bar is missed.
+beside other work, the ratios tell more. Bytecode is there, as where groklst was installed. It ends
+with 1 if a bar is missed.
 """
 
 import argparse
@@ -76,6 +77,7 @@ def bars(folder: Path) -> list[Bar]:
 def seconds(arguments: Sequence[str], folder: Path) -> float:
     """Run Python in a process of its own; return its processor time."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE / "models")])}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = subprocess.Popen(
         [sys.executable, *arguments], cwd=folder, env=environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

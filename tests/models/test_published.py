@@ -27,6 +27,7 @@ from groklst_models.published.layout import (
     arranged,
 )
 from groklst_models.published.table import Published, Source, turned
+from groklst_models.published.told import TOLD, Told
 from groklst_models.registry import REGISTRY, arguments_of, build
 from groklst_models.toolkit import import_toolkit, published_form
 from tests.models.reference.rule import NUMBERS, Reference
@@ -361,3 +362,10 @@ def test_parts_make_the_whole():
         turned("a", Plus((1.0, 0.0))).made({"a": values[0]}, (2,)),
         values[0] + torch.tensor([1.0, 0.0]),
     )
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_catalogue_says_of_published_weights_what_their_table_says(name):
+    bands = {"guide_channels": 10} if REGISTRY[name].shelf == "guided" else {}
+    form = published_form(name, scale=8, **bands)
+    assert TOLD[name] == Told(form.code, form.differs, form.note)

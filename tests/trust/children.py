@@ -206,11 +206,23 @@ def become(order: dict[str, Any]) -> None:
         os._exit(code)
 
 
+IMPORTED = (
+    "groklst_cli.commands.many_scenes",
+    "groklst_cli.pipeline.downscale.making",
+    "groklst_models.fitted.best",
+    "groklst_models.fitted.ridge",
+    "pyproj",
+    "scipy.ndimage",
+)
+
+
 def serve() -> None:
     """Fork a child for each line of stdin and answer with its exit code."""
     sys.argv = ["groklst", "downscale", "absent.tif", "-q"]
     with contextlib.redirect_stderr(io.StringIO()):
-        importlib.import_module("groklst_cli.app").run()  # imports all that a run imports
+        importlib.import_module("groklst_cli.app").run()
+    for name in IMPORTED:  # as a run does once nothing more can be refused
+        importlib.import_module(name)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for line in sys.stdin:
         pipes = [os.pipe(), os.pipe()]

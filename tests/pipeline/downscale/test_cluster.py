@@ -15,9 +15,10 @@ from affine import Affine
 
 from groklst_cli.errors import DeviceError, GroklstError, InputError, UsageError
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import cluster, one_scene
+from groklst_cli.pipeline.downscale import cluster, making
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.ready import Ready
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
@@ -179,9 +180,9 @@ def test_who_shares_the_work_leaves_the_gpu_to_the_others(request_of, monkeypatc
         left.append(f"weights, to the {device}")
         return network
 
-    load = one_scene.Planned.ready
+    load = Planned.ready
 
-    def on_a_gpu(planned: one_scene.Planned, *arguments: object, **options: object) -> Ready:
+    def on_a_gpu(planned: Planned, *arguments: object, **options: object) -> Ready:
         ready = load(planned, *arguments, **options)
         ready.method.device = torch.device("cuda")
         monkeypatch.setattr(torch.nn.Module, "to", moved)
@@ -190,8 +191,8 @@ def test_who_shares_the_work_leaves_the_gpu_to_the_others(request_of, monkeypatc
     def opened(*arguments: object) -> None:
         raise InputError("so far")
 
-    monkeypatch.setattr(one_scene.Planned, "ready", on_a_gpu)
-    monkeypatch.setattr(one_scene, "open_cluster", opened)
+    monkeypatch.setattr(Planned, "ready", on_a_gpu)
+    monkeypatch.setattr(making, "open_cluster", opened)
     monkeypatch.setattr(torch.cuda, "empty_cache", emptied)
     with pytest.raises(InputError, match="so far"):
         downscale(request_of("out.tif", workers=2))

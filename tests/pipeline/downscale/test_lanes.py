@@ -19,6 +19,7 @@ from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Refused, Request
+from groklst_cli.pipeline.predict import devices
 from groklst_models.checkpoint import Checkpoint, Header, save
 from groklst_models.normalization import BandStatistics, Normalization
 from tests.conftest import read
@@ -192,7 +193,7 @@ def test_lanes_are_as_many_as_scenes_threads_and_memory_allow(requests_of, monke
 
 
 def test_a_network_on_a_gpu_takes_one_scene_after_another(requests_of, network, monkeypatch):
-    monkeypatch.setattr(module, "find_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(devices, "find_device", lambda name: torch.device("cuda"))
     assert lanes_for(requests_of("ab", model=str(network))) == 1
     assert lanes_for(requests_of("ab", model="ridge")) == 2
     assert lanes_for([*requests_of("a"), *requests_of("b", model="no_such.safetensors")]) == 2
