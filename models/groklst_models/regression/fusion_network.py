@@ -17,6 +17,9 @@ STEP: Final = 4
 GATED: Final = (0, 1, 2, 5)
 """Planes of which gates take a share."""
 
+_ANY: Final = 1e4
+"""Limit of the numbers before a training sets others."""
+
 
 class _Block(nn.Module):
     def __init__(self, width: int) -> None:
@@ -60,8 +63,8 @@ class FusionNetwork(nn.Module):
         for last in (self.steering[2], self.tail):
             nn.init.zeros_(last.weight)  # type: ignore[arg-type]
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        self.register_buffer("lowest", torch.full((numbers,), -torch.inf))
-        self.register_buffer("highest", torch.full((numbers,), torch.inf))
+        self.register_buffer("lowest", torch.full((numbers,), -_ANY))
+        self.register_buffer("highest", torch.full((numbers,), _ANY))
 
     @property
     def reach(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from groklst_cli.app import app
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.pipeline.catalogue.methods import describe
 from groklst_cli.pipeline.train_fusion.fit import cases_of, conserving, training_scenes
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
@@ -63,7 +63,8 @@ def test_weights_repeat_say_where_they_come_from_and_are_taken(recipe, tmp_path)
     assert set(weights.facts["scenes"]) == {"town"}
     assert weights.facts["options"]["seeds"] == [0, 1]
     assert not torch.equal(weights.networks[0].head.weight, weights.networks[1].head.weight)
-    assert run(recipe, "--data", scenes, "--out", tmp_path / "first").exit_code == 4
+    again = run(recipe, "--data", scenes, "--out", tmp_path / "first")
+    assert isinstance(again.exception, OutputExistsError)
     assert describe(str(first))["scenes"] == ["town"]
     made = downscale_with(first, scenes / "town", tmp_path / "made.tif")
     assert made != downscale_with("fusion", scenes / "town", tmp_path / "shipped.tif")
@@ -79,8 +80,8 @@ def downscale_with(model: Path | str, scene: Path, out: Path) -> bytes:
 def test_without_recipe_data_or_folder_it_says_how_it_is_trained(recipe, tmp_path):
     for arguments in (["-m", "fusion"], [recipe, "--out", tmp_path / "out"]):
         done = run(*arguments)
-        assert done.exit_code == 2
-        assert "groklst train RECIPE.toml --data SCENES --out DIR" in done.stderr
+        assert isinstance(done.exception, UsageError)
+        assert "groklst train RECIPE.toml --data SCENES --out DIR" in str(done.exception)
 
 
 def test_cases_hold_the_truth_and_leave_out_what_the_recipe_leaves_out(recipe, tmp_path):
