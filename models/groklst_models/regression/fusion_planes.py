@@ -141,29 +141,29 @@ class FusionPlanes:
         """
         standard, scale = self._answers.linear.standard, self.sensor.scale
         count = len(standard.mean)
-        products = torch.zeros(count, count, dtype=torch.float64)
-        total, along = torch.zeros(2, count, dtype=torch.float64)
+        slopes = self._answers.linear.slopes
+        products = slopes.new_zeros(count, count)
+        total, along = slopes.new_zeros(2, count)
         pixels = 0
         for block in blocks:
-            fine = standard.fine(torch.from_numpy(block.guide)[None])
+            fine = standard.fine(block.guide_tensor[None])
             detail = _fine_detail(fine, 2 * scale)[0].flatten(1).double()
             products += detail @ detail.T
             total += fine[0].flatten(1).double().sum(dim=1)
             pixels += detail.shape[1]
             means = functional.avg_pool2d(fine, scale)[0]
-            lst = torch.from_numpy(block.lst)
+            lst = block.lst_tensor
             known = torch.isfinite(lst)
             both = torch.cat([means, torch.nan_to_num(lst)[None]])
             both = ((both - _UNIT.mean(both, known)) * known).flatten(1).double()
             along += both[:-1] @ both[-1]
         products /= max(pixels, 1)
-        slopes = self._answers.linear.slopes
         toward = products @ slopes
         strength = float(slopes @ toward)
         if strength > 1e-9:
             products = products - torch.outer(toward, toward) / strength
         variance, vectors = torch.linalg.eigh(products)
-        directions = torch.zeros(COMPONENTS, count, dtype=torch.float64)
+        directions = slopes.new_zeros(COMPONENTS, count)
         for place in range(min(COMPONENTS, count)):
             if float(variance[-1 - place]) > _LEAST_VARIANCE:
                 vector = vectors[:, -1 - place] / variance[-1 - place].sqrt() / 2
@@ -173,18 +173,17 @@ class FusionPlanes:
     def _numbers(self, blocks: list[Block], known: Tensor, bands: int) -> Tensor:
         """Describe the scene: the scale, how large the planes are, its guidance, its sensor."""
         scale = self.sensor.scale
-        sums, pixels = torch.zeros(8, dtype=torch.float64), 0
+        sums, pixels = self._answers.linear.slopes.new_zeros(8), 0
         for block in blocks:
             height, width = block.lst.shape
-            lst = torch.from_numpy(block.lst)[None, None]
-            guide = torch.from_numpy(block.guide)[None]
+            lst, guide = block.lst_tensor[None, None], block.guide_tensor[None]
             planes = self.of(Tiles(lst, guide, (block.row,), (block.column,))).planes[0, :8]
             here = known[block.row : block.row + height, block.column : block.column + width]
             here = here.repeat_interleave(scale, 0).repeat_interleave(scale, 1)
             sizes = torch.cat([planes[:7].abs().clamp(max=3), planes[7:]])
             sums += sizes[:, here].sum(dim=1, dtype=torch.float64)
             pixels += int(here.sum())
-        means = sums / max(pixels, 1)
+        means = sums.cpu() / max(pixels, 1)
         sizes = torch.log(means[:7] * 1.25 + 0.02)
         own = [
             torch.tensor([math.log2(scale) - 2.5]).double(),

@@ -186,7 +186,7 @@ class _Window:
         detail = NEIGHBOURHOOD.detail(rows)
         values = torch.cat([detail.planes, detail.lst[None]])
         count = len(detail.planes)
-        first, second = torch.triu_indices(count + 1, count + 1)
+        first, second = torch.triu_indices(count + 1, count + 1, device=values.device)
         means = window.mean(values[first] * values[second], rows.usable)
         moments = means.new_empty(*rows.lst.shape, count + 1, count + 1)
         moments[..., first, second] = moments[..., second, first] = means.permute(1, 2, 0)

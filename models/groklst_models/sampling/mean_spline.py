@@ -33,13 +33,15 @@ class MeanSpline:
         found = means.double()
         for axis in (-2, -1):
             size, radius = found.shape[axis], len(self._inverse) // 2
-            padded = found.index_select(axis, _mirrored(size, radius))
+            padded = found.index_select(axis, _mirrored(size, radius).to(found.device))
             total = torch.zeros_like(found)
             for step, weight in enumerate(self._inverse.tolist()):
                 total += padded.narrow(axis, step, size) * weight
             found = total
         for axis in (-2, -1):
-            found = found.index_select(axis, _mirrored(found.shape[axis], _SUPPORT))
+            found = found.index_select(
+                axis, _mirrored(found.shape[axis], _SUPPORT).to(found.device)
+            )
         return found.float()
 
     def evaluate(
@@ -94,7 +96,7 @@ class MeanSpline:
 
     def _matrix(self, count: int) -> Tensor:
         """Write the evaluation over so many coarse pixels as a matrix ``(s·n, n + 4)``."""
-        matrix = torch.zeros(count, self.scale, count + 2 * _SUPPORT, dtype=torch.float64)
+        matrix = self._phases.new_zeros(count, self.scale, count + 2 * _SUPPORT)
         place = torch.arange(count)
         for tap, weights in enumerate(self._phases.T):
             matrix[place, :, place + tap] = weights
