@@ -110,6 +110,8 @@ def downscale(
     if log is not None:
         asked.log()
 
+    if out_dir is None and batch_file is None and files and len(files) <= 2:
+        _refuse_early(files[0], chosen["model"])
     from groklst_cli.commands import asking, console, parse
     from groklst_cli.errors import UsageError
     from groklst_cli.geo.targets import spare
@@ -161,6 +163,19 @@ def downscale(
         console.print_json(result.to_json())
     else:
         console.stdout.print(str(result.output))
+
+
+def _refuse_early(lst: str, model: str) -> None:
+    """Refuse what is most often mistyped before rasterio is there to look at the rest.
+
+    Raises:
+        GroklstError: If the LST is not there, or the model can be none.
+    """
+    from groklst_cli.geo.absent import refuse_absent
+    from groklst_cli.pipeline.predict.choice import check_model
+
+    check_model(model)
+    refuse_absent([lst])
 
 
 def _named(*names: str | Path | None) -> list[Path]:

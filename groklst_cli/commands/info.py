@@ -21,13 +21,16 @@ def info(
     json: options.Json = False,
 ) -> None:
     """Explain rasters and checkpoints, and what downscale would do with them."""
-    from groklst_cli.commands import console
-    from groklst_cli.geo.environment import gdal_environment
-    from groklst_cli.pipeline.catalogue.entries import explain
+    from groklst_cli.geo.absent import refuse_absent
 
     if check:
         _check(files, json=json)
         return
+    refuse_absent(files[:1])
+    from groklst_cli.commands import console
+    from groklst_cli.geo.environment import gdal_environment
+    from groklst_cli.pipeline.catalogue.entries import explain
+
     with gdal_environment(online=online):
         found = [explain(text) for text in files]
     if json:

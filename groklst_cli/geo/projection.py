@@ -1,15 +1,21 @@
 """Ways from one CRS to another, by pyproj, which is loaded only where there is one to go."""
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 if TYPE_CHECKING:
     from pyproj import Geod
 
 Way = Callable[..., Any]
 """Takes eastings and northings, numbers or arrays, and returns them in the other CRS."""
+
+
+_UPRIGHT: Final = re.compile(r",\s*(up|down)\b", re.IGNORECASE)
+"""An axis of heights or depths in WKT."""
 
 
 class NoWayError(Exception):
@@ -45,10 +51,20 @@ def ellipsoid() -> "Geod":
 
 def height_units(crs: CRS) -> frozenset[str]:
     """Name the units of heights in a CRS that has them."""
+    if not _has_heights(crs):
+        return frozenset()
     import pyproj
 
     axes = pyproj.CRS.from_user_input(crs).axis_info
     return frozenset(axis.unit_name for axis in axes if axis.direction in ("up", "down"))
+
+
+def _has_heights(crs: CRS) -> bool:
+    """Tell whether an axis leads up or down; where that cannot be told, it may."""
+    try:
+        return bool(_UPRIGHT.search(crs.to_wkt(version="WKT2_2019")))
+    except CRSError:
+        return True
 
 
 def _transformation(start: CRS, end: Any) -> Way:

@@ -12,6 +12,10 @@ import pytest
 from affine import Affine
 
 from groklst_cli.app import app
+from groklst_cli.errors import InputError
+from groklst_cli.geo.absent import refuse_absent
+from groklst_cli.geo.band_source import BandSource
+from groklst_cli.geo.opening import open_raster
 from groklst_models.registry import REGISTRY
 from tests.models.test_contract import FITTED
 
@@ -145,3 +149,23 @@ def test_the_registry_says_of_guidance_what_the_class_says(name):
     method = REGISTRY[name].load()
     said = "needed" if method.needs_guide else "used" if method.uses_guide else "ignored"
     assert REGISTRY[name].guidance == said
+
+
+def test_a_file_that_is_not_there_is_told_of_as_who_opens_it_tells(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in ("absent.tif", "a folder/absent.TIFF", "absent.tif,band=2"):
+        with pytest.raises(InputError) as early:
+            refuse_absent([text])
+        with pytest.raises(InputError) as late:
+            open_raster(BandSource.parse(text).path)
+        assert str(early.value) == str(late.value)
+    refuse_absent(
+        [
+            "lst=absent.tif",
+            "/vsizip/a.zip/b.tif",
+            "NETCDF:a.nc:b.tif",
+            "https://x/y.tif",
+            "absent.nc",
+            "",
+        ]
+    )
