@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from affine import Affine
@@ -182,23 +182,23 @@ class Grid:
         """
         there, inverse = way(other.crs, self.crs), ~self.transform
         fractions = np.linspace(0.05, 0.95, 7)
+        across, down = (part.ravel() for part in np.meshgrid(fractions, fractions))
+        steps = np.array(((0, 0), (1, 0), (0, 1), (0.5, 0), (0, 0.5))) * step
+        columns = (across * other.width)[:, None] + steps[:, 0]
+        rows = (down * other.height)[:, None] + steps[:, 1]
+        moved = np.stack(there(*_apply(other.transform, columns, rows)), axis=-1)
         ratios = []
-        for fy in fractions:
-            for fx in fractions:
-                c, r = fx * other.width, fy * other.height
-                half, whole = step / 2, step
-                steps = ((0, 0), (whole, 0), (0, whole), (half, 0), (0, half))
-                moved = [there(*(other.transform * (c + dc, r + dr))) for dc, dr in steps]
-                if not np.isfinite(moved).all():
-                    continue
-                corner, right, below, halfway, half_below = (inverse * point for point in moved)
-                if _bends(corner, halfway, right) or _bends(corner, half_below, below):
-                    continue
-                (x0, y0), (x1, y1), (x2, y2) = corner, right, below
-                area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
-                inside = 0 <= x0 <= self.width and 0 <= y0 <= self.height
-                pixels = math.sqrt(area) / step
-                ratios.append((not inside, abs(fx - 0.5) + abs(fy - 0.5), pixels))
+        for fx, fy, points in zip(across.tolist(), down.tolist(), moved.tolist(), strict=True):
+            if not np.isfinite(points).all():
+                continue
+            corner, right, below, halfway, half_below = (inverse * (x, y) for x, y in points)
+            if _bends(corner, halfway, right) or _bends(corner, half_below, below):
+                continue
+            (x0, y0), (x1, y1), (x2, y2) = corner, right, below
+            area = abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+            inside = 0 <= x0 <= self.width and 0 <= y0 <= self.height
+            pixels = math.sqrt(area) / step
+            ratios.append((not inside, abs(fx - 0.5) + abs(fy - 0.5), pixels))
         return ratios
 
     def overlaps(self, other: "Grid") -> bool:
@@ -215,9 +215,9 @@ class Grid:
         Longitudes come out of a projection within one turn, so a copy may be reached from one side
         only: it is listed if pixels of ``other``, taken to this grid's CRS, come near it.
         """
-        found = [copy for copy in self.copies if copy.overlaps(other)]
-        near = [copy for copy in found if copy._lies_near(other)]
-        return near or found
+        near = [copy for copy in self.copies if copy._lies_near(other)]
+        found = [copy for copy in near if copy.overlaps(other)]
+        return found or [copy for copy in self.copies if copy.overlaps(other)]
 
     @property
     def copies(self) -> list["Grid"]:
@@ -240,7 +240,7 @@ class Grid:
 
     def _lies_near(self, other: "Grid") -> bool:
         """Tell whether the box around points over ``other`` meets this grid, a step allowed for."""
-        for places, size in zip(self._lattice_of(other, 0.0), self.shape[::-1], strict=True):
+        for places, size in zip(self._lattice_of(other, 0.5), self.shape[::-1], strict=True):
             if not np.isfinite(places).any():
                 return False
             steps = [np.abs(np.diff(places, axis=axis)) for axis in (0, 1)]
@@ -258,14 +258,25 @@ class Grid:
             other: What is looked at.
             margin: How far within its edges the outermost points lie, its pixels.
         """
-        columns, rows = np.meshgrid(
-            np.linspace(margin, other.width - margin, max(2, min(other.width, 200))),
-            np.linspace(margin, other.height - margin, max(2, min(other.height, 200))),
-        )
-        x, y = way(other.crs, self.crs)(*_apply(other.transform, columns, rows))
-        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-        there = np.isfinite(x) & np.isfinite(y)
-        return _apply(~self.transform, np.where(there, x, np.nan), np.where(there, y, np.nan))
+        return _apply(~self.transform, *_points_over(other, self.crs, margin))
+
+
+@lru_cache(maxsize=8)
+def _points_over(
+    grid: Grid, crs: CRS, margin: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lay points over a grid; return where they are in a CRS, NaN where they have no place there.
+
+    All copies of a raster, and all of one grid, look at the same points.
+    """
+    columns, rows = np.meshgrid(
+        np.linspace(margin, grid.width - margin, max(2, min(grid.width, 200))),
+        np.linspace(margin, grid.height - margin, max(2, min(grid.height, 200))),
+    )
+    x, y = way(grid.crs, crs)(*_apply(grid.transform, columns, rows))
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    there = np.isfinite(x) & np.isfinite(y)
+    return np.where(there, x, np.nan), np.where(there, y, np.nan)
 
 
 def _bends(start: _Point, halfway: _Point, end: _Point) -> bool:

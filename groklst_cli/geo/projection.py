@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from rasterio.crs import CRS
@@ -67,6 +68,7 @@ def _has_heights(crs: CRS) -> bool:
         return True
 
 
+@lru_cache(maxsize=32)
 def _transformation(start: CRS, end: Any) -> Way:
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
