@@ -415,8 +415,8 @@ def warped(
         alpha: The number of the band that tells where there is a value; 0 for none.
         moved: Where the file lies, if not where it says.
     """
-    # Each band has its own gaps.
-    options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO"}
+    # Each band has its own gaps; GDAL's own threads gain nothing on blocks as small as a VRT's.
+    options: dict[str, str | Affine] = {"UNIFIED_SRC_NODATA": "NO", "NUM_THREADS": "1"}
     if resampling != "average":
         # Without these GDAL widens its kernel by the ratio of the block's windows, so a pixel
         # would depend on its block: https://gdal.org/api/gdalwarp_cpp.html (XSCALE, YSCALE).

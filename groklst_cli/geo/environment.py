@@ -19,7 +19,7 @@ from groklst_cli.errors import InputError, UsageError
 _CACHE: Final = 64 * 2**20  # bytes
 _ONLINE: Final = "GROKLST_ONLINE"
 _THREADS: Final = "GDAL_NUM_THREADS"
-_MOST_THREADS: Final = 8  # more do not find enough rows in a block
+_MOST_THREADS: Final = 8  # more do not find enough blocks in a row
 _PATIENCE: Final = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
     "GDAL_HTTP_TIMEOUT": "60",  # seconds of one request
@@ -50,23 +50,29 @@ def gdal_environment(*, online: bool | None = None, threads: int | None = None) 
 
     Args:
         online: Whether GDAL may fetch; None for what holds around this environment, else no.
-        threads: That GDAL may warp and decode blocks with; None for what holds around this
+        threads: That files may be decoded and warped with; None for what holds around this
             environment, else one. They change no bits.
     """
     fetches = is_online() if online is None else online
-    held = str(getenv().get(_THREADS, 1)) if hasenv() else "1"
+    held = threads_of_environment()
     if fetches:
         access = {_ONLINE: "YES", **{k: os.environ.get(k, v) for k, v in _PATIENCE.items()}}
     else:
         access = {_ONLINE: "NO", "CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
     return rasterio.Env(
         GDAL_CACHEMAX=_CACHE,
-        GDAL_NUM_THREADS=held if threads is None else str(min(threads, _MOST_THREADS)),
+        GDAL_NUM_THREADS=str(held if threads is None else min(threads, _MOST_THREADS)),
         BIGTIFF_OVERVIEW="IF_SAFER",
         COG_TMP_COMPRESSION="NONE",
         GDAL_VRT_ENABLE_PYTHON="NO",
         **access,
     )
+
+
+def threads_of_environment() -> int:
+    """Return how many threads the environment that holds here lets files be read with."""
+    text = str(getenv().get(_THREADS, 1)) if hasenv() else "1"
+    return int(text) if text.isdecimal() else 1
 
 
 def processors() -> int:

@@ -1,20 +1,24 @@
 """Warping bands of several files of one grid together, so that coordinates are computed once.
 
 GDAL warps all bands of a dataset in one go, and the bits of each are those that it has alone. A VRT
-in memory makes one dataset of the bands.
+in memory makes one dataset of the bands. Each thread has a dataset of its own and warps some of the
+columns, cut where GDAL's blocks end, so threads change no bits either.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, pairwise
 from typing import Final
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.geo.align import GuideSource, Warping, warped
+from groklst_cli.geo.environment import gdal_environment, threads_of_environment
 from groklst_cli.geo.opening import UNREADABLE
 
 _TYPES: Final = {
@@ -30,6 +34,10 @@ _TYPES: Final = {
 """GDAL's names of numpy's types."""
 
 
+_BLOCK: Final = 512
+"""Columns that GDAL warps at once, counted from the fine grid's first."""
+
+
 class JointWarp:
     """Some guides of one grid that are warped together."""
 
@@ -43,13 +51,20 @@ class JointWarp:
         self.guides = guides
         bands = [band for guide in guides for band in guide.stored]
         nodata = None if warping.nodata == "None" else float(warping.nodata)
-        self._dataset = DatasetReader(_vrt(bands, warping), driver=["VRT"])
-        self._warped = warped(self._dataset, warping.fine, warping.resampling, nodata)
+        described = _vrt(bands, warping)
+        self._datasets = [
+            DatasetReader(described, driver=["VRT"]) for _ in range(threads_of_environment())
+        ]
+        self._warped = [
+            warped(dataset, warping.fine, warping.resampling, nodata) for dataset in self._datasets
+        ]
+        self._pool = ThreadPoolExecutor(len(self._datasets))
 
     def close(self) -> None:
         """Close what is open."""
-        self._warped.close()
-        self._dataset.close()
+        self._pool.shutdown()
+        for one in (*self._warped, *self._datasets):
+            one.close()
 
     def read_into(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
         """Read a window of the fine grid into ``(bands, rows, columns)``, as each guide would.
@@ -58,13 +73,26 @@ class JointWarp:
             InputError: If a file breaks off or is damaged there, or holds impossible values.
         """
         try:
-            self._warped.read(window=Window.from_slices(rows, columns), out=values)
+            self._warp_into(values, rows, columns)
         except UNREADABLE:  # each guide by itself says which file it is
             for guide, part in _parts(self.guides, values):
                 guide.read_into(part, rows, columns)
             return
         for guide, part in _parts(self.guides, values):
             guide.take_warped(part, rows)
+
+    def _warp_into(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        cuts = _cuts(columns, len(self._warped))
+
+        def warp(source: WarpedVRT, part: slice) -> None:
+            inside = slice(part.start - columns.start, part.stop - columns.start)
+            with gdal_environment():
+                values[..., inside] = source.read(window=Window.from_slices(rows, part))
+
+        if len(cuts) == 1:
+            self._warped[0].read(window=Window.from_slices(rows, columns), out=values)
+        else:
+            list(self._pool.map(warp, self._warped, cuts))
 
 
 class GuideReader:
@@ -97,7 +125,7 @@ class GuideReader:
             group = list(alike)
             last = first + sum(len(guide.names) for guide in group)
             part = values[first:last]
-            if warping is None or len(group) == 1 or warping.dtype not in _TYPES:
+            if warping is None or warping.dtype not in _TYPES:
                 for guide, own in _parts(group, part):
                     guide.read_into(own, rows, columns)
             else:
@@ -111,6 +139,14 @@ class GuideReader:
         joint = JointWarp(guides, warping)
         self._joint.append((warping, joint))
         return joint
+
+
+def _cuts(columns: slice, count: int) -> list[slice]:
+    """Share columns out to so many at most, each but the last up to the end of a block."""
+    blocks = range(columns.start // _BLOCK, -(-columns.stop // _BLOCK))
+    each = -(-len(blocks) // count)
+    edges = [block * _BLOCK for block in blocks[each::each]]
+    return [slice(*pair) for pair in pairwise([columns.start, *edges, columns.stop])]
 
 
 def _parts(
