@@ -18,7 +18,7 @@ from groklst_cli.errors import InputError, UsageError
 
 _CACHE: Final = 64 * 2**20  # bytes
 _ONLINE: Final = "GROKLST_ONLINE"
-_THREADS: Final = "GDAL_NUM_THREADS"
+_THREADS: Final = "GROKLST_THREADS"
 _MOST_THREADS: Final = 8  # more do not find enough blocks in a row
 _PATIENCE: Final = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
@@ -50,21 +50,23 @@ def gdal_environment(*, online: bool | None = None, threads: int | None = None) 
 
     Args:
         online: Whether GDAL may fetch; None for what holds around this environment, else no.
-        threads: That files may be decoded and warped with; None for what holds around this
-            environment, else one. They change no bits.
+        threads: That guides may be warped on; None for what holds around this environment, else
+            one. They change no bits. GDAL itself starts none, whose errors nobody would hear.
     """
     fetches = is_online() if online is None else online
     held = threads_of_environment()
+    count = held if threads is None else min(threads, _MOST_THREADS)
     if fetches:
         access = {_ONLINE: "YES", **{k: os.environ.get(k, v) for k, v in _PATIENCE.items()}}
     else:
         access = {_ONLINE: "NO", "CPL_VSIL_CURL_ALLOWED_FILENAME": "none"}
     return rasterio.Env(
         GDAL_CACHEMAX=_CACHE,
-        GDAL_NUM_THREADS=str(held if threads is None else min(threads, _MOST_THREADS)),
+        GDAL_NUM_THREADS="1",
         BIGTIFF_OVERVIEW="IF_SAFER",
         COG_TMP_COMPRESSION="NONE",
         GDAL_VRT_ENABLE_PYTHON="NO",
+        GROKLST_THREADS=str(count),
         **access,
     )
 

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from groklst_cli.errors import GroklstError, InputError
@@ -37,6 +38,7 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
     Raises:
         UsageError: If it is on the network and nobody asked to fetch.
         InputError: If it cannot be read, has no pixels, no CRS or no usable transform.
+        MemoryError: If no CRS can be looked up.
     """
     if not is_text(path):
         raise InputError(
@@ -78,6 +80,7 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
     elif placed and dataset.crs is None:
         problem = None
     elif dataset.crs is None:
+        _refuse_without_proj()
         problem = f"has no CRS; set the right one with: {setting_crs(dataset, path)}"
     else:
         problem = grid_of(dataset).flaw
@@ -120,6 +123,18 @@ def _refuse_no_file(path: str) -> None:
         raise InputError(f"{path} is a pipe, socket or device; name a raster file")
     if found.st_size == 0:
         raise InputError(f"{path} is empty; copy or download it again")
+
+
+def _refuse_without_proj() -> None:
+    """Tell a file without a CRS from a process that has no memory left to look one up.
+
+    Raises:
+        MemoryError: If not even a CRS that everybody knows can be looked up.
+    """
+    try:
+        CRS.from_epsg(32631).to_wkt()
+    except CRSError as error:
+        raise MemoryError("the database of coordinate systems cannot be read") from error
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from groklst_cli.app import app, run
 from groklst_models.registry import REGISTRY
 
@@ -12,6 +14,7 @@ def groklst(*arguments: str) -> int:
     return run(lambda: app(list(arguments)))
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_what_the_command_writes(capsys):
     assert groklst("models", "--format", "markdown") == 0
     assert capsys.readouterr().out == PAGE.read_text(encoding="utf-8")

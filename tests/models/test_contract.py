@@ -79,7 +79,8 @@ class TestNetworks:
             exact = network(*given)
             with torch.autocast("cpu", torch.bfloat16):
                 rounded = network(*given)
-        assert (rounded.float() - exact).abs().max() < 0.1 * exact.std()
+        # some processors add in bfloat16 themselves
+        assert (rounded.float() - exact).abs().max() < 0.15 * exact.std()
 
     def test_flat_inputs_do_no_harm(self, name, scale):
         network = tiny(name, scale)
@@ -100,7 +101,13 @@ class TestNetworks:
             assert "parameters" in header, f"{count} parameters, published {published}"
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+SLOWEST = {"pgdm"}
+"""Networks whose facts take minutes to find out."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOWEST)) for n in NETWORKS]
+)
 class TestFactsOfNetworks:
     @pytest.mark.parametrize("size", [(33, 47)])
     def test_a_larger_odd_size_works(self, name, size):

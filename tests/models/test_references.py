@@ -16,8 +16,9 @@ NAMES = sorted(
 CLOSE = 1e-5
 """Standard deviations of the answer; the epsilons of normalizations show from 1e-4 on."""
 
-ROUNDED = {"hit_sng_x4": 1e-4}
-"""Answers that float32 settles no better: one rounding of the input alone moves them by 8e-6."""
+ROUNDED = {"hit_sng_x4": 1e-4, "cunet_x4": 2e-5, "pmba_x8": 2e-5, "svlrm_benchmark_x4": 2e-5}
+"""Answers that float32 settles no better: one rounding of the input alone moves them by 8e-6, or
+processors whose convolutions sum in another order by 1.3e-5."""
 
 
 @pytest.fixture(autouse=True)

@@ -60,9 +60,19 @@ EVALUATIONS = [
     case("a report on a link to nowhere", f"{PAIR} --report gone.csv", 2, "--report gone.csv"),
 ]
 FOLDERS = [
-    case("a set over its scene", f"{PREPARE} --out scenes {OVER}", 4, "no prepared folder"),
-    case("a set over what holds its scene", f"{PREPARE} --out home {OVER}", 4, "home/notes.txt"),
-    case("a set on its own input", f"prepare -q home/b --out home {OVER}", 2, "is an input"),
+    case("a set over its scene", f"{PREPARE} --out scenes {OVER}", 4, "is not of this command"),
+    case(
+        "a set over what holds its scene",
+        f"{PREPARE} --out home {OVER}",
+        4,
+        "is not of this command",
+    ),
+    case(
+        "a set on its own input",
+        f"prepare -q home/b --out home {OVER}",
+        4,
+        "is not of this command",
+    ),
     case("a set through a link", f"{PREPARE} --out set_link {OVER}", 2, "set_link is a link"),
     case("a run over weights", f"{TRAIN} --out kept", 4, "kept/best.safetensors exists"),
     case("a run over a log", f"{TRAIN} --out logged", 4, "logged/log.csv exists"),

@@ -43,7 +43,8 @@ NAMES = [
         "checkpoint",
         f"downscale lst.tif o.tif -s 4 -g nir.tif -m {BYTES}_net.safetensors",
         3,
-        "not valid UTF-8",
+        "no UTF-8 text",
+        "rename",
     ),
     case("model", f"downscale lst.tif o.tif -s 4 -m {BYTES}.safetensors", 2, "nor a checkpoint"),
 ]

@@ -150,7 +150,7 @@ def test_errors_that_are_not_of_memory_stay_what_they_are(write_raster, tmp_path
         downscale(Request(source, tmp_path / "fine.tif", model="bicubic"))
 
 
-@pytest.mark.parametrize("room", [1, 16, 32, 40, 41, 44, 48, 52, 60])
+@pytest.mark.parametrize("room", [1, 4, 16, 32, 40, 41, 44, 48, 52, 60])
 @pytest.mark.parametrize("words", ["", "--tile 64 --overlap 8"], ids=["plain", "tiles"])
 def test_a_limit_just_above_what_is_in_use_never_crashes(children, scene, tmp_path, room, words):
     ended = children.run(*scene, *words.split(), AS=room * MIB)

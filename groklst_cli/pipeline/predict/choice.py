@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_cli.geo.names import is_text
 from groklst_models.errors import MissingPackageError, ModelsError
 from groklst_models.fusion_file import holds_fusion
 from groklst_models.header import Header, fingerprint, read_header
@@ -104,6 +105,7 @@ def check_model(model: str) -> None:
     Raises:
         UsageError: If it is neither a method nor a file, or needs weights that are not given or a
             package that is not there.
+        InputError: If the file's name is no text.
     """
     if model in REGISTRY:
         _check_method(find(model))
@@ -111,6 +113,10 @@ def check_model(model: str) -> None:
         raise UsageError(
             f"--model {model or repr(model)} is neither a method ({', '.join(REGISTRY)}) nor a "
             f"checkpoint file; {_nearest(model)}"
+        )
+    elif not is_text(model):
+        raise InputError(
+            f"{model} is a name that is no UTF-8 text, which no checkpoint is read by; rename it"
         )
 
 

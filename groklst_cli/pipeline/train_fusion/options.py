@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,18 +14,17 @@ FUSION: Final = "fusion"
 
 
 def is_fusion(config: Path | None, network: str | None) -> bool:
-    """Tell whether a training that is asked for is one of ``fusion``.
+    """Tell whether a training that is asked for is one of ``fusion``; a broken file asks for none.
 
     Args:
         config: The file of options, if any.
         network: What ``--model`` names, if anything; it counts more than the file.
-
-    Raises:
-        InputError: If the file cannot be read.
     """
     if network is not None or config is None:
         return network == FUSION
-    return _given(config).get("network") == FUSION
+    with suppress(InputError):
+        return _given(config).get("network") == FUSION
+    return False
 
 
 def _given(path: Path) -> dict[str, Any]:

@@ -131,6 +131,7 @@ def test_the_networks_have_learned_and_bf16_differs_by_no_more_than_is_stated(
     hold(rounded, exact, BF16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_bf16_repeats_too(request_for, name):
     request = request_for(name, precision="bf16", jobs=1)

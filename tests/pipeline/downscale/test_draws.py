@@ -72,6 +72,7 @@ def test_another_number_of_samples_is_another_run(capsys):
     assert groklst(*WORDS, "-o", "a.tif", "--skip-existing") == 0
 
 
+@pytest.mark.slow
 def test_its_uncertainty_is_the_spread_of_draws_times_the_measured_factor():
     made("fine.tif", "--uncertainty", "sigma.tif")
     sigma = read("sigma.tif")
