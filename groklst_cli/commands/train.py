@@ -73,6 +73,11 @@ def train(
     from groklst_cli.pipeline.train_fusion.options import is_fusion
 
     if is_fusion(config, model):
+        of_others = {
+            "--scale": scale, "--recipe": recipe, "--band-dropout": band_dropout, "--set": set_,
+            "--device": device, "--resume": resume or None, "--print-config": print_config or None,
+        }  # fmt: skip
+        _refuse_flags_of_others([flag for flag, value in of_others.items() if value is not None])
         _train_fusion(config, data, out, overwrite=overwrite, json=json, quiet=quiet)
         return
     flags = {
@@ -106,6 +111,16 @@ def train(
         console.print_json(result.to_json())
     else:
         console.stdout.print(str(result.checkpoint))
+
+
+def _refuse_flags_of_others(flags: list[str]) -> None:
+    from groklst_cli.errors import UsageError
+
+    if flags:
+        raise UsageError(
+            f"{', '.join(flags)} cannot be used to train fusion; leave it out, and write what is "
+            "to differ into a copy of recipes/fusion.toml"
+        )
 
 
 def _train_fusion(

@@ -133,9 +133,13 @@ class GuideReader:
             first = last
 
     def _joint_of(self, guides: Sequence[GuideSource], warping: Warping) -> JointWarp:
-        for known, joint in self._joint:
-            if known == warping and joint.guides == guides:
+        for place, (known, joint) in enumerate(self._joint):
+            if joint.guides == guides and known == warping:
                 return joint
+            if joint.guides == guides:  # they were moved since
+                joint.close()
+                del self._joint[place]
+                break
         joint = JointWarp(guides, warping)
         self._joint.append((warping, joint))
         return joint

@@ -78,7 +78,12 @@ def train_fusion(
         if not cases:
             raise UsageError(f"--data {data} holds no scene that a case can be made of")
         networks = [train(cases, options, seed, note) for seed in options.seeds]
-    save(networks, facts_of(options, scenes, len(cases)), made)
+    part = out / f".{NAME}.part"
+    try:
+        save(networks, facts_of(options, scenes, len(cases)), part)
+        part.replace(made)
+    finally:
+        part.unlink(missing_ok=True)
     return TrainedFusion(made, len(cases), time.process_time() - began)
 
 

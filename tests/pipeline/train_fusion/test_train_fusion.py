@@ -84,6 +84,16 @@ def test_without_recipe_data_or_folder_it_says_how_it_is_trained(recipe, tmp_pat
         assert "groklst train RECIPE.toml --data SCENES --out DIR" in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    "flag", [["--resume"], ["--set", "steps=3"], ["-d", "cpu"], ["-s", "4"], ["--print-config"]]
+)
+def test_an_option_that_its_recipe_does_not_know_is_refused(recipe, tmp_path, flag):
+    done = run(recipe, "--data", tmp_path / "scenes", "--out", tmp_path / "run", *flag)
+    assert isinstance(done.exception, UsageError)
+    assert "cannot be used to train fusion" in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
 def test_cases_hold_the_truth_and_leave_out_what_the_recipe_leaves_out(recipe, tmp_path):
     options = FusionOptions.read(recipe)
     scenes = training_scenes(tmp_path / "scenes", options)
