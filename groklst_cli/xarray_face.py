@@ -141,7 +141,9 @@ def downscale(
     settings = {name: _own_number(name, value) for name, value in settings.items()}
     asked = Settings(scale=_own_number("scale", scale), model=fspath(method), **settings)
     if len(asked.devices) > 1:
-        raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
+        raise UsageError(
+            f"device {asked.device!r} names several devices; name one, or use a Dask cluster"
+        )
     if is_cube(lst):
 
         def of_date(
@@ -178,8 +180,8 @@ def _downscaled(
 
         if uncertainty:
             raise UsageError(
-                "uncertainty=True needs the whole result at once, which arrays of Dask never are; "
-                "load them first, as in lst.load(), or leave it out"
+                "uncertainty=True needs the whole result in memory, but the arrays are Dask "
+                "arrays; load them first, as in lst.load(), or leave uncertainty out"
             )
         return _result(lst, *downscale_lazily(asked, coarse, guidance, masks, note))
     sure = with_deviation if uncertainty else None

@@ -31,20 +31,25 @@ def tell_apart(
     """
     many = "--out-dir" if out_dir is not None else "--batch-file"
     if (out_dir is not None or batch_file is not None) and output is not None:
-        raise UsageError(f"--output {output} names one file, {many} is for many; drop one")
+        raise UsageError(
+            f"--output {output} names one output file, but {many} is for many scenes; leave "
+            "one of them out"
+        )
     if out_dir is not None and not out_dir.is_dir():
-        raise UsageError(f"--out-dir {out_dir} is no folder; make it first")
+        raise UsageError(f"--out-dir {out_dir} is not a folder; create it first")
     if batch_file is not None and files:
-        raise UsageError(f"{files[0]} is named beside --batch-file; write it into {batch_file}")
+        raise UsageError(
+            f"{files[0]} cannot be used together with --batch-file; add it to {batch_file}"
+        )
     if batch_file is None and not files:
-        raise UsageError("no LST is named; type groklst downscale LST, or --batch-file FILE")
+        raise UsageError("no LST was given; type groklst downscale LST, or --batch-file FILE")
     if out_dir is not None or batch_file is not None:
         return files, None
     if len(files) > 2:
         raise UsageError(
-            f"{len(files)} files are named, LST and OUTPUT are two; each guide takes a -g of its "
-            "own, as in -g red.tif -g nir.tif, or name a folder of guides, as in -g DIR; "
-            "to downscale them all add --out-dir DIR"
+            f"{len(files)} files were given, expected two at most, LST and OUTPUT; write -g "
+            "before each guide, as in -g red.tif -g nir.tif, or give a folder of guides, as in "
+            "-g DIR; to downscale all of these files, add --out-dir DIR"
         )
     return files[:1], Path(files[1]) if len(files) == 2 else None
 

@@ -49,7 +49,7 @@ def keys_of(context: typer.Context, command: Callable[..., None]) -> dict[str, K
         context: Of the command, whose flags Typer has made.
         command: Its signature says what they take.
     """
-    lsts = "The coarse LST, or a scene folder; several where there is an out_dir."
+    lsts = "The coarse LST, or a scene folder; a list of them if out_dir is set."
     keys = {_LSTS: Key(_FILES, list[str], None, lsts)}
     signature = inspect.signature(command).parameters
     flags: Sequence[Any] = context.command.params
@@ -77,7 +77,8 @@ def read_config(path: Path, keys: Mapping[str, Key]) -> dict[str, Any]:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # too many digits, lists too deep
         raise InputError(
-            f"{path} cannot be read as TOML: {error}; groklst downscale --print-config shows one"
+            f"{path} cannot be read as TOML: {error}; groklst downscale --print-config prints a "
+            "valid file"
         ) from error
     found: dict[str, Any] = {}
     for written, value in said.items():
@@ -85,11 +86,11 @@ def read_config(path: Path, keys: Mapping[str, Key]) -> dict[str, Any]:
         if name not in keys:
             near = get_close_matches(name, keys, n=1, cutoff=0)[0]
             raise UsageError(
-                f"{path}: there is no option {written!r}; the nearest is {near}, and "
-                "groklst downscale --print-config names all"
+                f"{path}: there is no option {written!r}; the nearest is {near}; groklst "
+                "downscale --print-config lists all options"
             )
         if keys[name].parameter in found:
-            raise UsageError(f"{path}: {name} is said twice; say it once")
+            raise UsageError(f"{path}: {name} is set twice; set it once")
         found[keys[name].parameter] = _typed(path, name, keys[name].kind, value)
     return found
 
@@ -151,7 +152,9 @@ def output_of(context: typer.Context) -> str | Path | None:
     if context.params["out_dir"] is not None:
         return output
     if len(files) > 1 and _is_of_file(context, _FILES):
-        raise UsageError(f"lst names {len(files)} files, which takes an out_dir for the results")
+        raise UsageError(
+            f"lst names {len(files)} files; set out_dir to the folder for their results"
+        )
     return None if len(files) == 2 and _is_of_file(context, _OUTPUT_FLAG) else output
 
 
@@ -193,7 +196,7 @@ def _typed(path: Path, name: str, kind: Any, value: Any) -> Any:
         and [type(n) in _NUMBERS for n in value] == [True] * _length(kind) != []
     ):
         return value
-    raise UsageError(f"{path}: {name} is {_shown(value)}, it must be {_wanted(name, kind)}")
+    raise UsageError(f"{path}: {name} is {_shown(value)}, expected {_wanted(name, kind)}")
 
 
 def _length(kind: Any) -> int:
@@ -240,7 +243,9 @@ def _toml(value: Any) -> str:
 
 def _text(text: str) -> str:
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise UsageError(f"{text} is a name that is no UTF-8 text, which TOML cannot hold")
+        raise UsageError(
+            f"{text} is not valid UTF-8, so it cannot be written in TOML; rename the file"
+        )
     return f'"{"".join(map(_character, text))}"'
 
 

@@ -120,8 +120,8 @@ def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
 
 def _kept(plan: dict[str, Any]) -> str:
     if noise := plan["noise"]:
-        return f"coarse means as far as they are believed, with noise of {noise['believed']:.2f} K"
-    return "the coarse means" if plan["conserve"] else "no coarse means"
+        return f"the coarse values, as far as a noise of {noise['believed']:.2f} K allows"
+    return "the coarse values" if plan["conserve"] else "not the coarse values"
 
 
 def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:

@@ -27,9 +27,9 @@ def downscale(
         list[str] | None,
         typer.Argument(
             metavar="LST|SCENE [OUTPUT]",
-            help="The coarse LST raster, or a folder with lst.tif and its guides; and the GeoTIFF "
-            "to write, LST_xN.tif by default; with --out-dir every FILE is an LST, such a folder, "
-            "or a folder of such folders.",
+            help="The coarse LST raster, or a scene folder with lst.tif and its guides; then "
+            "the GeoTIFF to write (by default LST_xN.tif). With --out-dir, every FILE is "
+            "an LST, a scene folder, or a folder of scene folders.",
         ),
     ] = None,
     output_option: Annotated[
@@ -49,8 +49,8 @@ def downscale(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also put the maps of many scenes into one COG with a band a date, or, named "
-            "NAME.zarr, into a Zarr with time as a dimension.",
+            help="Also write the results of many scenes to one COG with one band per date, or "
+            "to a Zarr store (NAME.zarr) with a time dimension.",
         ),
     ] = None,
     guide: options.Guide = None,
@@ -63,7 +63,11 @@ def downscale(
         bool, typer.Option("--no-conserve", help="The same as --conserve none.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check all inputs and options, time one tile, and print the plan; write nothing.",
+        ),
     ] = False,
     config: Annotated[
         Path | None,
@@ -72,16 +76,18 @@ def downscale(
             metavar="FILE",
             is_eager=True,
             callback=_from_file,
-            help="A TOML file of options, which those that are typed go before.",
+            help="A TOML file of options; options on the command line take precedence.",
         ),
     ] = None,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+        bool, typer.Option("--print-config", help="Print all options as TOML, and exit.")
     ] = False,
     log: Annotated[
         Path | None,
         typer.Option(
-            "--log", metavar="FILE", help="Also write what is said, and when, into a text file."
+            "--log",
+            metavar="FILE",
+            help="Also write all messages with their times to this text file.",
         ),
     ] = None,
     json: options.Json = False,
@@ -141,7 +147,7 @@ def downscale(
         many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
         return
     if stack is not None:
-        raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")
+        raise UsageError(f"--stack {stack} is for many scenes; add --out-dir DIR for their results")
     lst = parse.band_source(lsts[0])
     request = asking.ask_for(
         ask,

@@ -10,7 +10,10 @@ from groklst_cli.commands import completion, options
 
 def import_toolkit(
     toolkit: Annotated[
-        Path, typer.Argument(metavar="PUBLISHED.pth", help="The file of the published code.")
+        Path,
+        typer.Argument(
+            metavar="PUBLISHED.pth", help="The weights file (.pth) of the published code."
+        ),
     ],
     output: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="The checkpoint to write.")
@@ -25,24 +28,27 @@ def import_toolkit(
             help="The network.",
         ),
     ],
-    scale: Annotated[int, typer.Option("--scale", "-s", help="What it was trained for.")],
+    scale: Annotated[int, typer.Option("--scale", "-s", help="The scale that it was trained for.")],
     bands: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Guidance channels in order; the dataset's ten."),
+        typer.Option(
+            metavar="NAME,…",
+            help="The guidance bands in order; by default the ten of the GrokLST dataset.",
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="arguments.NAME=VALUE",
-            help="A width or depth of the network that is not the published one; repeatable.",
+            help="A width or depth that differs from the published network; repeatable.",
         ),
     ] = None,
     accept_differences: Annotated[
         bool,
         typer.Option(
             "--accept-differences",
-            help="Import weights of a network that groklst computes otherwise.",
+            help="Import the weights although groklst computes this network differently.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,

@@ -13,8 +13,8 @@ def info(
         bool,
         typer.Option(
             "--check",
-            help="Say whether files that groklst wrote are still whole: tags, layout, every pixel, "
-            "every weight.",
+            help="Check that files that groklst wrote are still intact: tags, layout, every "
+            "pixel, every weight.",
         ),
     ] = False,
     online: options.Online = False,
@@ -57,5 +57,5 @@ def _check(files: list[str], *, json: bool) -> None:
         console.print_json(rows)
     else:
         for text, flaw in found.items():
-            console.stdout.print(f"{text}: {flaw or 'whole'}")
+            console.stdout.print(f"{text}: {flaw or 'intact'}")
     refuse_flawed(found)

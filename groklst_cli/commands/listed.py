@@ -70,7 +70,7 @@ class ListedRequests(Collection[Request]):
         for row in read_scene_list(self._path):
             if _mark(self._path) != self._mark:
                 raise InputError(
-                    f"{self._path} changed while its scenes were made; run again with "
+                    f"{self._path} changed while its scenes were being downscaled; run again with "
                     "--skip-existing"
                 )
             yield self._ask(row)

@@ -39,7 +39,10 @@ def from_paths(
     """
     named = list(all_named(lsts, shared, note))
     if not named:
-        raise InputError(f"all scenes of {', '.join(lsts)} are left out, as scene.json says")
+        raise InputError(
+            f'all scenes of {", ".join(lsts)} are left out by "left_out" in their '
+            "scene.json; name one that is to be used"
+        )
     return [_ask_for_named(ask, one, None, lambda lst: folder, named="lst") for one in named]
 
 
@@ -120,9 +123,9 @@ def run(
         if failed:
             console.print_failures(failed)
     if failed:
-        unmade = "" if stack is None else f"{stack} is not made: "
+        unmade = "" if stack is None else f"{stack} was not written: "
         raise SomeFailedError(
-            f"{unmade}{len(failed)} of {len(requests)} scenes failed, as the table says; mend "
+            f"{unmade}{len(failed)} of {len(requests)} scenes failed (see the table); correct "
             "them, and run again with --skip-existing"
         )
     if stack is not None and not dry_run:
@@ -228,5 +231,6 @@ def _mask(text: str, folder: Path) -> MaskFile:
 def _refuse_outside(key: str, path: Path, folder: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
-            f"{key} {path} lies outside {folder}; name a file in there, or another --out-dir"
+            f"{key} {path} is outside {folder}; name a file inside that folder, or another "
+            "--out-dir"
         )

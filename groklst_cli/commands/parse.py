@@ -39,7 +39,8 @@ def scene(
     folder = Path(lsts[0])
     if lsts[0] and (several := scenes_in(folder)):
         raise UsageError(
-            f"{folder} holds {len(several)} scene folders; add --out-dir DIR for a map of each"
+            f"{folder} holds {len(several)} scene folders; add --out-dir DIR to downscale each of "
+            "them"
         )
     if not lsts[0] or not is_scene(folder):
         return lsts, guides, masks
@@ -91,7 +92,7 @@ def numbers(option: str, text: str) -> tuple[float, ...]:
     except ValueError:
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
-        raise UsageError(f"{option} {text} is no list of numbers; write it as in 1,2.5,3")
+        raise UsageError(f"{option} {text} is not a list of numbers; write it as in 1,2.5,3")
     return found
 
 
@@ -117,8 +118,8 @@ def named_output(first: Path | None, second: Path | None) -> Path | None:
     """
     if first is not None and second is not None:
         raise UsageError(
-            f"two outputs are named, {first} and {second}; name one; each guide takes a -g of its "
-            f"own, as in -g {first}"
+            f"two outputs were given, {first} and {second}; name one; write -g before each guide, "
+            f"as in -g {first}"
         )
     return first or second
 
@@ -130,7 +131,7 @@ def folder_of(source: BandSource) -> Path:
         UsageError: If the LST is no local file.
     """
     if source.path.startswith("/vsi") or "://" in source.path:
-        raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
+        raise UsageError(f"{source.path} is not a local file; name the output with -o FILE")
     local = Path(source.path)
     if not local.name:
         raise UsageError(f"{source.path} is a folder; name a raster file")
@@ -151,5 +152,7 @@ def no_conserve(conserve: Conserving) -> Conserving:
         UsageError: If they contradict each other.
     """
     if conserve not in ("auto", "none"):
-        raise UsageError(f"--conserve {conserve} and --no-conserve contradict each other; drop one")
+        raise UsageError(
+            f"--conserve {conserve} and --no-conserve contradict each other; leave one out"
+        )
     return "none"

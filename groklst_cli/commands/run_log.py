@@ -41,7 +41,9 @@ class RunLog:
             UsageError: If its name says that it is no text.
         """
         if path.suffix.lower() not in _SUFFIXES:
-            raise UsageError(f"--log {path} is to be a text; let its name end in .log")
+            raise UsageError(
+                f"--log {path} must name a text file; give it a name that ends in .log"
+            )
         self.path, self._overwrite = path, overwrite
         self._waiting: list[str] = []
         self._file: TextIO | None = None
@@ -68,7 +70,9 @@ class RunLog:
 
         for path in spared:
             if same_file(self.path, path):
-                raise UsageError(f"--log {self.path} is a file of the run itself; name another")
+                raise UsageError(
+                    f"--log {self.path} is an input or output of the run; name another file"
+                )
         check_target(self.path, overwrite=True)
         try:
             head = _head(self.path)
@@ -100,10 +104,12 @@ class RunLog:
 
     def _refuse(self, head: bytes) -> None:
         if b"\0" in head:
-            raise OutputExistsError(f"{self.path} exists, and is no text; name another --log")
+            raise OutputExistsError(
+                f"{self.path} exists, and is not a text file; name another --log"
+            )
         if not self._overwrite:
             raise OutputExistsError(
-                f"{self.path} exists, and is no log of groklst; name another --log, or add "
+                f"{self.path} exists, and is not a log of groklst; name another --log, or add "
                 "--overwrite to replace it"
             )
 

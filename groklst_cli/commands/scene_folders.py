@@ -96,8 +96,8 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
         folders = [path] if is_scene(path) else scenes_in(path)
         if not folders:
             raise InputError(
-                f"{path} holds no scene; a scene is a folder with {LST} and its guides; name a "
-                "folder of such folders"
+                f"{path} contains no scene folder; a scene folder has {LST} and its guides; name "
+                "a scene folder, or a folder of them"
             )
         for folder in folders:
             named = Named.folder(folder, shared)

@@ -10,7 +10,10 @@ from groklst_cli.commands import completion, options
 
 def train(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Options; see --print-config.")
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.toml]", help="A TOML file of options; --print-config shows them."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -29,14 +32,14 @@ def train(
     scale: Annotated[
         int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse one.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the run.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="published|local|paper", help="Values to start from.")
+        str | None, typer.Option(metavar="published|local|paper", help="The set of default values.")
     ] = None,
     band_dropout: Annotated[
         float | None,
         typer.Option(
-            metavar="P", help="Leave each band out this often, to serve scenes that lack some."
+            metavar="P", help="Drop each band with this probability, so that scenes may lack bands."
         ),
     ] = None,
     set_: Annotated[
@@ -53,10 +56,10 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out from its last state.")
+        bool, typer.Option("--resume", help="Resume the run in --out from its last state.")
     ] = False,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+        bool, typer.Option("--print-config", help="Print all options as TOML, and exit.")
     ] = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -118,8 +121,8 @@ def _refuse_flags_of_others(flags: list[str]) -> None:
 
     if flags:
         raise UsageError(
-            f"{', '.join(flags)} cannot be used to train fusion; leave it out, and write what is "
-            "to differ into a copy of recipes/fusion.toml"
+            f"{', '.join(flags)} cannot be used to train fusion; leave it out, and change a copy "
+            "of recipes/fusion.toml instead"
         )
 
 
@@ -140,8 +143,8 @@ def _train_fusion(
 
     if config is None or data is None or out is None:
         raise UsageError(
-            "fusion is trained by groklst train RECIPE.toml --data SCENES --out DIR; "
-            "recipes/fusion.toml is the recipe of its weights"
+            "fusion needs a recipe file; type groklst train RECIPE.toml --data SCENES --out DIR, "
+            "as with recipes/fusion.toml"
         )
     options = FusionOptions.read(config)
     result = train_fusion(options, data, out, overwrite=overwrite, note=console.Notes(quiet=quiet))

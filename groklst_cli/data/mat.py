@@ -41,7 +41,9 @@ def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
     planes = [_plane(path, name, found) for name in fields]
     sizes = {plane.shape for plane in planes}
     if len(sizes) > 1:
-        raise InputError(f"{path} holds fields of several sizes, {sorted(sizes)}; expected one")
+        raise InputError(
+            f"{path} holds fields of several sizes, {sorted(sizes)}, expected one size"
+        )
     stacked = np.stack(planes)
     stacked[~np.isfinite(stacked)] = np.nan
     return stacked
@@ -66,7 +68,7 @@ def _values(name: str, dataset: "h5py.Dataset") -> NDArray[Any]:
     """Read a dataset whose size and chunks are of this world; a chunk is unpacked whole."""
     claims = [dataset.shape or (), dataset.chunks or ()]
     if max(prod(claim) for claim in claims) * dataset.dtype.itemsize > LARGEST:
-        raise DamageError(f"field {name!r} claims to be {claims[0]}, more than {LARGEST} bytes")
+        raise DamageError(f"field {name!r} has the size {claims[0]}, more than {LARGEST} bytes")
     values: NDArray[Any] = np.asarray(dataset[()]).T
     return values
 

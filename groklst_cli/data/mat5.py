@@ -70,11 +70,11 @@ def _elements(content: bytes, order: str, *, padded: bool = True) -> Iterator[tu
             start = place + 8
             step = 8 + length + (-length % 8 if padded else 0)
         if small > 4 or start + length > len(content):
-            raise DamageError(f"the element at byte {place} claims {length} bytes")
+            raise DamageError(f"the element at byte {place} has a length of {length} bytes")
         yield kind, content[start : start + length]
         place += step
     if place < len(content) and any(content[place:]):
-        raise DamageError(f"it breaks off at byte {place}")
+        raise DamageError(f"it is truncated at byte {place}")
 
 
 def _unpack(body: bytes) -> bytes:
@@ -84,7 +84,7 @@ def _unpack(body: bytes) -> bytes:
     except zlib.error as error:
         raise DamageError(f"a packed element is damaged: {error}") from error
     if unpacking.unconsumed_tail or not unpacking.eof:
-        raise DamageError(f"a packed element breaks off or holds more than {LARGEST} bytes")
+        raise DamageError(f"a packed element is truncated or holds more than {LARGEST} bytes")
     return content
 
 
@@ -100,19 +100,19 @@ def _matrix(parts: list[tuple[int, bytes]], order: str) -> NDArray[Any]:
     (flags_kind, flags), (_, sides), (_, spelled) = parts[:3]
     name = spelled.decode("latin-1")
     if flags_kind != _LONG or len(flags) != 8 or len(sides) % 4:
-        raise DamageError(f"the head of field {name!r} is damaged")
+        raise DamageError(f"the header of field {name!r} is damaged")
     (word,) = struct.unpack_from(f"{order}I", flags)
     if word & 0xFF not in _CLASSES or word & _COMPLEX or len(parts) != 4:
-        raise DamageError(f"field {name!r} is of another kind, expected a matrix of real numbers")
+        raise DamageError(f"field {name!r} is not a matrix of real numbers")
     shape = struct.unpack(f"{order}{len(sides) // 4}i", sides)
     if len(shape) != 2:
         raise DamageError(f"field {name!r} has {len(shape)} dimensions, expected two")
     kind, values = parts[3]
     if kind not in _NUMBERS:
-        raise DamageError(f"the numbers of field {name!r} are of the unknown type {kind}")
+        raise DamageError(f"the numbers of field {name!r} have the unknown type {kind}")
     if len(values) % np.dtype(_NUMBERS[kind]).itemsize:
-        raise DamageError(f"a number of field {name!r} breaks off")
+        raise DamageError(f"a number of field {name!r} is truncated")
     numbers = np.frombuffer(values, f"{order}{_NUMBERS[kind]}")
     if min(shape) < 0 or prod(shape) != numbers.size:
-        raise DamageError(f"field {name!r} is {shape}, but holds {numbers.size} numbers")
+        raise DamageError(f"field {name!r} has the shape {shape}, but holds {numbers.size} numbers")
     return numbers.reshape(shape, order="F")

@@ -211,15 +211,15 @@ class Manifest:
             data = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             command = f"groklst prepare SCENE… --out {shlex.quote(str(folder))}"
-            raise InputError(f"{folder} holds no {MANIFEST}; make it with: {command}") from error
+            raise InputError(f"{folder} has no {MANIFEST}; prepare it with: {command}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not JSON: {error}; prepare the folder again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise InputError(f"{path} is not of format {FORMAT}; prepare the folder again")
+            raise InputError(f"{path} does not have format {FORMAT}; prepare the folder again")
         try:
             scale, bands = int(data["scale"]), _names(data["bands"])
             if scale not in _SCALES:
-                raise ValueError(f"scale {scale} does not lie in 2 … 64")
+                raise ValueError(f"scale {scale} is not in 2 … 64")
             manifest = cls(
                 scale,
                 bands,
@@ -282,8 +282,8 @@ class PreparedFolder:
         missing = [name for name in names if not os.path.isfile(self._folder / name)]
         if missing:
             raise InputError(
-                f"{self._folder / missing[0]} is not there ({len(missing)} of {len(names)} files "
-                "that the manifest names are missing); prepare the folder again"
+                f"{self._folder / missing[0]} does not exist ({len(missing)} of {len(names)} "
+                "files that the manifest names are missing); prepare the folder again"
             )
 
     def sides(self) -> tuple[int, int]:
@@ -338,7 +338,7 @@ class PreparedFolder:
 
 def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEntry:
     if item["split"] not in SPLITS:
-        raise ValueError(f"split {item['split']!r} is none of {', '.join(SPLITS)}")
+        raise ValueError(f"split {item['split']!r} is not one of {', '.join(SPLITS)}")
     files = {str(kind): str(name) for kind, name in dict(item["files"]).items()}
     entry = PatchEntry(
         str(item["name"]),
@@ -352,7 +352,9 @@ def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEn
     _refuse_outside(list(files.values()))
     missing = {"lst", "truth", *(["guide"] if entry.bands else [])} - files.keys()
     if missing or not set(entry.bands) <= set(bands):
-        raise ValueError(f"patch {entry.name!r} lacks files, or has bands that are not listed")
+        raise ValueError(
+            f"patch {entry.name!r} lacks files, or has bands that the manifest does not list"
+        )
     for side in entry.sides:
         if not (scale <= side <= _LARGEST_SIDE) or side % scale:
             raise ValueError(f"patch {entry.name!r} has a side of {side} pixels")
@@ -377,19 +379,19 @@ def _refuse_misfits(manifest: Manifest) -> None:
         height, width = shapes.get(entry.scene, (0, 0))
         rows, columns = entry.parts
         if rows.start < 0 or columns.start < 0 or rows.stop > height or columns.stop > width:
-            raise ValueError(f"patch {entry.name!r} does not lie in its scene {entry.scene!r}")
+            raise ValueError(f"patch {entry.name!r} is not inside its scene {entry.scene!r}")
 
 
 def _names(listed: Any) -> tuple[str, ...]:
     names = tuple(listed) if isinstance(listed, list) else (None,)
     if len(set(map(str, names))) < len(names) or not all(isinstance(n, str) for n in names):
-        raise ValueError(f"bands are {listed!r}, which is no list of different names")
+        raise ValueError(f"bands are {listed!r}, which is not a list of different names")
     return names
 
 
 def _refuse_outside(names: Sequence[str]) -> None:
     for name in names:
         if not is_text(name):
-            raise ValueError(f"file {name!r} is a name that is no text")
+            raise ValueError(f"the file name {name!r} is not valid text")
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"file {name!r} lies outside the folder")
+            raise ValueError(f"file {name!r} is outside the folder")

@@ -60,7 +60,9 @@ class TrainingSamples(Dataset[Sample]):
             InputError: If there is no patch.
         """
         if len(source) == 0:
-            raise InputError("there is no training patch; check the split, or prepare more scenes")
+            raise InputError(
+                "there are no training patches; check the split, or prepare more scenes"
+            )
         self._source, self._sampling, self._cached = source, sampling, cached
         self._read: Any = None
 
@@ -96,7 +98,9 @@ class TrainingSamples(Dataset[Sample]):
             part = _cut(patch, slice(row, row + size), slice(column, column + size), scale)
             if np.isfinite(part.truth).any() and np.isfinite(part.lst).any():
                 return part
-        raise InputError(f"patch {patch.name} is all but empty; prepare with a lower --max-nodata")
+        raise InputError(
+            f"patch {patch.name} is almost empty; prepare the set again with a lower --max-nodata"
+        )
 
     def _augmented(self, patch: Patch, generator: np.random.Generator) -> Sample:
         turns, flip = int(generator.integers(4)), bool(generator.integers(2))

@@ -65,7 +65,7 @@ class SceneFacts:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} cannot be read: {error}; expected a JSON object") from error
         if not isinstance(stated, Mapping):
-            raise InputError(f"{path} holds no JSON object; write {{…}}, or take the file away")
+            raise InputError(f"{path} does not hold a JSON object; write {{…}}, or remove the file")
         return cls(
             _number(path, "aggregate_first_by", stated.get("aggregate_first_by")),
             _text(path, stated.get("left_out")),
@@ -150,7 +150,7 @@ class SceneFolder:
     def _reason_against(self, guide: Path) -> str | None:
         """Say why a raster is no guide, or None; one that cannot be read is left to its reader."""
         if guide.stem in self.facts.not_guides:
-            return f"{FACTS} says so"
+            return f"because of {FACTS}"
         try:
             with open_raster(str(guide)) as raster:
                 tags, files = raster.tags(), [guide, *map(Path, files_of(raster))]
@@ -158,8 +158,8 @@ class SceneFolder:
             return None
         if self.reference is not None and any(_same(self.reference, path) for path in files):
             raise InputError(
-                f"{guide} is made of {REFERENCE}, which results are compared with and which is "
-                "never a guide; take it out of the folder"
+                f"{guide} is made of {REFERENCE}, the reference that results are compared with, "
+                "so it cannot be a guide; move it out of the folder"
             )
         return "groklst wrote it" if any(tag in tags for tag in _RESULT) else None
 
@@ -181,7 +181,7 @@ def guides_in(folder: Path, lsts: Sequence[str]) -> list[BandSource]:
     with gdal_environment():
         guides = [found for found in others if scene._reason_against(found) is None]
     if not guides:
-        raise InputError(f"{folder} holds no guide; name a raster, or a folder of rasters")
+        raise InputError(f"{folder} contains no guide; name a raster, or a folder of rasters")
     return [BandSource(str(found)) for found in guides]
 
 
@@ -225,8 +225,8 @@ def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
     found = [scene for scene in parents if is_scene(scene)]
     if not found:
         raise InputError(
-            f"{folder} holds no scene; a scene is a folder with {LST} and its guides; name a "
-            "folder of such folders with --data"
+            f"{folder} contains no scene folder; a scene folder has {LST} and its guides; name a "
+            "folder of scene folders with --data"
         )
     names = [scene.name for scene in found]
     missing = [name for name in wanted if name not in names]
@@ -247,8 +247,8 @@ def refuse_reference(guides: Iterable[BandSource]) -> None:
     for guide in guides:
         if _role(Path(guide.path)) == _role(Path(REFERENCE)):
             raise UsageError(
-                f"{guide.path} is by its name what results are compared with, and never a guide; "
-                "leave it out, or give the file another name if it is something else"
+                f"{guide.path} has the name of the reference that results are compared with, so "
+                "it cannot be a guide; leave it out, or rename the file if it is something else"
             )
 
 
@@ -279,14 +279,14 @@ def _number(path: Path, key: str, value: Any, least: int = 1) -> int | None:
         return value
     raise InputError(
         f"{path}: {key} is {_short(value)}, expected a whole number from {least} to "
-        f"{_MOST_JOINED}; mend that value"
+        f"{_MOST_JOINED}; correct that value"
     )
 
 
 def _text(path: Path, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
-    raise InputError(f"{path}: left_out is {_short(value)}, expected a reason in words; write one")
+    raise InputError(f"{path}: left_out is {_short(value)}, expected a reason as text; write one")
 
 
 def _names(path: Path, value: Any) -> tuple[str, ...]:

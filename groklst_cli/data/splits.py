@@ -45,7 +45,7 @@ def cut(length: int, patch: int, sets: Sequence[Split]) -> tuple[Part, ...]:
     usable = length - patch * (len(sets) - 1)
     if usable < patch * len(sets):
         raise ValueError(
-            f"cutting it into {', '.join(sets)} with a patch between takes "
+            f"dividing it into {', '.join(sets)} with a patch between them takes "
             f"{patch * (2 * len(sets) - 1)} pixels"
         )
     total = sum(SHARES[name] for name in sets)

@@ -28,7 +28,9 @@ from groklst_cli.geo.smoothing import gaussian_mean, reach
 _FACTORS: Final = range(1, 65)
 
 
-_NAMED: Final = "name LST and guides instead of the folder, this one as {path},nodata=none"
+_NAMED: Final = (
+    "name the LST and the guides instead of the folder, with this one as {path},nodata=none"
+)
 """What settles that a lonely value was measured, for a command that takes files too."""
 
 
@@ -239,7 +241,9 @@ def native_factor(text: str, grid: Grid) -> int:
     elif text.isdecimal():
         factor = int(text)
     else:
-        raise UsageError(f"--native-resolution {text} is neither a factor (3) nor metres (100m)")
+        raise UsageError(
+            f"--native-resolution {text} is not valid, expected a factor (3) or metres (100m)"
+        )
     if factor not in _FACTORS:
         raise UsageError(f"--native-resolution {text} joins {factor} pixels; allowed are 1 … 64")
     return factor
@@ -251,8 +255,8 @@ def _pixel_metres(grid: Grid) -> float:
         to_earth = to_degrees(grid.crs)
     except NoWayError as error:
         raise InputError(
-            f"nothing leads from {grid.crs} to metres on the earth; write the resolution as a "
-            "number of pixels, as in --native-resolution 3"
+            f"metres are not known in {grid.crs}; write the resolution as a number of pixels, as "
+            "in --native-resolution 3"
         ) from error
     row, column = grid.height / 2, grid.width / 2
     ends = [to_earth(*(grid.transform * (c, row))) for c in (column, column + 1)]

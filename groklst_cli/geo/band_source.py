@@ -54,7 +54,7 @@ class BandSource:
         while found := _SUFFIX.fullmatch(path):
             path, key, value = found.groups()
             if key in suffixes:
-                raise UsageError(f"{text!r} says {key} twice; say it once")
+                raise UsageError(f"{text!r} states {key} twice; state it once")
             suffixes[key] = value
         name = None
         if named := _NAMED.fullmatch(path):
@@ -90,8 +90,8 @@ class BandSource:
             return self
         if self.nodata is not None:
             raise UsageError(
-                f"{self.path} is given nodata={_digits(self.nodata)} and "
-                f"--src-nodata {_digits(nodata)}; drop one"
+                f"{self.path} has both nodata={_digits(self.nodata)} and --src-nodata "
+                f"{_digits(nodata)}; leave one out"
             )
         return replace(self, nodata=nodata)
 

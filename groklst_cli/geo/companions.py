@@ -59,8 +59,8 @@ def refuse_changed(dataset: DatasetReader, path: str) -> None:
     if changed := changes(dataset, path):
         beside = ", ".join(sorted(Path(name).name for name in dataset.files[1:]))
         raise InputError(
-            f"{path} was written by groklst without {beside}, which changes its {changed}; "
-            "move that away"
+            f"{path} was written by groklst without {beside}, which changes its {changed}; move "
+            f"{beside} away"
         )
 
 
@@ -84,12 +84,12 @@ def flaw_beside(path: Path, span: tuple[float, float] | None = None) -> str | No
         return None
     with rasterio.open(path, driver="GTiff") as dataset:
         if changed := changes(dataset, str(path)):
-            return f"{names} beside it changes its {changed}"
+            return f"{names} next to it changes its {changed}"
         told = dataset.tags(1)
     if any(other.suffix.lower() != ".xml" for other in beside):
-        return f"{names} beside it is not of groklst"
+        return f"{names} next to it was not written by groklst"
     if span is not None and _tells_otherwise(told, *span):
-        return f"{names} beside it holds the statistics of other pixels"
+        return f"{names} next to it holds the statistics of other pixels"
     return None
 
 

@@ -27,8 +27,9 @@ def advice_of(path: str) -> str:
             f"decode_coords='all')[{found['name'] or 'VARIABLE'!r}].rio.to_raster('copy.tif')"
         )
         return (
-            f"netCDF and Zarr are read by xarray; copy a variable with: {running(code)} "
-            "(netCDF-4 needs h5netcdf, Zarr zarr), or call groklst_cli.downscale with the array"
+            f"groklst reads netCDF and Zarr through xarray; copy a variable with: {running(code)} "
+            "(netCDF-4 needs h5netcdf, Zarr zarr), or call groklst_cli.downscale with the xarray "
+            "object"
         )
     return "name a GeoTIFF or another raster file"
 
@@ -44,7 +45,7 @@ def placing(dataset: DatasetReader, path: str) -> str:
     points, crs = dataset.gcps
     if not points:
         return (
-            "is placed by RPCs only, not by a geotransform; bring it onto a grid first, with its "
+            "is placed by RPCs only, not by a geotransform; warp it to a grid first, with its "
             "provider's tools or rasterio.warp.reproject(rpcs=…)"
         )
     code = crs.to_epsg() if crs else None

@@ -54,15 +54,15 @@ def check_creation(creation: Mapping[str, str]) -> None:
     for key in given:
         if key not in known:
             raise UsageError(
-                f"--co {key} is no creation option that serves a result; "
-                f"choose from {', '.join(known)}"
+                f"--co {key} is not a creation option that results accept; choose from "
+                f"{', '.join(known)}"
             )
     if len(given) < len(creation):
-        raise UsageError(f"--co names {', '.join(creation)}, one of them twice; drop one")
+        raise UsageError(f"--co names an option twice ({', '.join(creation)}); leave one out")
     for key, text in creation.items():
         wanted = _wanted(key.upper(), text.upper(), given.get("COMPRESS", "DEFLATE"))
         if wanted is not None:
-            raise UsageError(f"--co {key}={text} cannot serve; write {wanted}")
+            raise UsageError(f"--co {key}={text} is not valid; write {wanted}")
 
 
 def _wanted(key: str, text: str, compression: str) -> str | None:

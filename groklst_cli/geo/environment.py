@@ -103,7 +103,9 @@ def refuse_network(path: str) -> None:
         UsageError: If it does not.
     """
     if is_remote(path) and not is_online():
-        raise UsageError(f"{path} is on the network, expected a local file; add --online to fetch")
+        raise UsageError(
+            f"{path} is on the network, expected a local file; add --online to fetch it"
+        )
 
 
 def check_vrt(path: str, depth: int = 0) -> None:
@@ -116,17 +118,19 @@ def check_vrt(path: str, depth: int = 0) -> None:
     """
     text = _text_of(path)
     if depth > _DEEPEST:
-        raise InputError(f"{path} nests VRTs more than {_DEEPEST} deep; write a flatter VRT")
+        raise InputError(
+            f"{path} nests VRTs more than {_DEEPEST} levels deep; write a VRT with fewer levels"
+        )
     if _RAW.search(text):
         raise InputError(
-            f"{path} reads raw bytes of another file, expected a VRT of rasters; "
-            f"convert it with: rio convert {shlex.quote(path)} FILE.tif"
+            f"{path} is a VRT of raw bytes, expected a VRT of rasters; convert it with: rio "
+            f"convert {shlex.quote(path)} FILE.tif"
         )
     for name in sorted({unescape(found).strip() for found in _SOURCE.findall(text)}):
         if is_remote(name) and not is_online():
             raise InputError(
-                f"{path} names {name[:80]} on the network, expected local files; "
-                "add --online to fetch"
+                f"{path} names {name[:80]} on the network, expected local files; add --online to "
+                "fetch them"
             )
         source = Path(path).parent / name
         if name.lower().endswith(".vrt") and source.is_file():
@@ -145,12 +149,14 @@ def looks_like_vrt(path: str) -> bool:
 def _text_of(path: str) -> str:
     try:
         if Path(path).stat().st_size > _LARGEST_VRT:
-            raise InputError(f"{path} is a VRT of over {_LARGEST_VRT} bytes; split it up")
+            raise InputError(
+                f"{path} is a VRT of more than {_LARGEST_VRT} bytes; split it into smaller ones"
+            )
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is a VRT, but no UTF-8 text; write it anew") from error
+        raise InputError(f"{path} is a VRT that is not UTF-8 text; write it again") from error
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path[:80]} is a VRT that is no local file of its own, expected one; "
-            "copy it beside its sources"
+            f"{path[:80]} is a VRT that is not a local file; copy it to a local file next to its "
+            "sources"
         ) from error

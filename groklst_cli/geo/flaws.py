@@ -50,9 +50,9 @@ def find_flaw(path: Path, job: str | None = None) -> str | None:
                 return flaw
             pixels, span = _read_through(found)
             if found.tags()[PIXELS_TAG] != pixels:
-                return f"its pixels are not those of {PIXELS_TAG}"
+                return f"its pixels do not match its tag {PIXELS_TAG}"
             if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL takes it away then
-                return "was changed in place, and has lost the layout of a cloud-optimised GeoTIFF"
+                return "was changed in place, and is no longer a cloud-optimised GeoTIFF"
         return flaw_beside(path, span)
     except (RasterioError, UnicodeDecodeError, OSError) as error:
         return f"cannot be read: {words_of(error)}"
@@ -71,7 +71,7 @@ def block_flaw(dataset: DatasetReader, size: int, *, sparse: bool = True) -> str
             if not (end or sparse or level):
                 return f"lacks block {name}"
             if end > size:
-                return f"is cut off: block {name} ends at byte {end}, the file at {size}"
+                return f"is truncated: block {name} ends at byte {end}, the file at byte {size}"
     return None
 
 
@@ -80,9 +80,9 @@ def _flaw_of_tags(dataset: DatasetReader, job: str | None) -> str | None:
     if tags.get(STATUS_TAG) != "complete":
         return f"has no tag {STATUS_TAG}=complete"
     if job is not None and tags.get(JOB_TAG) != job:
-        return f"its tag {JOB_TAG} is another job's: inputs, options or version changed"
+        return f"its tag {JOB_TAG} is of another run: inputs, options or the version changed"
     if PIXELS_TAG not in tags:
-        return f"has no tag {PIXELS_TAG} to check its pixels by (lossy --co?)"
+        return f"has no tag {PIXELS_TAG} to check its pixels with (lossy --co?)"
     return None
 
 

@@ -82,8 +82,8 @@ class Grid:
             left, bottom, right, top = self.bounds
             return (
                 f"covers {left:g} to {right:g} east and {bottom:g} to {top:g} north in a CRS of "
-                "degrees, which the world does not have; set the right CRS or geotransform "
-                "with: rio edit-info"
+                "degrees, beyond the range of the earth; set the right CRS or geotransform with: "
+                "rio edit-info"
             )
         return None
 

@@ -204,10 +204,10 @@ def _fills(sample: Sample) -> list[str]:
             continue
         stored = written(np.dtype(sample.band.dtype).type(fill.value))
         said = (
-            f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and all "
-            f"others lie apart from it ({fill.others}); if it stands for pixels without a value, "
-            f"{declaring_the_first(sample.source)}"
-            f"write -g {typed(replace(sample.source, nodata=float(stored)))}"
+            f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and "
+            f"all others lie far from it ({fill.others}); if it stands for pixels without a "
+            f"value, {declaring_the_first(sample.source)}write -g "
+            f"{typed(replace(sample.source, nodata=float(stored)))}"
         )
         if harm == "refuse":
             real = typed(replace(sample.source, nodata="none"))
@@ -239,7 +239,7 @@ def refuse_palette(source: BandSource, dataset: DatasetReader, band: int) -> Non
     """
     if dataset.colorinterp[band - 1] == ColorInterp.palette:
         raise InputError(
-            f"{source.path} band {band} holds colours of a palette, not measured values; "
+            f"{source.path} band {band} holds palette colours, not measured values; "
             f"{one_band_a_class(source.path)}"
         )
 
@@ -256,7 +256,7 @@ def _refuse_classes(sample: Sample, described: str) -> None:
     some = ", ".join(f"{value:g}" for value in classes[:5]) + (", …" if classes.size > 5 else "")
     raise InputError(
         f"{sample.name} holds {classes.size} whole numbers ({some}) that look like codes of "
-        f"classes, and a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
+        f"classes, but a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
         f"they are a quantity, write -g {typed(replace(sample.source, scaling='none'))}"
     )
 

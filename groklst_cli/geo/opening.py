@@ -42,8 +42,8 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
     """
     if not is_text(path):
         raise InputError(
-            f"{path} is a name that is no UTF-8 text, which GDAL cannot open; rename the file, or "
-            "its folder"
+            f"{path} has a name that is not valid UTF-8, which GDAL cannot open; rename the file, "
+            "or its folder"
         )
     refuse_network(path)
     _refuse_no_file(path)
@@ -72,9 +72,12 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
         raise
     problem = None
     if dataset.count > _MOST_BANDS:
-        problem = f"claims {dataset.count} bands, at most {_MOST_BANDS} can be; cut it first"
+        problem = (
+            f"has {dataset.count} bands, expected at most {_MOST_BANDS}; extract the bands "
+            "that you need first"
+        )
     elif dataset.count == 0:
-        problem = f"holds no band; name one of its subdatasets{_named(dataset.subdatasets)}"
+        problem = f"has no band; name one of its subdatasets{_named(dataset.subdatasets)}"
     elif dataset.transform.is_identity and (dataset.gcps[0] or dataset.rpcs):
         problem = placing(dataset, path)
     elif placed and dataset.crs is None:
@@ -134,7 +137,7 @@ def _refuse_without_proj() -> None:
     try:
         CRS.from_epsg(32631).to_wkt()
     except CRSError as error:
-        raise MemoryError("the database of coordinate systems cannot be read") from error
+        raise MemoryError("PROJ's database of coordinate systems cannot be read") from error
 
 
 def _reason(error: Exception) -> str:
@@ -172,18 +175,17 @@ def check_band(dataset: DatasetReader, path: str, band: int) -> None:
         InputError: If it is not there, complex, colours of a palette or a mask.
     """
     if band > dataset.count:
-        raise InputError(f"{path} has {dataset.count} band(s), not a band {band}")
+        raise InputError(f"{path} has {dataset.count} band(s), but no band {band}")
     if dataset.dtypes[band - 1].startswith("complex"):
         raise InputError(f"{path} band {band} is complex; it must hold real values")
     if dataset.colorinterp[band - 1] == ColorInterp.palette:
         raise InputError(
-            f"{path} band {band} holds colours of a palette, not measured values; "
-            "name a file of values"
+            f"{path} band {band} holds palette colours, not measured values; name a file of values"
         )
     if band not in data_bands(dataset):
         raise InputError(
-            f"{path} band {band} is its alpha band, not measured values; name another, "
-            f"as in {path},band=1"
+            f"{path} band {band} is an alpha band, not measured values; name another band, as in "
+            f"{path},band=1"
         )
 
 

@@ -47,15 +47,19 @@ def refuse_shared(
     if not stat.S_ISDIR(found.st_mode):
         kind = "link" if stat.S_ISLNK(found.st_mode) else "file"
         raise UsageError(
-            f"{folder} is a {kind}, groklst only makes a folder of that name; "
-            "remove it, then run again"
+            f"{folder} is a {kind}, but groklst uses that name for a folder; remove it, then run "
+            "again"
         )
     if os.name == "nt":
         return  # owners and modes are told otherwise there
     suspicious = found.st_uid != os.geteuid() or found.st_mode & forbidden
     if suspicious and not _looks_like_ours(found, folder.parent, forbidden):
-        whose = "belongs to another user" if found.st_uid != os.geteuid() else "is open to others"
-        raise UsageError(f"{folder} {whose}, who can have put anything there; {advice}")
+        whose = (
+            "belongs to another user"
+            if found.st_uid != os.geteuid()
+            else "can be written by other users"
+        )
+        raise UsageError(f"{folder} {whose}, so its content cannot be trusted; {advice}")
 
 
 def open_private(path: Path) -> IO[bytes]:
@@ -72,12 +76,12 @@ def open_regular(path: Path) -> IO[bytes]:
     """Open a file to read; no link is followed, and no pipe is waited for.
 
     Raises:
-        OSError: If it cannot be read, or is no regular file.
+        OSError: If it cannot be read, or is not a regular file.
     """
     handle = os.open(path, os.O_RDONLY | _UNTIED | _AT_ONCE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(f"{path} is no regular file")
+        raise OSError(f"{path} is not a regular file")
     return os.fdopen(handle, "rb")
 
 

@@ -270,9 +270,9 @@ def _refuse_huge(path: str, grid: Grid) -> None:
         corner = grid.crop(slice(0, min(grid.height, 5000)), slice(0, min(grid.width, 5000)))
         bounds = " ".join(f"{value:.12g}" for value in corner.bounds)
         raise InputError(
-            f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
-            f"along a side and {_LARGEST_AREA} in all that an LST may have; "
-            f"cut it first, as in: rio clip {shlex.quote(path)} part.tif --bounds '{bounds}'"
+            f"{path} has {grid.height} × {grid.width} pixels; an LST may have at most "
+            f"{_LARGEST_SIDE} along a side and {_LARGEST_AREA} in total; cut it first, as in: rio "
+            f"clip {shlex.quote(path)} part.tif --bounds '{bounds}'"
         )
 
 

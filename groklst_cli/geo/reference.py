@@ -89,8 +89,8 @@ def bring_reference(
         copies = here.copies_over(there)
     except NoWayError as error:
         raise InputError(
-            f"nothing leads from {here.crs} of {path} to {there.crs} of the prediction; set the "
-            "right CRS with: rio edit-info --crs EPSG:…"
+            f"no transformation is known from {here.crs} of {path} to {there.crs} of the "
+            "prediction; set the right CRS with: rio edit-info --crs EPSG:…"
         ) from error
     if not copies:
         raise InputError(

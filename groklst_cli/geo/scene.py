@@ -89,7 +89,7 @@ class Scene:
             UsageError: If the scale is below 2, two bands have one name, or the LST guides itself.
         """
         if scale < 2:
-            raise UsageError(f"the scale is {scale}, it must be at least 2")
+            raise UsageError(f"the scale is {scale}, expected at least 2")
         with ExitStack() as opened:
             self.scale = scale
             self.lst = LstSource(lst, units, summary=summary)
@@ -305,9 +305,9 @@ class Scene:
         if not masked.known:
             names = ", ".join(map(str, self.masking.lst))
             raise InputError(
-                f"{names} leaves no pixel of {self.lst.path}: none is clear by "
-                f"{self.masking.min_clear:.0%} or more; take a lower --min-clear, or see whether "
-                "the rule is that of the mask"
+                f"{names} leaves no pixel of {self.lst.path}: none has a clear share of "
+                f"{self.masking.min_clear:.0%} or more; use a lower --min-clear, or check that "
+                "the rule fits the mask"
             )
         return masked
 
@@ -320,14 +320,14 @@ def _refuse_useless(lst: BandSource, source: BandSource, guide: GuideSource, sca
     """Refuse a guide that cannot hold any detail that the LST lacks."""
     if source.path == lst.path and source.band in (None, lst.band or 1):
         raise UsageError(
-            f"{lst.path} is the LST and a guide of itself; name another guide, or the bands of it "
-            f"that are no LST, as in --guide {lst.path},band=2"
+            f"{lst.path} is both the LST and a guide; name another guide, or its bands other than "
+            f"the LST, as in --guide {lst.path},band=2"
         )
     coarser = 1 / (guide.ratio * scale)
     if coarser >= _COARSEST:
         raise InputError(
-            f"{guide.path} is {coarser:.3g} times coarser than the LST and holds no detail for it; "
-            "name a guide that is finer (were LST and guide swapped?)"
+            f"{guide.path} is {coarser:.3g} times coarser than the LST and adds no detail; name a "
+            "finer guide (were LST and guide swapped?)"
         )
 
 

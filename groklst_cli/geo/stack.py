@@ -131,8 +131,8 @@ def _alike(layers: Sequence[Layer]) -> _Alike:
 def _common(first: Layer, found: _Alike, layer: Layer, own: _Alike) -> _Alike:
     if own.grid != found.grid:
         raise InputError(
-            f"{layer.path} lies on another grid than {first.path}; bring all to one with --like "
-            f"{first.path}"
+            f"{layer.path} is on another grid than {first.path}; resample all to one grid with "
+            f"--like {first.path}"
         )
     if own.unit != found.unit:
         raise InputError(
@@ -181,7 +181,9 @@ def _make_cog(
         flaw = block_flaw(result, made.stat().st_size, sparse=bool(creation))
         whole = result.count == len(layers) and result.tags().get(STATUS_TAG) == "complete"
         if flaw is not None or not whole:
-            raise GroklstError(f"the stack was not written whole: it {flaw}; disk full?")
+            raise GroklstError(
+                f"the stack was not written completely: it {flaw}; is the disk full?"
+            )
     return made
 
 

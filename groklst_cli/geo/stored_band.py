@@ -105,13 +105,13 @@ def _held(path: str, dtype: str, nodata: Nodata | None) -> float | None:
 
 
 def _cannot_hold(path: str, dtype: str, nodata: float, advice: str) -> str:
-    return f"{path} holds {dtype}, which never equals nodata {nodata:.17g}; {advice}"
+    return f"{path} holds {dtype}, which cannot equal nodata {nodata:.17g}; {advice}"
 
 
 def _refuse_useless(path: str, band: int, scale: float, offset: float) -> None:
     if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
         raise InputError(
-            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which leave no values; "
-            f"take the values as stored with {path},scaling=none, or set the right ones with: "
-            f"{setting_scale(path)}"
+            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which do not give "
+            f"finite values; use the stored values with {path},scaling=none, or set the right "
+            f"ones with: {setting_scale(path)}"
         )

@@ -73,13 +73,13 @@ def check_target(path: Path, *, overwrite: bool, named: Naming = "option") -> No
     if "\0" in str(path):
         raise UsageError(f"{str(path)!r} holds a zero byte; name a file without one")
     if str(path).startswith("/vsi") or _URL.match(str(path)):
-        raise UsageError(f"{path} is no local file; write one here, and copy it there")
+        raise UsageError(f"{path} is not a local file; write a local file, then copy it there")
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         if path.parent.is_dir():
             return
-        raise UsageError(f"there is no folder {path.parent}; make it first") from None
+        raise UsageError(f"there is no folder {path.parent}; create it first") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be a file: {error.strerror}; name another") from error
     if path.is_dir():
@@ -110,8 +110,8 @@ def refuse_left_behind(path: Path, *, overwrite: bool, named: Naming = "option")
     if not (overwrite and named == "option"):
         names = ", ".join(other.name for other in left)
         raise OutputExistsError(
-            f"{names} would be read as part of {path}, but is of an earlier file; move it away, "
-            f"or name the output with -o {_quoted(path)} --overwrite to remove it"
+            f"{names} would be read as part of {path}, but belongs to an earlier file; move it "
+            f"away, or name the output with -o {_quoted(path)} --overwrite to remove it"
         )
 
 
@@ -126,7 +126,8 @@ def spare(targets: Iterable[Path], files: Iterable[Path]) -> None:
         for path in read:
             if same_file(target, path):
                 raise UsageError(
-                    f"{target} is an input too ({path}), which stays as it is; name another file"
+                    f"{target} is an input too ({path}), which must not be changed; name another "
+                    "file"
                 )
 
 
@@ -142,8 +143,8 @@ def _instead(path: Path, named: Naming) -> str:
     if named == "argument":
         name = _quoted(path)
         return (
-            f"each guide takes a -g of its own, as in -g {name}; "
-            f"to replace it, name it with -o {name} --overwrite"
+            f"write -g before each guide, as in -g {name}; to replace it, name it with -o {name} "
+            "--overwrite"
         )
     return "move it away, or name another output"
 

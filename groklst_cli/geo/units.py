@@ -162,18 +162,18 @@ def _guessed(known: UnitEvidence) -> Units:
     """Guess the unit of values that can be of one only."""
     units = next((units for units in _RANGES if known.fits(units)), None)
     if units is None:
-        raise InputError(f"{known.said}, which is neither kelvin nor °C for sure; {_ways(known)}")
+        raise InputError(f"{known.said}, which are not clearly kelvin or °C; {_ways(known)}")
     name = "kelvin" if units == "K" else "°C"
     others = "".join(f", or write {way}" for way in known.scalings())
     if known.is_count:
         raise InputError(
-            f"{known.said}, whole numbers without a unit or a scale; say --lst-units {units} if "
+            f"{known.said}, whole numbers without a unit or a scale; add --lst-units {units} if "
             f"they are {name}{others}"
         )
     if not known.is_likely(units):
         raise InputError(
-            f"{known.said} with a mean of {known.mean:.4g}, which is unusual for {name}; say "
-            f"--lst-units {units} if it is true{others}"
+            f"{known.said} with a mean of {known.mean:.4g}, which is unusual for {name}; add "
+            f"--lst-units {units} if it is correct{others}"
         )
     return units
 
@@ -183,8 +183,8 @@ def _refuse_zeros(known: UnitEvidence) -> None:
     if known.low == known.high == 0:
         file = shlex.quote(path)
         raise InputError(
-            f"{path} holds nothing but 0, which looks like a nodata value that is not declared; "
-            f"declare it with: rio edit-info --nodata 0 {file}, or say --lst-units C if it is true"
+            f"{path} holds only 0, which looks like a nodata value that is not declared; declare "
+            f"it with: rio edit-info --nodata 0 {file}, or add --lst-units C if it is correct"
         )
 
 
@@ -196,9 +196,9 @@ def _refuse_other_quantities(known: UnitEvidence) -> None:
         return
     why = f"is called {called}" if called else "looks like an index or a reflectance"
     ways = " or ".join(units for units in _RANGES if known.fits(units))
-    or_else = f", or say --lst-units {ways} if these are temperatures" if ways else ""
+    or_else = f", or add --lst-units {ways} if these are temperatures" if ways else ""
     raise InputError(
-        f"{known.said} and {why}, not like a temperature; name the LST's file or band{or_else}"
+        f"{known.said} and {why}, not like a temperature; name the file or band of the LST{or_else}"
     )
 
 
@@ -207,8 +207,9 @@ def _ways(known: UnitEvidence, among: Sequence[Units] = ("K", "C")) -> str:
     if found := known.scalings(among):
         return f"write {', or '.join(found)}"
     return (
-        "if one value stands for pixels without any, name it with --src-nodata V; if the values "
-        f"are scaled, say how, as in {typed(replace(known.source, name=None, scaling=(0.02, 0.0)))}"
+        "if one value stands for pixels without a value, name it with --src-nodata V; if the "
+        "values are scaled, state the scaling, as in "
+        f"{typed(replace(known.source, name=None, scaling=(0.02, 0.0)))}"
     )
 
 
@@ -218,13 +219,13 @@ def _tagged(known: UnitEvidence) -> Units | None:
     found = {units_of(word) for word in said}
     if len(found) > 1:
         raise InputError(
-            f"the unit tags of {path} contradict each other: {', '.join(map(repr, said))}; "
-            "say which is right with --lst-units K or C"
+            f"the unit tags of {path} contradict each other: {', '.join(map(repr, said))}; state "
+            "the right one with --lst-units K or C"
         )
     if None in found:
         raise InputError(
             f"the unit tag of {path} says {said[0]!r}, which is neither kelvin nor °C; "
-            f"{_converting(known, said[0])}, or say --lst-units K or C if the tag is wrong"
+            f"{_converting(known, said[0])}, or add --lst-units K or C if the tag is wrong"
         )
     return found.pop() if found else None
 
@@ -243,7 +244,7 @@ def _refuse_outside(known: UnitEvidence, units: Units, says: str) -> None:
         return
     least, most = _RANGES[units]
     other: Units = "C" if units == "K" else "K"
-    way = f"say --lst-units {other}" if known.fits(other) else _ways(known, [units])
+    way = f"add --lst-units {other}" if known.fits(other) else _ways(known, [units])
     raise InputError(
         f"{known.said}, but {says} says {units}, which allows {least:g} to {most:g}; {way}"
     )

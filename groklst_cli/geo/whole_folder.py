@@ -36,9 +36,11 @@ def whole_folder(
         UsageError: If it cannot be made.
     """
     if not out.name or not out.parent.is_dir():
-        raise UsageError(f"{option} {out} cannot be made; name a new folder in one that is there")
+        raise UsageError(
+            f"{option} {out} cannot be created; name a new folder inside an existing one"
+        )
     if not is_text(str(out)):
-        raise UsageError(f"{option} {out} is no UTF-8 text; name a folder that is")
+        raise UsageError(f"{option} {out} is not valid UTF-8; give the folder another name")
     place = Workplace(out)
     place.enter()
     try:
@@ -70,7 +72,7 @@ def _refuse_loss(
 ) -> None:
     """Refuse to replace a folder with which something would go that is not to go."""
     if out.is_symlink():
-        raise UsageError(f"{option} {out} is a link; name the folder that it leads to")
+        raise UsageError(f"{option} {out} is a symbolic link; name the folder that it points to")
     if not out.exists():
         return
     if out.is_dir() and not any(out.iterdir()):
@@ -79,15 +81,14 @@ def _refuse_loss(
         raise OutputExistsError(f"{out} exists; add --overwrite to replace it")
     other = foreign(out) if out.is_dir() else out
     if other == out:
-        raise OutputExistsError(f"{out} is not of this command; name another {option}")
+        raise OutputExistsError(f"{out} was not written by this command; name another {option}")
     if other is not None:
         raise OutputExistsError(
-            f"{other} is not of this command and would go with {out}; move it away, or name "
-            f"another {option}"
+            f"{other} was not written by this command and would be deleted with {out}; move it "
+            f"away, or name another {option}"
         )
     for path in inputs:
         if path.resolve().is_relative_to(out.resolve()):
             raise UsageError(
-                f"{path} is an input and lies in {out}, which would be replaced; name another "
-                f"{option}"
+                f"{path} is an input inside {out}, which would be replaced; name another {option}"
             )

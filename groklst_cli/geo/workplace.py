@@ -43,7 +43,8 @@ class Workplace:
             private_folder(self.folder)
             if lock.is_symlink() or (lock.exists() and not lock.is_file()):
                 raise UsageError(
-                    f"{lock} is no file, but groklst only makes one; remove it, then run again"
+                    f"{lock} is not a file, but groklst uses that name for a file; remove it, "
+                    "then run again"
                 )
             self._lock = FileLock(lock)
             self._lock.acquire(timeout=0)

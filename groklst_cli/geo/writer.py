@@ -253,13 +253,17 @@ class ResultFile:
         with rasterio.open(made) as result:
             found = Grid(result.crs, result.transform, result.height, result.width)
             if found.shape != self.grid.shape or found.transform != self.grid.transform:
-                raise GroklstError(f"{self.path}: GDAL stored {found}, not {self.grid}")
+                raise GroklstError(
+                    f"{self.path}: GDAL stored the grid {found}, expected {self.grid}"
+                )
             if result.tags().get(STATUS_TAG) != "complete":
                 raise GroklstError(f"{self.path}: GDAL did not store the file's tags")
             sparse = bool(self._form.creation)
             flaw = block_flaw(result, made.stat().st_size, sparse=sparse)
             if flaw is not None:
-                raise GroklstError(f"{self.path} was not written whole: it {flaw}; disk full?")
+                raise GroklstError(
+                    f"{self.path} was not written completely: it {flaw}; is the disk full?"
+                )
 
 
 def cog_options(creation: Mapping[str, str]) -> dict[str, str]:

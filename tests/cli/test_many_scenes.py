@@ -192,10 +192,10 @@ def test_an_out_dir_is_where_a_list_may_write(scenes, capsys):
         (["a.tif", "b.tif", "-O", "out", "--uncertainty", "s.tif"], "would both be written to"),
         (["a.tif", "-O", "absent"], "make it first"),
         (["a.tif", "-O", "b.tif"], "no folder"),
-        (["a.tif", "--batch-file", "list.csv"], "named beside --batch-file"),
+        (["a.tif", "--batch-file", "list.csv"], "cannot be used together with --batch-file"),
         (["--batch-file", "list.txt"], "write .csv or .jsonl"),
         (["--batch-file", "list.csv", "-o", "x.tif"], "drop one"),
-        ([], "no LST is named"),
+        ([], "no LST was given"),
     ],
 )
 def test_usage_errors_come_before_anything_is_done(scenes, capsys, arguments, says):

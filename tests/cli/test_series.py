@@ -81,7 +81,7 @@ def test_a_date_that_cannot_be_used_spoils_no_other(series, capsys):
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "scene.json: scale is 'none'" in err
-    assert "groklst: all.tif is not made: 1 of 3 scenes failed" in err
+    assert "groklst: all.tif was not written: 1 of 3 scenes failed" in err
     assert not Path("all.tif").exists()
 
 
@@ -150,7 +150,7 @@ def test_a_zarr_is_read_by_xarray_with_place_and_times(series):
 REFUSED = {
     "no out-dir": (["series"], 2, "series holds 3 scene folders; add --out-dir DIR"),
     "no series": (["out", "-O", "out"], 3, "out holds no scene"),
-    "stack of one": (["series/b", "o.tif", "--stack", "s.tif"], 2, "--stack s.tif is of many"),
+    "stack of one": (["series/b", "o.tif", "--stack", "s.tif"], 2, "--stack s.tif is for many"),
     "format": (["series", "-O", "out", "--stack", "s.nc"], 2, "write .tif, .zarr"),
     "stack in a folder": (["series", "-O", "out", "--stack", "no/s.tif"], 2, "no folder no"),
     "stack an input": (["series", "-O", "out", "--stack", "series/b/red.tif"], 4, "exists"),

@@ -76,7 +76,7 @@ ALONE = [
     case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
     case("no patch in the split", f"{DATA} bare --split test", 3, "the split holds no patch;"),
     case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
-    case("scene of another shape", f"{DATA} misfit", 3, "does not lie in its scene"),
+    case("scene of another shape", f"{DATA} misfit", 3, "is not inside its scene"),
     case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
     case("a scene of an endless name", f"{PREPARE} {'a' * 5000}", 3, "neither a raster nor"),
     case("an LST of an endless name", f"downscale {'a' * 5000} out.tif", 3, "cannot be read"),

@@ -108,7 +108,7 @@ VALUES = [
     bad("all infinite", lst(np.full_like(GAPS, np.inf)), "no valid pixel"),
     bad("all nodata", lst(np.full_like(GAPS, -9999), nodata=-9999), "no valid pixel"),
     bad("mask all off", lst(mask=np.zeros((10, 12), np.uint8)), "no valid pixel"),
-    bad("all zero", lst(np.zeros_like(GAPS)), "nothing but 0", "--nodata 0"),
+    bad("all zero", lst(np.zeros_like(GAPS)), "only 0", "--nodata 0"),
     bad("no unit fits", lst(kelvin() * 100), "neither kelvin nor °C", "scaling=0.01 if"),
     bad("int64 counts", lst((kelvin() * 1000).astype(np.int64)), "neither kelvin nor °C"),
     bad("uint64 counts", lst((kelvin() * 1000).astype(np.uint64)), "neither kelvin nor °C"),
@@ -131,7 +131,7 @@ VALUES = [
     bad("offset infinite", lst(offset=math.inf), "offset inf", "lst.tif,scaling=none", "python -c"),
     bad("several bands", lst(np.stack([kelvin()] * 3)), "3 bands", "band=1"),
     bad("band 0", lst(), "N from 1", typed="lst.tif,band=0", code=2),
-    bad("band 99", lst(), "not a band 99", typed="lst.tif,band=99"),
+    bad("band 99", lst(), "no band 99", typed="lst.tif,band=99"),
     bad("alpha as LST", with_alpha, "alpha band", "band=1", typed="lst.tif,band=2"),
 ]
 
@@ -227,8 +227,8 @@ GUIDES = [
         guide(kelvin(4, 4), transform=Affine(24000, 0, 490000, 0, -24000, 4400000)),
         "guide.tif is 100 times coarser",
     ),
-    bad("guide band 99", guide(), "not a band 99", typed="lst.tif -g guide.tif,band=99"),
-    bad("LST guides itself", lst(), "guide of itself", typed="lst.tif -g lst.tif", code=2),
+    bad("guide band 99", guide(), "no band 99", typed="lst.tif -g guide.tif,band=99"),
+    bad("LST guides itself", lst(), "both the LST and a guide", typed="lst.tif -g lst.tif", code=2),
     bad(
         "one name twice",
         guide(),

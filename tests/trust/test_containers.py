@@ -86,7 +86,13 @@ def bad(name: str, make: Maker, *says: str, typed: str | tuple[str, ...] = "lst.
 
 
 ROWS = [
-    bad("netCDF", netcdf, "read by xarray", "copy a variable with", typed="lst.nc"),
+    bad(
+        "netCDF",
+        netcdf,
+        "reads netCDF and Zarr through xarray",
+        "copy a variable with",
+        typed="lst.nc",
+    ),
     bad("netCDF by name", netcdf, "['LST'].rio", typed="NETCDF:lst.nc:LST o.tif"),
     bad("netCDF quoted", netcdf, "['LST'].rio", typed='NETCDF:"lst.nc":LST o.tif'),
     bad("Zarr", contents("x", b""), "Zarr", "xarray", typed="lst.zarr"),

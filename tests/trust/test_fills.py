@@ -74,7 +74,7 @@ ROWS = [
     bad(
         "nodata that the type cannot hold",
         scene(guide=DIGITS),
-        "never equals nodata -1",
+        "cannot equal nodata -1",
         "0 … 65535",
         typed="lst.tif -g guide.tif,nodata=-1",
         code=2,

@@ -281,7 +281,7 @@ def test_a_virtual_raster_that_is_no_text_is_one_line(tmp_path):
     )
     assert told.returncode == 3
     assert told.stdout == ""
-    assert told.stderr == f"groklst: {path} is a VRT, but no UTF-8 text; write it anew\n"
+    assert told.stderr == f"groklst: {path} is a VRT that is not UTF-8 text; write it again\n"
     assert not (tmp_path / "out.tif").exists()
 
 

@@ -215,7 +215,7 @@ class TestLength:
     def test_a_long_list_that_changes_is_refused(self, asked, tmp_path):
         requests = asked(5)
         (tmp_path / "list.csv").write_text("lst\nother.tif\nother.tif\n")
-        with pytest.raises(InputError, match="changed while its scenes were made"):
+        with pytest.raises(InputError, match="changed while its scenes were being downscaled"):
             list(requests)
 
     def test_a_short_list_may_change(self, asked, tmp_path):

@@ -146,7 +146,7 @@ def test_a_change_below_nested_vrts_is_seen(nested, capsys):
     write(nested / "guide.tif", 1 - SHARP, FINE)
     typed = command("lst.tif", "o.tif", "-g", "vrt1.vrt", "--skip-existing")
     assert groklst(*typed) == 4
-    assert "inputs, options or version changed" in capsys.readouterr().err
+    assert "inputs, options or the version changed" in capsys.readouterr().err
 
 
 def test_a_raster_below_nested_vrts_is_never_replaced(nested, capsys):

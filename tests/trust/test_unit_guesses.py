@@ -77,7 +77,7 @@ ROWS = [
         "allows 150 to 600; write lst.tif,scaling=0.1",
         typed="lst.tif --lst-units K",
     ),
-    bad("K of celsius", scene(CELSIUS), "say --lst-units C", typed="lst.tif --lst-units K"),
+    bad("K of celsius", scene(CELSIUS), "add --lst-units C", typed="lst.tif --lst-units K"),
     bad("K of an index", scene(INDEX), "--lst-units C", typed="lst.tif --lst-units K"),
 ]
 

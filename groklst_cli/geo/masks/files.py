@@ -234,8 +234,8 @@ class MaskSource:
         others = values[(values != 0) & (values != 1) & (values == values)]
         if others.size:
             raise InputError(
-                f"{self.path} holds {others[0]:g}, and a mask without a rule holds 0 and 1, 1 where"
-                f" it is clear; say which values are clear, as in {self.path}:values=… or "
+                f"{self.path} holds {others[0]:g}, but a mask without a rule may only hold 0 and "
+                f"1 (clear); say which values are clear, as in {self.path}:values=… or "
                 f"{self.path}:not=…, or name its rule: {', '.join(RULES)}"
             )
 
@@ -258,13 +258,13 @@ class MaskSource:
             copies = self.grid.copies_over(self._fine)
         except NoWayError as error:
             raise InputError(
-                f"nothing leads from {self._fine.crs} of the LST to {self.grid.crs} of "
-                f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
+                f"no transformation is known from {self._fine.crs} of the LST to {self.grid.crs} "
+                f"of {self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
             ) from error
         if not copies:
             raise InputError(
                 f"the mask {self.path} does not overlap the LST, so nothing would be clear; name "
-                "one that does, or set the right CRS with: rio edit-info --crs EPSG:…"
+                "a mask that overlaps, or set the right CRS with: rio edit-info --crs EPSG:…"
             )
         return copies
 

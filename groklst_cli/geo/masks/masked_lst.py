@@ -46,14 +46,14 @@ Reason = Literal["alike", "cloudy", "needed", "untold"]
 the cloud as well; there is little else to go by; or nothing tells."""
 
 _WORDS: Final = {
-    "alike": "their values are like those of clear neighbours, and count as far as the hidden part "
-    "leaves no doubt",
-    "needed": "there is little else to go by, so their values count as far as the hidden part "
-    "leaves no doubt",
-    "cloudy": "their values are of the cloud as well ({contrast:+.1f} K if all is hidden), which "
-    "is taken out of them where hidden neighbours tell it but for {cloud:.1f} K",
-    "untold": "nothing tells whether their values are of the cloud as well, so they do not count: "
-    "their clear part comes from guides and clear neighbours",
+    "alike": "their values are like those of clear neighbours, so they are used with a weight "
+    "that falls with their masked share",
+    "needed": "few pixels are clear as a whole, so their values are used with a weight that falls "
+    "with their masked share",
+    "cloudy": "their values include the cloud ({contrast:+.1f} K in a fully masked pixel); the "
+    "cloud's part is subtracted where masked neighbours show it to within {cloud:.1f} K",
+    "untold": "whether their values include the cloud is not known, so they are not used: their "
+    "clear part comes from guides and clear neighbours",
 }
 
 
@@ -121,7 +121,7 @@ class MaskedLst:
         lines = [f"mask: {self.share:.1%} of the LST is clear"]
         if self.partly:
             words = _WORDS[self.reason].format(contrast=self.contrast, cloud=self.cloud)
-            lines.append(f"mask: {self.partly} coarse pixels are clear in part; {words}")
+            lines.append(f"mask: {self.partly} coarse pixels are partly clear; {words}")
         return lines
 
     def to_json(self) -> dict[str, Any]:

@@ -165,7 +165,8 @@ def parse_rule(text: str) -> QualityRule:
     kind, equals, listed = text.partition("=")
     if not equals or kind not in ("bits", "values", "not"):
         raise UsageError(
-            f"the mask's rule {text} is none of {', '.join(RULES)}, bits=N,…, values=N,…, not=N,…"
+            f"the mask's rule {text} is not valid, expected one of {', '.join(RULES)}, bits=N,…, "
+            "values=N,…, not=N,…"
         )
     numbers = _numbers(text, listed)
     if kind == "values":
@@ -173,7 +174,9 @@ def parse_rule(text: str) -> QualityRule:
     if kind == "not":
         return QualityRule(text, others=numbers)
     if not all(0 <= bit < _MOST_BITS for bit in numbers):
-        raise UsageError(f"the mask's rule {text}: bits are counted from 0 to {_MOST_BITS - 1}")
+        raise UsageError(
+            f"the mask's rule {text} names a bit out of range, expected 0 to {_MOST_BITS - 1}"
+        )
     return replace(_unset(numbers), text=text)
 
 
@@ -186,5 +189,5 @@ def _numbers(text: str, listed: str) -> tuple[int, ...]:
         return tuple(int(part) for part in listed.replace("_", "no digit").split(","))
     except ValueError:
         raise UsageError(
-            f"the mask's rule {text} is not followed by whole numbers, as in values=4,5,6"
+            f"the mask's rule {text} lacks whole numbers; write them as in values=4,5,6"
         ) from None

@@ -17,7 +17,7 @@ def check(text: str) -> str | None:
     """
     path = Path(text)
     if not os.path.isfile(path):
-        return "is no file here; name a GeoTIFF or a checkpoint that groklst wrote"
+        return "does not exist here; name a GeoTIFF or a checkpoint that groklst wrote"
     if path.suffix != SUFFIX:
         return find_flaw(path)
     from groklst_cli.pipeline.catalogue.checkpoints import read_checked  # it waits for torch
@@ -41,6 +41,6 @@ def refuse_flawed(found: Mapping[str, str | None]) -> None:
     flaws = [f"{text} {flaw}" for text, flaw in found.items() if flaw]
     if flaws:
         raise InputError(
-            f"{len(flaws)} of {len(found)} files are not whole: {flaws[0]}; make it again, as by "
-            "the command that made it with --overwrite"
+            f"{len(flaws)} of {len(found)} files are not intact: {flaws[0]}; make it again, for "
+            "example with the same command and --overwrite"
         )

@@ -197,7 +197,7 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
     allowed = KEYS[key]
     if isinstance(value, bool | _Pairs) or not isinstance(value, allowed):
         kinds = " or ".join("number" if kind in (int, float) else kind.__name__ for kind in allowed)
-        raise UsageError(f"{where}: {key} is {json.dumps(value)[:80]}, it must be {kinds}")
+        raise UsageError(f"{where}: {key} is {json.dumps(value)[:80]}, expected {kinds}")
     if not isinstance(value, list):
         return [str(value)]
     inner = str if key in SEVERAL else (int, float)

@@ -171,7 +171,7 @@ class TrainOptions:
 
     def _demand(self, name: str, holds: bool, what: str) -> None:
         if not holds:
-            raise UsageError(f"{flag(name)} is {getattr(self, name)!r}, it must be {what}")
+            raise UsageError(f"{flag(name)} is {getattr(self, name)!r}, expected {what}")
 
 
 _FREE: Final = frozenset(

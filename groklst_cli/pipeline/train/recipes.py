@@ -157,7 +157,7 @@ def _convert(key: str, value: Any) -> Any:
     if choices:
         if value in choices:
             return value
-        raise UsageError(f"{flag(key)} is {value!r}, it must be one of {', '.join(choices)}")
+        raise UsageError(f"{flag(key)} is {value!r}, expected one of {', '.join(choices)}")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if get_origin(wanted) is tuple:
@@ -169,7 +169,7 @@ def _convert(key: str, value: Any) -> Any:
             return dict(value)
     elif type(value) is wanted:
         return value
-    raise UsageError(f"{flag(key)} is {value!r}, it must be {getattr(wanted, '__name__', wanted)}")
+    raise UsageError(f"{flag(key)} is {value!r}, expected {getattr(wanted, '__name__', wanted)}")
 
 
 def _several(value: Any, kind: type[Any]) -> tuple[Any, ...] | None:

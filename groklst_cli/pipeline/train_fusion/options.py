@@ -105,7 +105,7 @@ class FusionOptions:
                 raise UsageError(f"crop {self.crop} is not a multiple of four and of {scale}")
         for name in ("steps", "batch", "piece", "width", "blocks"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, it must be at least 1")
+                raise UsageError(f"{name} is {getattr(self, name)}, expected at least 1")
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -40,7 +40,7 @@ class CatBoost(BoostedTrees):
         super().__init__(scale=scale, trees=trees, leaves=leaves, rate=rate, seed=seed)
         self.depth = leaves.bit_length() - 1
         if leaves != 2**self.depth or self.depth > 16:
-            raise ValueError(f"leaves is {leaves}, it must be a power of two up to 65536")
+            raise ValueError(f"leaves is {leaves}, expected a power of two up to 65536")
 
     def regressor(self) -> Regressor:
         """Make the trees, still without branches."""

@@ -59,8 +59,8 @@ class DMS(GuidedRegression):
         """
         if trees < 1 or local_trees < 0:
             raise ValueError(
-                f"trees is {trees} and local_trees {local_trees}; "
-                "they must be at least 1 and at least 0"
+                f"trees is {trees} and local_trees {local_trees}; expected at least 1 and at "
+                "least 0"
             )
         super().__init__(scale)
         self.local_trees, self.seed = local_trees, seed

@@ -76,11 +76,11 @@ class PixTransform(GuidedRegression):
         counts = {"width": width, "hidden": hidden, "steps": steps, "batch": batch}
         for name, value in counts.items():
             if value < 1:
-                raise ValueError(f"{name} is {value}, it must be at least 1")
+                raise ValueError(f"{name} is {value}, expected at least 1")
         if rate <= 0 or min(decay) < 0:
             raise ValueError(f"rate is {rate}, decay {decay}: above 0, and none below 0")
         if loss not in ("l1", "l2"):
-            raise ValueError(f"loss is {loss!r}, it must be l1 or l2")
+            raise ValueError(f"loss is {loss!r}, expected l1 or l2")
         super().__init__(scale)
         self.width, self.hidden, self.seed = width, hidden, seed
         self.fitting = Fitting(steps, batch, rate, loss, decay)

@@ -34,7 +34,7 @@ class RandomForest(TreeRegression):
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
         if not 0 < share <= 1:
-            raise ValueError(f"share is {share}, it must lie above 0 and not above 1")
+            raise ValueError(f"share is {share}, expected above 0 and not above 1")
         self.share = share
 
     def regressor(self) -> Regressor:

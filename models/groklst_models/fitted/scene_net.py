@@ -64,7 +64,7 @@ class SceneNet(GuidedRegression):
         counts = {"width": width, "depth": depth, "steps": steps, "batch": batch, "crop": crop}
         for name, value in {**counts, "networks": networks}.items():
             if value < 1:
-                raise ValueError(f"{name} is {value}, it must be at least 1")
+                raise ValueError(f"{name} is {value}, expected at least 1")
         super().__init__(scale)
         self.shrinkage, self.seed = checked_shrinkage(shrinkage), seed
         self.schedule = Schedule(steps=steps, batch=batch, crop=crop, width=width, depth=depth)

@@ -70,7 +70,7 @@ class TsHARP(GuidedRegression):
             ValueError: If there is no such form.
         """
         if form not in get_args(Form):
-            raise ValueError(f"form is {form!r}, it must be one of {', '.join(get_args(Form))}")
+            raise ValueError(f"form is {form!r}, expected one of {', '.join(get_args(Form))}")
         super().__init__(scale)
         self.form = form
 

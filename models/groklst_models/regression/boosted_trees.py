@@ -29,5 +29,5 @@ class BoostedTrees(TreeRegression, ABC):
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
         if not 0 < rate <= 1:
-            raise ValueError(f"rate is {rate}, it must lie above 0 and not above 1")
+            raise ValueError(f"rate is {rate}, expected above 0 and not above 1")
         self.rate = rate

@@ -51,5 +51,5 @@ def checked_shrinkage(shrinkage: float) -> float:
         ValueError: If it is.
     """
     if shrinkage < 0:
-        raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+        raise ValueError(f"shrinkage is {shrinkage}, expected 0 or more")
     return shrinkage

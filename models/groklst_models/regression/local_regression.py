@@ -58,7 +58,7 @@ class LocalRegression(GuidedRegression):
         if window <= 0 or shrinkage <= 0:
             raise ValueError(f"window is {window}, shrinkage {shrinkage}: both must be above 0")
         if degree not in (1, 2):
-            raise ValueError(f"degree is {degree}, it must be 1 or 2")
+            raise ValueError(f"degree is {degree}, expected 1 or 2")
         super().__init__(scale)
         self.degree, self.shrinkage, self.straight = degree, shrinkage, straight
         self._window = Neighbourhood(window)

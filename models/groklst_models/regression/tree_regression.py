@@ -39,7 +39,7 @@ class TreeRegression(GuidedRegression, ABC):
     def __init__(self, *, scale: int, trees: int, leaves: int, seed: int) -> None:
         for name, value, least in (("trees", trees, 1), ("leaves", leaves, 2), ("seed", seed, 0)):
             if value < least:
-                raise ValueError(f"{name} is {value}, it must be at least {least}")
+                raise ValueError(f"{name} is {value}, expected at least {least}")
         super().__init__(scale)
         self.trees, self.leaves, self.seed = trees, leaves, seed
 

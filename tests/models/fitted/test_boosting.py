@@ -100,7 +100,7 @@ class TestEachLibrary:
 @pytest.mark.method("catboost")
 def test_trees_that_ask_level_by_level_have_a_power_of_two_of_leaves():
     for leaves in (12, 2**17):
-        with pytest.raises(ArgumentsError, match=f"leaves is {leaves}, it must be a power of two"):
+        with pytest.raises(ArgumentsError, match=f"leaves is {leaves}, expected a power of two"):
             build("catboost", scale=4, leaves=leaves)
 
 

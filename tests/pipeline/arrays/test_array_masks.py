@@ -121,7 +121,7 @@ def test_what_is_no_mask_is_refused():
         in_python(mask=(opened("clear.tif"), "landsat"))
     with pytest.raises(InputError, match="mask holds 2"):
         in_python(mask=opened("qa.tif"))
-    with pytest.raises(UsageError, match="band swir1, the guides have red, nir"):
+    with pytest.raises(UsageError, match="band swir1, but the guides have red, nir"):
         in_python(guide_mask={"swir1": opened("clear.tif")})
     with rasterio.open("clear.tif") as clear:
         assert not clear.read(1).all()

@@ -335,7 +335,7 @@ def uneven(lst: xr.DataArray) -> xr.DataArray:
     [
         (no_crs, "lst has no CRS"),
         (no_place, "does not say where it is"),
-        (of_no_unit, "neither kelvin nor °C for sure; .*lst.rio.write_nodata"),
+        (of_no_unit, "not clearly kelvin or °C; .*lst.rio.write_nodata"),
         (scaled_or_not, "may be applied already"),
         (uneven, "not evenly spaced"),
         (lambda lst: lst.rename(x="abscissa"), "has dimensions y, abscissa"),

@@ -188,7 +188,7 @@ class TestSkipExisting:
             values = made.read(1)
             values[30, 20] += 0.001
             made.write(values, 1)
-        self.refused(request, "its pixels are not those")
+        self.refused(request, "its pixels do not match")
 
     def test_damage_to_a_block_is_found(self, request_of):
         request = request_of()

@@ -171,7 +171,7 @@ class TestGuides:
 
     def test_a_band_that_there_is_not_is_refused(self):
         masks = Masks(guides=(MaskFile.parse("swir1=clear.tif"),))
-        with pytest.raises(UsageError, match=r"band swir1, the guides have guide_1"):
+        with pytest.raises(UsageError, match=r"band swir1, but the guides have guide_1"):
             downscale(request(masks=masks))
 
 

@@ -122,7 +122,7 @@ def test_a_manifest_whose_patches_lie_beyond_their_scenes_is_refused(made):
     manifest = json.loads((made / MANIFEST).read_text())
     manifest["scenes"][0]["shape"] = [8, 8]
     (made / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="does not lie in its scene 'a'"):
+    with pytest.raises(InputError, match="is not inside its scene 'a'"):
         PreparedFolder(made, "test")
 
 

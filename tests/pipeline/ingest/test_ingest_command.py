@@ -70,7 +70,7 @@ def test_what_others_put_into_the_folder_is_not_thrown_away(product, tmp_path, c
     assert ingest(product, "--out", tmp_path / "scene") == 0
     assert downscale(tmp_path / "scene", "-m", "bicubic") == 0
     assert ingest(product, "--out", tmp_path / "scene", "--overwrite") == 4
-    assert "lst_x3.tif is not of this command" in capsys.readouterr().err
+    assert "lst_x3.tif was not written by this command" in capsys.readouterr().err
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("years of work")
     assert ingest(product, "--out", tmp_path / "other", "--overwrite") == 4

@@ -168,11 +168,15 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
     with pytest.raises(OutputExistsError, match="--overwrite"):
         prepare(request(tmp_path, scene))
     assert prepare(request(tmp_path, scene, overwrite=True)).patches == made.patches
-    with pytest.raises(OutputExistsError, match="is not of this command and would go with"):
+    with pytest.raises(
+        OutputExistsError, match="was not written by this command and would be deleted with"
+    ):
         prepare(Preparation([SceneFiles.find(scene)], scene, overwrite=True))
     assert (scene / "lst.tif").is_file()
     (made.out / MANIFEST).unlink()
-    with pytest.raises(OutputExistsError, match=r"set is not of this command; name another --out"):
+    with pytest.raises(
+        OutputExistsError, match=r"set was not written by this command; name another --out"
+    ):
         prepare(request(tmp_path, scene, overwrite=True))
 
 
