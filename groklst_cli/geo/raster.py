@@ -216,7 +216,7 @@ class LstSource:
             window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
             found += ValueSummary.of(_read_or_explain(self._dataset, self._band, window))
         if found.count == 0:
-            raise InputError(f"{self.path} has no valid pixel; every one is nodata")
+            raise InputError(f"{self.path} has no valid pixel; all are nodata")
         return found
 
     def _refuse_tags_twice(self, scaled: UnitEvidence) -> None:

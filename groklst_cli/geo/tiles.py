@@ -62,7 +62,7 @@ class Cover:
         if self.size < 1 or self.tile < 1 or self.halo < 0:
             raise ValueError(f"{self!r}: size and tile must be at least 1, halo at least 0")
         if not 0 <= self.overlap <= self.tile // 2:
-            raise ValueError(f"{self!r}: overlap must lie between 0 and half a tile")
+            raise ValueError(f"{self!r}: overlap must be between 0 and half a tile")
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:

@@ -50,6 +50,6 @@ class _AtMost(AbstractContextManager["_AtMost"]):
         self._left -= 1
         if self._left < 0:
             raise CheckpointError(
-                f"its network would have more than {self._most} parameters, far more than there "
-                "are weights in the file"
+                f"its network would have more than {self._most} parameters, far more than the "
+                "file has weights"
             )

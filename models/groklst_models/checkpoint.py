@@ -82,7 +82,7 @@ class Checkpoint:
                 )
             if not _is_finite(tensor):
                 raise CheckpointError(
-                    f"weights {name!r} hold NaN or infinity; take those of an earlier step"
+                    f"weights {name!r} contain NaN or infinity; use the weights of an earlier step"
                 )
 
 
@@ -157,13 +157,14 @@ def _difference(
     other = sorted(k for k in expected.keys() & found.keys() if expected[k] != found[k])
     parts = [f"the weights do not fit {network}"]
     if missing:
-        parts.append(f"{len(missing)} missing, as {missing[0]}")
+        parts.append(f"{len(missing)} missing, such as {missing[0]}")
     if extra:
-        parts.append(f"{len(extra)} unknown, as {extra[0]}")
+        parts.append(f"{len(extra)} unknown, such as {extra[0]}")
     if other:
         name = other[0]
         parts.append(
-            f"{len(other)} of other shape, as {name}: {found[name]} instead of {expected[name]}"
+            f"{len(other)} of another shape, such as {name}: {found[name]} instead of "
+            f"{expected[name]}"
         )
     return "; ".join(parts)
 

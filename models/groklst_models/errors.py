@@ -34,4 +34,4 @@ class FitError(ModelsError, ValueError):
 
 def lacks_guidance(method: str) -> FitError:
     """Say that a method learns from guidance, and that there is none."""
-    return FitError(f"{method} needs at least one guidance band; add --guide FILE")
+    return FitError(f"{method} needs at least one guide; add --guide FILE")

@@ -94,7 +94,8 @@ class Header:
         _refuse_large("arguments", header.arguments)
         if header.tile < header.scale or header.tile % header.scale:
             raise CheckpointError(
-                f"its tile is {header.tile} fine pixels, not a multiple of scale {header.scale}"
+                f"its tile is {header.tile} fine pixels, which is not a multiple of scale "
+                f"{header.scale}"
             )
         return header
 
@@ -131,8 +132,8 @@ def read_header(path: Path) -> Header:
         raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
     if KEY not in metadata:
         raise CheckpointError(
-            f"{path} has no groklst header; a file from the GrokLST toolkit becomes a checkpoint "
-            "with: groklst import TOOLKIT.pth OUT.safetensors --model NAME --scale N"
+            f"{path} has no groklst header; convert a file from the GrokLST toolkit with: groklst "
+            "import TOOLKIT.pth OUT.safetensors --model NAME --scale N"
         )
     try:
         return Header.from_json(json.loads(metadata[KEY]))
@@ -157,4 +158,4 @@ def _refuse_large(name: str, value: Any) -> None:
         for held in value:
             _refuse_large(name, held)
     elif isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
-        raise CheckpointError(f"its {name} hold {value}, more than {_LARGEST_ARGUMENT}")
+        raise CheckpointError(f"its {name} contain {value}, more than {_LARGEST_ARGUMENT}")

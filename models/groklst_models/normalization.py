@@ -57,7 +57,8 @@ class Normalization:
         """
         if self.lst_center not in get_args(LstCenter):
             raise CheckpointError(
-                f"the LST's centre is {self.lst_center!r}, none of {', '.join(get_args(LstCenter))}"
+                f"the LST's centre is {self.lst_center!r}, expected one of "
+                f"{', '.join(get_args(LstCenter))}"
             )
         for name, std in (("lst", self.lst_std), *((b.name, b.std) for b in self.bands)):
             if not 0 < std < float("inf"):
@@ -102,7 +103,7 @@ class Normalization:
         names = [band.name for band in bands]
         if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
             raise CheckpointError(
-                f"its bands are named {names!r:.80}, expected different names that can be typed"
+                f"its bands are named {names!r:.80}, expected different printable names"
             )
         lst = table(data, "lst")
         return cls(

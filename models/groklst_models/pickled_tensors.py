@@ -159,7 +159,7 @@ class _Machine:
     def _last(self, count: int) -> list[Any]:
         """Take some objects off the stack."""
         if count > len(self.stack):
-            raise ValueError("it takes more than there is")
+            raise ValueError("it reads beyond its end")
         taken = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return taken

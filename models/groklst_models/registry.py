@@ -67,8 +67,8 @@ class Entry:
             ) from error
         except (ImportError, OSError, ValueError) as error:  # of the loader; ValueError: XGBoost's
             raise MissingPackageError(
-                f"{self.name} needs the package {self.package}, which does not load "
-                f"({' '.join(str(error).split())[:200]}); groklst doctor says what mends it"
+                f"{self.name} needs the package {self.package}, which cannot be loaded "
+                f"({' '.join(str(error).split())[:200]}); groklst doctor says how to repair it"
             ) from error
 
     def load(self) -> type[Any]:
@@ -351,7 +351,7 @@ def build(name: str, **arguments: Any) -> Any:
     unknown = [key for key in arguments if key not in known]
     if unknown:
         raise ArgumentsError(
-            f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
+            f"{name} has no argument {', '.join(unknown)}; its arguments are {', '.join(known)}"
         )
     entry.check_package()
     try:

@@ -144,7 +144,7 @@ def test_what_is_typed_goes_before_the_file(asked):
         ("bounds = []", "bounds is [], expected a list of 4 numbers"),
         ("guide = [1]", "guide is [1], expected a text or a list of texts"),
         ("model = ['a']", 'model is ["a"], expected a text'),
-        ("conserve = 'all'", "--conserve all is none of auto, kelvin"),
+        ("conserve = 'all'", "--conserve all is not one of auto, kelvin"),
         ("[co]\nCOMPRESS = 'ZSTD'", "co is a table, expected a text or a list"),
         ("uncertainty = 1979-05-27", "uncertainty is 1979-05-27, expected the name"),
         ("lst = ['a', 'b']", "lst names 2 files; set out_dir to the folder for their results"),

@@ -190,10 +190,10 @@ def test_an_out_dir_is_where_a_list_may_write(scenes, capsys):
         (["a.tif", "a.tif", "-O", "out"], "would both be written to"),
         (["a.tif", "out/../a.tif", "-O", "out"], "would both be written to"),
         (["a.tif", "b.tif", "-O", "out", "--uncertainty", "s.tif"], "would both be written to"),
-        (["a.tif", "-O", "absent"], "make it first"),
+        (["a.tif", "-O", "absent"], "create it first"),
         (["a.tif", "-O", "b.tif"], "no folder"),
         (["a.tif", "--batch-file", "list.csv"], "cannot be used together with --batch-file"),
-        (["--batch-file", "list.txt"], "write .csv or .jsonl"),
+        (["--batch-file", "list.txt"], "name a .csv or .jsonl file"),
         (["--batch-file", "list.csv", "-o", "x.tif"], "drop one"),
         ([], "no LST was given"),
     ],
@@ -211,8 +211,8 @@ def test_usage_errors_come_before_anything_is_done(scenes, capsys, arguments, sa
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"scale": 1}, "scale 1 must lie between 2 and 64"),
-        ({"scale": 10**20}, "must lie between 2 and 64"),
+        ({"scale": 1}, "scale 1 must be between 2 and 64"),
+        ({"scale": 10**20}, "must be between 2 and 64"),
         ({"resampling": "best"}, "--resampling best"),
         ({"lst_units": "F"}, "--lst-units F"),
         ({"psf": -1}, "--psf -1"),

@@ -106,7 +106,7 @@ def test_what_groklst_wrote_is_no_guide_and_said(town, tmp_path):
     notes: list[str] = []
     request = Preparation([SceneFiles.find(town)], tmp_path / "set", 2, 8, whole={"town": "train"})
     prepare(request, note=notes.append)
-    assert notes[0] == "scene town: lst_x2.tif is not taken for a guide, groklst wrote it"
+    assert notes[0] == "scene town: lst_x2.tif is not used as a guide, groklst wrote it"
 
 
 def test_a_scene_states_its_own_facts(town, tmp_path):
@@ -149,7 +149,7 @@ def test_a_scene_that_says_so_is_left_out_of_many_unless_it_is_named(town, tmp_p
     }
     named = run_protocol(WALD, tmp_path / "scenes", methods, scenes=["town"])
     assert {outcome.image for outcome in named.outcomes} == {"town"}
-    with pytest.raises(InputError, match="name one that is to be used all the same with --whole"):
+    with pytest.raises(InputError, match="to use one anyway, add --whole"):
         prepare(Preparation(files[:1], tmp_path / "alone", 2, 4))
     whole = Preparation(files[:1], tmp_path / "alone", 2, 4, whole={"town": "train"})
     assert prepare(whole).patches["train"] > 0

@@ -48,7 +48,7 @@ EVALUATE = [
     case("method unknown", f"{DATA} -m wizard --split train", 2, "wizard"),
     case("method of another scale", f"{DATA} -m net.safetensors --split train", 2, "--scale 4"),
     case("protocol unknown", f"{PROTOCOL} olympics", 2, "olympics", "wald"),
-    case("protocol no toml", f"{PROTOCOL} broken.toml", 3, "broken.toml is no TOML"),
+    case("protocol no toml", f"{PROTOCOL} broken.toml", 3, "broken.toml is not TOML"),
     case("protocol no text", f"{PROTOCOL} fine.tif", 3, "fine.tif cannot be read"),
     case("protocol of no kind", f"{PROTOCOL} kind.toml", 3, "kind is 'race'"),
     case("protocol with a stray key", f"{PROTOCOL} stray.toml", 3, "sigma is unknown"),

@@ -51,18 +51,18 @@ ALONE = [
     case("folder of no scene to downscale", "downscale bare -O good", 3, "bare holds no scene"),
     case("no reference", f"{CROSS} good/a", 3, "has no reference_lst.tif", "wald_x8"),
     case("mask apart", f"{WALD} masked", 3, "clear.tif", "does not overlap"),
-    case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene to test", "--whole"),
+    case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene into test", "--whole"),
     case(
         "all to val and test",
         f"{PREPARE} good/a good/b --whole a=test --whole b=val",
         2,
-        "every scene to test and val",
+        "every scene into test and val",
     ),
     case(
         "whole beside a test scene",
         f"{PREPARE} good/a near/c good/b --whole a=train --whole c=test",
         3,
-        "--whole a=train gives no patch",
+        "--whole a=train gives no patches",
         "too near held-out patches of c",
         "to one set",
     ),
@@ -74,7 +74,7 @@ ALONE = [
         "no test patch is left", "--max-nodata",
     ),
     case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
-    case("no patch in the split", f"{DATA} bare --split test", 3, "the split holds no patch;"),
+    case("no patch in the split", f"{DATA} bare --split test", 3, "the split has no patches;"),
     case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
     case("scene of another shape", f"{DATA} misfit", 3, "is not inside its scene"),
     case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
@@ -159,7 +159,7 @@ def test_a_scene_that_fails_among_many_is_code_6_with_a_table(tmp_path, monkeypa
     head, row, last = err.splitlines()
     assert head.split() == ["scene", "code", "why"]
     assert re.match(r"b +3 +scenes/b/lst\.tif cannot be read", row)
-    assert last.startswith("groklst: 1 of 3 images failed, as the table says; ")
+    assert last.startswith("groklst: 1 of 3 images failed (see the table); ")
     assert {line.split(",")[0] for line in Path("scores.csv").read_text().splitlines()[1:]} == {
         "a",
         "c",
@@ -196,4 +196,4 @@ def test_sets_that_no_scene_was_given_to_are_told(tmp_path, monkeypatch, capsys)
     words = ["prepare", "a", "-s", "2", "--patch", "8", "--out", "new", "--whole", "a=train"]
     assert groklst(*words) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "no val or test patches, as --whole gives every scene to another set"
+    assert last == "no val or test patches, because --whole puts every scene into another split"

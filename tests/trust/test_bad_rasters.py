@@ -201,7 +201,7 @@ GUIDES = [
         "vrt that is no text",
         contents("lst.vrt", b'<VRTDataset rasterXSize="4"><SourceFilename>\xff.tif'),
         "lst.vrt",
-        "no UTF-8 text",
+        "not valid UTF-8",
         typed="lst.vrt",
     ),
     bad_guide("guide all nodata", guide(np.full_like(SHARP, np.nan)), "guides cover the LST"),

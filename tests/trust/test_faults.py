@@ -265,7 +265,7 @@ class TestJobFolder:
         (self.folder(tmp_path) / "job.json").write_text(facts)
         ended = children.run(*scene, "--resume")
         if ended.code:
-            assert_one_line(ended, 2, "--resume cannot go on", "the version was none")
+            assert_one_line(ended, 2, "--resume cannot continue", "the version was none")
         assert_right("--overwrite")
 
     def test_an_old_uncertainty_is_not_taken_for_ours(self, children, scene, tmp_path):

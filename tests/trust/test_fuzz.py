@@ -211,7 +211,7 @@ def test_version_73_that_claims_what_it_does_not_hold_is_refused(tmp_path, chunk
 @pytest.mark.parametrize(
     ("where", "value", "says"),
     [
-        (("arguments", "width"), 60_000, "of other shape"),
+        (("arguments", "width"), 60_000, "of another shape"),
         (("arguments", "width"), 10**12, "more than 65536"),
         (("arguments", "width"), [[1e300]], "more than 65536"),
         (("arguments", "width"), -1, "cannot be built"),

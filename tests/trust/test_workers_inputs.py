@@ -76,7 +76,7 @@ WRONG = [
     pytest.param(do, name, says, id=f"{name}-{do.__name__}")
     for name in ("lst.vrt", "lst.tif", "nir.tif", "net.safetensors")
     for do, says in (
-        (same_size, r"its \d+ bytes are others"),
+        (same_size, r"its \d+ bytes differ"),
         (longer, r"it has \d+ bytes instead of \d+"),
         (gone, "it is not there"),
         (folder, "it is not there"),
@@ -88,7 +88,7 @@ WRONG = [
 def test_another_file_is_refused_by_name(do: Callable[[str], None], name: str, says: str):
     asked = task()
     do(name)
-    words = rf"the worker on \S+ sees another {re.escape(name)} than this run: {says}; .* --resume"
+    words = rf"the worker on \S+ reads another {re.escape(name)} than this run: {says}; .* --resume"
     with pytest.raises(OtherFileError, match=words) as raised:
         refuse_other_files(asked)
     assert raised.value.exit_code == 1

@@ -63,13 +63,13 @@ def refuse_strange(name: str, array: xr.DataArray) -> None:
         given = array.coords[dim].values
         if given.dtype.kind not in "iuf":
             raise InputError(
-                f"{name} has coordinates {dim} of type {given.dtype}, expected numbers in the unit "
-                f"of its CRS; drop them, and give it a transform: {typed(name)}.drop_vars({dim!r})"
-                ".rio.write_transform(affine.Affine(…))"
+                f"{name} has coordinates {dim} of type {given.dtype}, expected numbers in the "
+                "unit of its CRS; drop them, and set a transform: "
+                f"{typed(name)}.drop_vars({dim!r}).rio.write_transform(affine.Affine(…))"
             )
         if not np.isfinite(given).all():
             raise InputError(
-                f"{name} has coordinates {dim} that are not finite; leave them out, as in "
+                f"{name} has coordinates {dim} that are not finite; drop them, as in "
                 + call(name, "isel", {dim: f"numpy.isfinite({typed(name)}[{dim!r}].values)"})
             )
 
@@ -80,8 +80,8 @@ def refuse_uneven(name: str, array: xr.DataArray) -> NoReturn:
         if dim in array.coords and (wrong := _unevenness(name, array, dim)):
             raise InputError(wrong)
     raise InputError(
-        f"{name} has a single row or column, so its coordinates do not say how large a pixel is; "
-        f"give it a transform: {placing(name)}"
+        f"{name} has a single row or column, so its coordinates do not give the size of a pixel; "
+        f"set a transform: {placing(name)}"
     )
 
 
@@ -113,9 +113,9 @@ def _evened(name: str, given: np.ndarray, dim: Any) -> str:
         round(float(abs(given[-1] - given[0])) / (step if gaps else float(np.median(steps)))) + 1
     )
     if count > 10 * len(given):
-        return "bring it to a grid with even ones"
+        return "interpolate it to evenly spaced coordinates"
     even = f"numpy.linspace({float(given[0])!r}, {float(given[-1])!r}, {count})"
     if gaps:
         near = call(name, "reindex", {dim: even}, method="'nearest'", tolerance=f"{step / 10:.3g}")
-        return f"put the missing ones back, as in {near}"
+        return f"insert the missing ones, as in {near}"
     return f"interpolate it, as in {call(name, 'interp', {dim: even})}"

@@ -33,7 +33,7 @@ def date_by_date(
             differ in unit or scale.
     """
     if not lst.sizes[TIME]:
-        raise InputError("lst has no date: its time is empty")
+        raise InputError("lst has no dates: its dimension time is empty")
     others = {"guides": guides, "mask": mask, "guide_mask": guide_mask}
     for name, given in others.items():
         for said, array in _arrays(name, given):
@@ -102,7 +102,7 @@ def _refuse_other_dates(name: str, array: xr.DataArray | xr.Dataset, lst: xr.Dat
     if TIME not in array.dims:
         return
     count, expected = array.sizes[TIME], lst.sizes[TIME]
-    remedy = "give it the LST's dates, or none for all dates"
+    remedy = "give it the dates of lst, or no time for all dates"
     if count != expected:
         raise InputError(
             f"{name} has {count} dates, lst has {expected}; {remedy}, as in "
@@ -114,8 +114,9 @@ def _refuse_other_dates(name: str, array: xr.DataArray | xr.Dataset, lst: xr.Dat
     if (differ := np.flatnonzero(own != wanted)).size:
         first = int(differ[0])
         raise InputError(
-            f"{name} has date {_word(own[first])} where lst has {_word(wanted[first])}; {remedy}, "
-            f"as in {typed(name)}.sel(time=lst.time, method='nearest').assign_coords(time=lst.time)"
+            f"{name} has the date {_word(own[first])} where lst has {_word(wanted[first])}; "
+            f"{remedy}, as in {typed(name)}.sel(time=lst.time, "
+            "method='nearest').assign_coords(time=lst.time)"
         )
 
 
@@ -138,8 +139,8 @@ def _refuse_differences(lst: xr.DataArray, made: Sequence[xr.DataArray]) -> None
         for number, value in enumerate(found):
             if value != found[0]:
                 raise InputError(
-                    f"lst comes out with {key} {found[0]} on {_named_day(lst, 0)} and {value} on "
-                    f"{_named_day(lst, number)}; state one for all, as in {remedy}"
+                    f"the results of lst have {key} {found[0]} on {_named_day(lst, 0)} and "
+                    f"{value} on {_named_day(lst, number)}; set one for all dates, as in {remedy}"
                 )
 
 

@@ -103,7 +103,7 @@ def raster(name: str, given: object) -> ArrayRaster:
     if len(bands) > 1:
         raise InputError(
             f"{name} has dimensions {', '.join(map(str, array.dims))}, expected rows, columns and "
-            f"at most bands; choose one {bands[0]}, as in {call(name, 'isel', {bands[0]: '0'})}"
+            f"optionally bands; choose one {bands[0]}, as in {call(name, 'isel', {bands[0]: '0'})}"
         )
     ordered = array.transpose(*bands, rows, columns)
     frame = Frame(
@@ -151,7 +151,7 @@ def _of_sequence(guides: Sequence[object]) -> Iterator[tuple[str, object]]:
         guide = _data_array(f"guide {position}", given)
         if guide.name is None and not _described(guide):
             raise UsageError(
-                f"guide {position} has no name; give it one, as in guide.rename('red'), or give "
+                f"guide {position} has no name; name it, as in guide.rename('red'), or give "
                 "guides={'red': guide}"
             )
         yield f"guide {position}" if guide.name is None else str(guide.name), guide
@@ -172,10 +172,10 @@ def _data_array(name: str, given: object) -> xr.DataArray:
     if isinstance(ndim := getattr(given, "ndim", None), int) and hasattr(given, "shape"):
         dims = ("band", "y", "x") if ndim == 3 else ("y", "x")
         raise UsageError(
-            f"{found}, which says where it lies; say so, as in xarray.DataArray({typed(name)}, "
+            f"{found}, which has a position; add one, as in xarray.DataArray({typed(name)}, "
             f"dims={dims}).rio.write_transform(affine.Affine(…)).rio.write_crs('EPSG:…')"
         )
-    raise UsageError(f"{found}, as rioxarray.open_rasterio(FILE) gives")
+    raise UsageError(f"{found}, as rioxarray.open_rasterio(FILE) returns")
 
 
 def _layers(dim: Any) -> str:
@@ -201,7 +201,7 @@ def _band_names(name: str, array: xr.DataArray) -> tuple[str, ...]:
 
 def _stored_type(name: str, dtype: np.dtype[Any]) -> str:
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise InputError(f"{name} holds {dtype}; it must hold real numbers of at most 64 bits")
+        raise InputError(f"{name} holds {dtype}; expected real numbers of at most 64 bits")
     plain = dtype.newbyteorder("=").name
     return _STORED_AS.get(plain, plain)
 
@@ -223,9 +223,10 @@ def _refuse_scaled_floats(frame: Frame) -> None:
     if np.dtype(frame.dtype).kind == "f" and (frame.scale, frame.offset) != (1.0, 0.0):
         raise InputError(
             f"{frame.name} is {frame.dtype} and has scale_factor {frame.scale:g} and add_offset "
-            f"{frame.offset:g} in its attrs, which may be applied already; if they are, drop them: "
-            f"{typed(frame.name)}.assign_attrs(scale_factor=1, add_offset=0); if not, open it with "
-            "mask_and_scale=True, as in rioxarray.open_rasterio(FILE, mask_and_scale=True)"
+            f"{frame.offset:g} in its attrs, which may have been applied already; if they were, "
+            f"drop them: {typed(frame.name)}.assign_attrs(scale_factor=1, add_offset=0); if not, "
+            "open it with mask_and_scale=True, as in rioxarray.open_rasterio(FILE, "
+            "mask_and_scale=True)"
         )
 
 

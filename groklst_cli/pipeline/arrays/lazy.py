@@ -305,7 +305,7 @@ def _sum_up(lst: ArrayRaster) -> ValueSummary:
 def _total(name: str, parts: Sequence[ValueSummary]) -> ValueSummary:
     found = reduce(add, parts)
     if found.count == 0:
-        raise InputError(f"{name} has no valid pixel; every one is nodata")
+        raise InputError(f"{name} has no valid pixel; all are nodata")
     return found
 
 

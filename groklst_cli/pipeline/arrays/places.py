@@ -73,7 +73,7 @@ def _unknown_dimensions(name: str, array: xr.DataArray) -> str:
         return f"{found}, expected rows and columns; choose an array that has both"
     rows, columns = array.dims[-2:]
     return (
-        f"{found}, expected y and x; say which are columns and rows, as in "
+        f"{found}, expected y and x; state which are columns and rows, as in "
         f"{typed(name)}.rio.set_spatial_dims({columns!r}, {rows!r})"
     )
 
@@ -85,7 +85,7 @@ def _refuse_swath(name: str, array: xr.DataArray) -> None:
     if swath and not both & set(array.coords):
         raise InputError(
             f"{name} has {' and '.join(map(str, swath))} for every pixel (a swath), expected "
-            "evenly spaced rows and columns; bring it to a grid first, as with "
+            "evenly spaced rows and columns; interpolate it to a grid first, as with "
             "scipy.interpolate.griddata"
         )
 
@@ -95,7 +95,7 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
         crs = array.rio.crs
     except (CRSError, ProjError) as error:
         raise InputError(
-            f"{name} has a CRS that cannot be read ({error}); give it the right one: "
+            f"{name} has a CRS that cannot be read ({error}); set the right one: "
             f"{typed(name)}.rio.write_crs('EPSG:…')"
         ) from error
     if crs is not None:
@@ -105,11 +105,11 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
     mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
     if mapping is not None and mapping not in array.coords:
         raise InputError(
-            f"{name} has no CRS, for its grid mapping {mapping} is not with it; open the file with "
-            "decode_coords='all', as in xarray.open_dataset(FILE, decode_coords='all'), or give it "
-            f"the right one: {given}"
+            f"{name} has no CRS, because its grid mapping {mapping} is missing; open the file "
+            "with decode_coords='all', as in xarray.open_dataset(FILE, decode_coords='all'), or "
+            f"set the right one: {given}"
         )
-    raise InputError(f"{name} has no CRS; give it the right one: {given}")
+    raise InputError(f"{name} has no CRS; set the right one: {given}")
 
 
 def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
@@ -122,8 +122,8 @@ def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
     if metres is not None:
         moved = {dim: f"{typed(name)}[{dim!r}].values * {metres!r}" for dim in both}
         raise InputError(
-            f"{name} has {' and '.join(map(str, both))} in {', '.join(sorted(units))}, but its CRS "
-            f"counts in metres; bring them to metres, as in {call(name, 'assign_coords', moved)}"
+            f"{name} has {' and '.join(map(str, both))} in {', '.join(sorted(units))}, but its "
+            f"CRS is in metres; convert them to metres, as in {call(name, 'assign_coords', moved)}"
         )
 
 
@@ -153,7 +153,7 @@ def _transform(name: str, array: xr.DataArray) -> Affine:
         counted = array.rio.transform(recalc=True)
     except RioXarrayError as error:
         raise InputError(
-            f"{name} does not say where it is: {error}; give it a transform: {placing(name)}"
+            f"{name} has no position: {error}; set a transform: {placing(name)}"
         ) from error
     if not agree(counted, array):
         refuse_uneven(name, array)
@@ -163,7 +163,6 @@ def _transform(name: str, array: xr.DataArray) -> Affine:
 def _checked(name: str, transform: Affine) -> Affine:
     if transform.is_degenerate or transform.is_identity:
         raise InputError(
-            f"{name} does not say where it is; give it coordinates of y and x, or a transform: "
-            f"{placing(name)}"
+            f"{name} has no position; add coordinates y and x, or set a transform: {placing(name)}"
         )
     return transform

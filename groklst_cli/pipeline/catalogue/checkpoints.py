@@ -89,17 +89,17 @@ def import_checkpoint(
     spare([output], [toolkit])
     check_target(output, overwrite=overwrite)
     if output.suffix != SUFFIX:
-        raise UsageError(f"{output} is to be a checkpoint; let its name end in {SUFFIX}")
+        raise UsageError(f"{output} must name a checkpoint; give it a name that ends in {SUFFIX}")
     trained = [name for name in REGISTRY if find(name).needs_weights]
     if network not in trained:
-        raise UsageError(f"--model {network} is none of {', '.join(trained)}")
+        raise UsageError(f"--model {network} is not one of {', '.join(trained)}")
     if not toolkit.is_file():
-        raise InputError(f"there is no file {toolkit}")
+        raise InputError(f"there is no file {toolkit}; check the path")
     names = bands or GROKLST_BAND_NAMES
     try:
         groklst_normalization(scale, names)
     except ModelsError as error:
-        raise UsageError(f"{error}; mend --scale or --bands") from error
+        raise UsageError(f"{error}; correct --scale or --bands") from error
     arguments = _arguments(network, scale, names, sets)
     try:
         checkpoint = import_toolkit(
@@ -114,7 +114,7 @@ def import_checkpoint(
     except ModelsError as error:
         raise InputError(str(error)) from error
     if told := checkpoint.header.training.get("differs"):
-        note(f"{output} does not compute all as published: {told}")
+        note(f"{output} will not compute exactly as published: {told}")
     return checkpoint.header.to_json()
 
 
@@ -133,14 +133,14 @@ def _arguments(
         name = key.removeprefix("arguments.")
         if name not in known or name == key:
             choices = ", ".join(f"arguments.{one}" for one in known)
-            raise UsageError(f"--set {key} is none of {choices}")
+            raise UsageError(f"--set {key} is not one of {choices}")
         found[name] = value
     header = Header(network, scale, groklst_normalization(scale, bands), arguments=found)
     try:
         if found:
             shapes_of(header.build_network, _MOST_TENSORS)
     except ModelsError as error:
-        raise UsageError(f"{error}; mend --set arguments.NAME=VALUE") from error
+        raise UsageError(f"{error}; correct --set arguments.NAME=VALUE") from error
     return found
 
 

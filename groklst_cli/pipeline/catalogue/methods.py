@@ -32,7 +32,10 @@ def describe(name: str) -> dict[str, Any]:
     if name in REGISTRY:
         return {**_method(name), **_published(name)}
     if not os.path.isfile(name):
-        raise UsageError(f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file")
+        raise UsageError(
+            f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file; groklst models "
+            "lists the methods"
+        )
     return checkpoint(name)
 
 
@@ -56,7 +59,7 @@ def _method(name: str) -> dict[str, Any]:
     facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
     needs = "weights" if entry.needs_weights else "the scene itself"
     if entry.weights is not None:
-        needs += "; its weights are there"
+        needs += "; its weights are installed"
     if entry.package is not None:
         needs += f", {EXTRA}"
     return {

@@ -57,10 +57,10 @@ def check_program() -> Iterator[Finding]:
     own, first = Path(sysconfig.get_path("scripts")), shutil.which("groklst")
     if first is None:
         mend = f"add {own} to PATH, or type {sys.executable} -m groklst_cli"
-        yield Finding("PATH", "warning", "no folder on it holds groklst", mend)
+        yield Finding("PATH", "warning", "no folder on PATH has groklst", mend)
     elif Path(first).parent.resolve() != own.resolve():
         mend = f"put {own} first on PATH, or activate its environment"
-        yield Finding("PATH", "warning", f"groklst is {first}, another than this", mend)
+        yield Finding("PATH", "warning", f"groklst is {first}, a different installation", mend)
     else:
         yield Finding("PATH", "ok", f"groklst is {first}")
 
@@ -102,7 +102,9 @@ def _problem_of(name: str, least: str, extra: str | None) -> Finding | None:
     except (ImportError, OSError, ValueError) as error:  # ValueError: built for another numpy
         mend = f"pip install --force-reinstall '{name}>={least}'"
         if lacking := _LACKING.search(str(error)):
-            mend += f"; if it stays, install the system's package that holds {lacking[1]}"
+            mend += (
+                f"; if that does not help, install the system package that contains {lacking[1]}"
+            )
         return Finding(name, state, f"{found} cannot be imported: {words_of(error)}", mend)
     return None
 

@@ -104,13 +104,13 @@ class Cluster:
                     yield row, parts.load(row)
         except KilledWorker as error:
             raise GroklstError(
-                f"workers died several times over the same rows ({error}); "
-                "they may lack memory: try fewer workers or a smaller --tile, and --resume"
+                f"workers died several times over the same rows ({error}); they may lack memory: "
+                "use fewer workers or a smaller --tile, and add --resume"
             ) from error
         except CancelledError as error:
             raise DeviceError(
-                f"the scheduler is gone ({words_of(error)[:200]}); finished rows are kept: "
-                "start it again, and add --resume"
+                f"the connection to the scheduler was lost ({words_of(error)[:200]}); finished "
+                "rows are kept: start it again, and add --resume"
             ) from error
         finally:
             self._client.cancel([shared, *futures])
@@ -129,8 +129,8 @@ class Cluster:
                 alone_since = time.monotonic()
             elif time.monotonic() - alone_since > _PATIENCE:
                 raise DeviceError(
-                    f"all workers are gone and none has come for {_PATIENCE:g} s; finished rows "
-                    "are kept: start workers again, and add --resume"
+                    f"all workers are gone and none has connected for {_PATIENCE:g} s; finished "
+                    "rows are kept: start workers again, and add --resume"
                 )
             with suppress(TimeoutError):
                 return int(future.result(timeout=_LOOK))
@@ -151,7 +151,9 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
     try:
         distributed: Any = import_module("distributed")
     except ImportError as error:
-        raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
+        raise UsageError(
+            "several processes need Dask; type: pip install 'groklst[dask]'"
+        ) from error
     for logger in ("distributed", "distributed.client"):  # what goes wrong ends in our one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     if request.scheduler is not None:
@@ -233,7 +235,7 @@ def refuse_other_files(task: Task) -> None:
     """
     for path, contents in task.contents.items():
         if not path.is_file():
-            raise _other_file(path, "it is not there")
+            raise _other_file(path, "it does not exist there")
         if (difference := Contents.of(path).differs_from(contents)) is not None:
             raise _other_file(path, difference)
 
@@ -246,13 +248,13 @@ def refuse_more_files(task: Task, inputs: Inputs) -> None:
     """
     for path in inputs.paths:
         if path not in task.contents:
-            raise _other_file(path, "where the run was started it is not there")
+            raise _other_file(path, "it does not exist where the run was started")
 
 
 def _other_file(path: Path, what: str) -> OtherFileError:
     return OtherFileError(
-        f"the worker on {gethostname()} sees another {path} than this run: {what}; "
-        "show all workers the same files under the same paths, then add --resume"
+        f"the worker on {gethostname()} reads another {path} than this run: {what}; put the same "
+        "files under the same paths on all workers, then add --resume"
     )
 
 

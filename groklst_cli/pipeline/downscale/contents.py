@@ -46,7 +46,7 @@ class Contents:
         if self.size != other.size:
             return f"it has {self.size} bytes instead of {other.size}"
         if self.digest != other.digest:
-            return f"its {self.size} bytes are others"
+            return f"its {self.size} bytes differ"
         return None
 
 

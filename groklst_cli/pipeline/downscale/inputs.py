@@ -38,7 +38,7 @@ class FileState:
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """Look at a file; None if it is not there or lies on no local file system."""
+        """Look at a file; None if it does not exist there or lies on no local file system."""
         try:
             found = path.stat()
         except (OSError, ValueError):
@@ -133,8 +133,8 @@ class Inputs:
             if found != state:
                 done = "changed" if found else "was removed"
                 raise ChangedError(
-                    f"{path} {done} while it was read; nothing made of it is kept: "
-                    "run again when it is complete"
+                    f"{path} {done} while it was being read, so the result was discarded; run "
+                    "again when the file is complete"
                 )
 
     @contextmanager

@@ -89,7 +89,7 @@ class Job:
                 entered.append(other)
                 if _holds_rows(other.folder):
                     raise OutputExistsError(
-                        f"{other.target} is the output of an unfinished run; finish that one "
+                        f"{other.target} is the output of an unfinished run; finish that run "
                         "first, or name another file"
                     )
                 other.clear()
@@ -145,8 +145,8 @@ class Job:
         if found is not None and not self._resume and not self._overwrite:
             done = len(list(self.folder.glob("*.npy")))
             raise OutputExistsError(
-                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume "
-                "to go on from there, or --overwrite to begin again"
+                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume to "
+                "continue it, or --overwrite to start again"
             )
         if found is not None and self._resume:
             self._refuse_changes(found)
@@ -191,12 +191,12 @@ class Job:
         changed = [name for name in names if found.get(name) != self.facts.get(name)]
         if changed:
             named = "; ".join(
-                f"{name} was {found.get(name, 'none')}, is {self.facts.get(name, 'none')}"
+                f"{name} was {found.get(name, 'none')} and is now {self.facts.get(name, 'none')}"
                 for name in changed
             )
             raise UsageError(
-                f"--resume cannot go on with {self._target}: {named}; "
-                "put that back, or add --overwrite instead to begin again"
+                f"--resume cannot continue {self._target}: {named}; restore that, or use "
+                "--overwrite instead to start again"
             )
 
 
@@ -230,7 +230,7 @@ class Parts:
         try:
             _write(self._folder / name, contents)
         except OSError as error:
-            raise GroklstError(f"a finished row cannot be kept: {error}") from error
+            raise GroklstError(f"a finished row cannot be stored: {error}") from error
 
     def load(self, row: int) -> Fine:
         """Read a row that is there.

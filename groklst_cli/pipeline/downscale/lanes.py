@@ -177,7 +177,7 @@ class _Lane:
         code = self._process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         return GroklstError(
-            f"the process that made it died ({how}); it may have lacked memory: take fewer --jobs"
+            f"its process died ({how}); it may have lacked memory: use fewer --jobs"
         )
 
 

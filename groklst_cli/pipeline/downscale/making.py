@@ -118,7 +118,10 @@ def _with_half_the_batch(run: Run) -> Run:
     """Go on with what is missing; the batch was ours to choose, so the request is the same."""
     free_gpu()
     batch = run.ready.layout.batch // 2
-    run.note(f"memory ran out with {run.ready.layout.batch} tiles at once: going on with {batch}")
+    run.note(
+        f"memory ran out with batches of {run.ready.layout.batch} tiles: continuing with "
+        f"batches of {batch}"
+    )
     run.job.settle("batch", batch)
     ready = run.ready.with_batch(batch)
     return replace(run, ready=ready, task=replace(run.task, work=ready.work))
@@ -126,7 +129,7 @@ def _with_half_the_batch(run: Run) -> Run:
 
 def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
     scene, belief = planned.scene, plan.believed
-    kept = "as far as believed" if belief else "yes" if plan.conserve else "no"
+    kept = "as far as the noise allows" if belief else "yes" if plan.conserve else "no"
     moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in planned.shifts.items()]
     tags = {
         "GROKLST_VERSION": __version__,

@@ -151,7 +151,10 @@ def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) 
                     "name each scene's output in a --batch-file"
                 )
             if place in inputs:
-                raise UsageError(f"{target} would be written for {lst}, but is an input itself")
+                raise UsageError(
+                    f"{target} would be written for {lst}, but it is an input; name another "
+                    "--out-dir"
+                )
             written[place] = lst
 
 

@@ -58,9 +58,10 @@ def check_memory(request: Request, inputs: Inputs, target: Grid | None = None) -
     machine = machine_memory()
     if machine is not None and needed > machine:
         raise DeviceError(
-            f"{request.lst.path} is {height} × {width} pixels: a row of tiles of {down} × {across} "
-            f"fine pixels needs at least {needed / 2**30:.3g} GiB of memory, {machine / 2**30:.3g} "
-            "GiB are here; take a smaller --tile, or a part of the scene with --bounds"
+            f"{request.lst.path} is {height} × {width} pixels: a row of tiles of {down} × "
+            f"{across} fine pixels needs at least {needed / 2**30:.3g} GiB of memory, "
+            f"{machine / 2**30:.3g} GiB are available; use a smaller --tile, or a part of the "
+            "scene with --bounds"
         )
     _check_address_space(needed)
 
@@ -110,7 +111,7 @@ def _check_address_space(needed: int) -> None:
     if left is not None and left < needed + _RESERVE:
         raise DeviceError(
             f"the limit of address space (ulimit -v) leaves {left / 2**20:.0f} MiB of memory, at "
-            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or take a smaller "
+            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or use a smaller "
             "--tile, --batch 1 and fewer --jobs"
         )
 

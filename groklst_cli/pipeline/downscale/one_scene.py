@@ -119,7 +119,9 @@ def _output_lines(plan: Plan) -> list[str]:
     """Say, for people, how files are read and what is written."""
     lines = []
     if plan.units_from == "values":
-        lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
+        lines.append(
+            f"unit {plan.units}: guessed from the range of values; set --lst-units if this is wrong"
+        )
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
     lines.append(
         f"output {plan.output.height} × {plan.output.width} pixels, "

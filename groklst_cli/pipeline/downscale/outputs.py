@@ -38,7 +38,7 @@ def check_targets(request: Request) -> None:
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
         if not is_text(str(target)):
-            raise UsageError(f"{target} is a name that is no UTF-8 text; name another file")
+            raise UsageError(f"{target} has a name that is not valid UTF-8; name another file")
         check_target(target, overwrite=replaceable, named=request.naming_of(target))
     for number, target in enumerate(request.targets):
         if any(same_file(target, other) for other in request.targets[:number]):
@@ -46,11 +46,13 @@ def check_targets(request: Request) -> None:
     for target in request.targets:
         if target != request.picture and target.suffix.lower() in _OTHERS:
             raise UsageError(
-                f"{target} is named like another format, results are GeoTIFFs; "
-                f"write {target.with_suffix('.tif')}, and convert that one"
+                f"{target} has the ending of another format, but results are GeoTIFFs; write "
+                f"{target.with_suffix('.tif')}, and convert that file"
             )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
-        raise UsageError(f"--picture {request.picture} is drawn as a PNG; let its name end in .png")
+        raise UsageError(
+            f"--picture {request.picture} must name a PNG; give it a name that ends in .png"
+        )
     for target in request.targets:
         by = request.naming_of(target)
         refuse_left_behind(target, overwrite=request.overwrite, named=by)

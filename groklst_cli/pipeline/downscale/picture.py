@@ -195,9 +195,12 @@ def _panels(plan: Plan, watched: Watched, fine: Path, sigma: Path | None) -> Ite
     yield _Panel(f"result, {_pixel(there)}", there, after, unit, "inferno", low, high)
     residual = watched.residual
     most = max(_LEAST_RESIDUAL, *map(abs, _limits(residual)))
-    title = f"LST − the result's means, RMS {watched.lacking}"
+    title = f"LST − coarse means of the result, RMS {watched.lacking}"
     if plan.conserve:
-        title = f"LST − the method's means, RMS {watched.left}\nonce restored: {watched.lacking}"
+        title = (
+            f"LST − coarse means of the method, RMS {watched.left}\nafter conservation: "
+            f"{watched.lacking}"
+        )
     yield _Panel(title, here, residual, "residual (K)", "cividis", -most, most)
     if sigma is not None:
         deviation = _read(sigma)

@@ -58,11 +58,14 @@ class CoarseMeans:
     def __str__(self) -> str:
         """Say it to people."""
         if not self.pixels:
-            return "no coarse pixel lies on the target as a whole, so no coarse mean is compared"
+            return (
+                "no coarse pixel lies completely on the target's grid, so coarse means were "
+                "not compared"
+            )
         return (
-            f"on the target's grid coarse means differ from the LST by {self.rms:.3f} K RMS, "
-            f"{self.largest:.2f} K at most ({self.rms_before:.3f} K RMS before; "
-            f"{self.pixels} coarse pixels)"
+            f"on the target's grid, coarse means differ from the LST by {self.rms:.3f} K RMS, "
+            f"{self.largest:.2f} K at most ({self.rms_before:.3f} K RMS before; {self.pixels} "
+            "coarse pixels)"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
     """
     suffix = path.suffix.lower()
     if suffix != ".csv" and suffix not in _JSON_LINES:
-        raise UsageError(f"{path} is no list of scenes by its name; write .csv or .jsonl")
+        raise UsageError(f"{path} is not a list of scenes by its name; name a .csv or .jsonl file")
     read = _read_csv if suffix == ".csv" else _read_json_lines
     empty = True
     try:
@@ -98,7 +98,7 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
             raise
         raise InputError(f"{path} cannot be read: {error}") from error
     if empty:
-        raise UsageError(f"{path} holds no scene; write one a line")
+        raise UsageError(f"{path} contains no scene; write one per line")
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
@@ -106,16 +106,20 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
     while line := file.readline(_LONGEST + 1):
         number += 1
         if len(line) > _LONGEST:
-            raise UsageError(f"{path} line {number} is longer than {_LONGEST} characters; split it")
+            raise UsageError(
+                f"{path} line {number} is longer than {_LONGEST} characters; shorten it"
+            )
         if "\0" in line:
-            raise UsageError(f"{path} line {number} holds a NUL, which no text does")
+            raise UsageError(
+                f"{path} line {number} contains a NUL, which is not allowed in text; remove it"
+            )
         yield line
 
 
 def _encoding(error: UnicodeDecodeError) -> str:
     """Say what a file is that is not UTF-8."""
     if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16 text, as spreadsheets save it unless told otherwise"
+        return "UTF-16 text, as some spreadsheets save it"
     return "not UTF-8 text"
 
 
@@ -170,12 +174,12 @@ def _read_json_lines(path: Path, file: TextIO) -> Iterator[SceneRow]:
         try:
             pairs = json.loads(line, object_pairs_hook=_Pairs)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{where} is no JSON: {error}; write one object a line") from error
+            raise UsageError(f"{where} is not JSON: {error}; write one object per line") from error
         if not isinstance(pairs, _Pairs):
-            raise UsageError(f'{where} is no JSON object; write {{"lst": "FILE", …}}')
+            raise UsageError(f'{where} is not a JSON object; write {{"lst": "FILE", …}}')
         keys = [_key(name, where) for name, _ in pairs]
         if len(set(keys)) < len(keys):
-            raise UsageError(f"{where} says one thing twice; name each key once")
+            raise UsageError(f"{where} has a key twice; name each key once")
         yield _row(
             where,
             [
@@ -203,7 +207,8 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
     inner = str if key in SEVERAL else (int, float)
     if not all(isinstance(item, inner) and not isinstance(item, bool) for item in value):
         raise UsageError(
-            f"{where}: {key} must be a list of {'strings' if inner is str else 'numbers'}"
+            f"{where}: {key} is not valid, expected a list of "
+            f"{'strings' if inner is str else 'numbers'}"
         )
     texts = [str(item) for item in value]
     return texts if key in SEVERAL else [" ".join(texts)]
@@ -212,7 +217,9 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
 def _key(name: str, where: str) -> str:
     key = name.strip().lower().replace("-", "_").replace(" ", "_")
     if key not in KEYS:
-        raise UsageError(f"{where}: {name!r} is no key of a scene; choose from {', '.join(KEYS)}")
+        raise UsageError(
+            f"{where}: {name!r} is not a key of a scene; choose from {', '.join(KEYS)}"
+        )
     return key
 
 
@@ -223,10 +230,12 @@ def _refuse_no_text(where: str, key: str, text: str) -> None:
     except UnicodeEncodeError as error:
         raise UsageError(
             f"{where}: {key} holds half a character (\\u{ord(text[error.start]):x}), which no "
-            "name does; write the name as it is"
+            "name does; write the name unescaped"
         ) from error
     if "\0" in text:
-        raise UsageError(f"{where}: {key} holds a NUL, which no name does; write the name as it is")
+        raise UsageError(
+            f"{where}: {key} holds a NUL, which no name does; write the name unescaped"
+        )
 
 
 def _row(where: str, pairs: list[tuple[str, str]]) -> SceneRow:
@@ -236,5 +245,5 @@ def _row(where: str, pairs: list[tuple[str, str]]) -> SceneRow:
         if text:
             cells[key] = (*cells.get(key, ()), text)
     if "lst" not in cells:
-        raise UsageError(f"{where} names no lst; say which file to downscale")
+        raise UsageError(f"{where} has no lst; name the file to downscale")
     return SceneRow(where, cells)

@@ -43,7 +43,7 @@ def find_scale(request: Request) -> FoundScale:
     wide = f"a pixel of {request.lst.path} is as wide as {1 / along:.4g} pixels of the target"
     if scale > SCALES[-1]:
         raise UsageError(
-            f"{wide}, and is refined by {SCALES[-1]} at most; take a coarser target, or add "
+            f"{wide}, but can be refined by {SCALES[-1]} at most; use a coarser target, or add "
             f"--scale {SCALES[-1]} to interpolate the rest"
         )
     return FoundScale(scale, "target", wide)
@@ -119,7 +119,7 @@ def _resolved(coarse: Grid, side: float) -> Grid:
     if side > max(wide, high):
         raise UsageError(
             f"--resolution {side:g} is coarser than the LST's pixel of {wide:g} × {high:g} CRS "
-            "units; name a smaller one"
+            "units; use a smaller one"
         )
     t = coarse.transform
     across, down = side / wide, side / high
@@ -131,7 +131,7 @@ def _resolved(coarse: Grid, side: float) -> Grid:
     if width * height > _LARGEST:
         raise UsageError(
             f"--resolution {side:g} makes {height} × {width} pixels of the LST, whose pixel is "
-            f"{wide:g} × {high:g} CRS units; name it in these units"
+            f"{wide:g} × {high:g} CRS units; state it in these units"
         )
     return Grid(coarse.crs, transform, height, width)
 
@@ -143,5 +143,5 @@ def _both(one: slice, other: slice) -> slice:
 def _apart(request: Request) -> InputError:
     return InputError(
         f"{request.like or 'the target'} does not overlap {request.lst.path}, or the part of it "
-        "that --bounds leave; name a raster of the same place"
+        "inside --bounds; name a raster of the same place"
     )

@@ -93,8 +93,8 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
     rows, columns = (size // (native * scale) for size in grid.shape)
     if not rows or not columns:
         raise InputError(
-            f"{scene.lst} is {grid.height} × {grid.width} pixels, one coarse pixel takes "
-            f"{native * scale}; leave the scene out or use a protocol of a smaller scale"
+            f"{scene.lst} is {grid.height} × {grid.width} pixels, but one coarse pixel needs "
+            f"{native * scale}; leave the scene out, or use a protocol with a smaller scale"
         )
     whole = values[: rows * native * scale, : columns * native * scale]
     truth = block_means(whole, native).astype(np.float32)
@@ -125,7 +125,7 @@ def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case
     """
     if scene.reference is None:
         raise InputError(
-            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol compares with; "
+            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol needs as reference; "
             "add it, or use a protocol of the other kind, such as wald_x8"
         )
     lst: Raster = BandSource(str(scene.lst))

@@ -61,7 +61,7 @@ def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> B
             return Beside(missing=[f"no published figures: {other}"])
         apart = "" if header is None else _other_network(header, contender, row)
         if patches.scale not in row.at:
-            missing.append(f"{contender.label}: none is published for {row.name} ×{patches.scale}")
+            missing.append(f"{contender.label}: none are published for {row.name} ×{patches.scale}")
         elif apart:
             missing.append(f"{contender.label} is not {row.name} as published: {apart}")
         else:
@@ -72,18 +72,18 @@ def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> B
 def _other_data(patches: GrokLST) -> str:
     """Say what sets a dataset apart from the one that was scored, or nothing."""
     if patches.split != _SPLIT:
-        return f"they are of split {_SPLIT}, this is {patches.split}"
+        return f"they are for split {_SPLIT}, this is split {patches.split}"
     if patches.tiles != TILES or len(patches) not in TEST_TILES:
         return (
-            f"they are of the whole dataset, {TILES} tiles with three tenths of them for the test; "
-            f"this is {len(patches)} of {patches.tiles}"
+            f"they are for the whole dataset, {TILES} tiles of which three tenths are for the "
+            f"test; here {len(patches)} of {patches.tiles} tiles are tested"
         )
     try:
         height, width = (size * patches.scale for size in patches.sides())
     except InputError:  # a tile that cannot be read fails in the run, and is told there
         return ""
     if (height, width) != (SIDE, SIDE):
-        return f"they are of tiles of {SIDE} × {SIDE} pixels, these are {height} × {width}"
+        return f"they are for tiles of {SIDE} × {SIDE} pixels, these have {height} × {width}"
     return ""
 
 
@@ -93,16 +93,16 @@ def _other_network(header: Header, contender: Contender, row: PublishedMethod) -
     scored, ours = {**defaults, **row.arguments}, {**defaults, **header.arguments}
     for name in ours.keys() - _TRAINING_ONLY:
         if _listed(ours[name]) != _listed(scored.get(name)):
-            return f"{name} is {ours[name]!s:.60}, there {scored.get(name)}"
+            return f"{name} is {ours[name]!s:.60} here and {scored.get(name)} there"
     if contender.conserve == "kelvin" or (contender.conserve == "auto" and header.conserve):
-        return "coarse means are restored; ':raw' leaves them as they come"
+        return "coarse means are conserved; append ':raw' to run it without conservation"
     if contender.samples > 1 and header.network in _OF_ONE_DRAW:
-        return f"it is the mean of {contender.samples} draws, there of one"
+        return f"it is the mean of {contender.samples} samples here and of one there"
     bands = header.normalization.band_names
     if bands and (set(bands) != set(BANDS) or header.normalization.optional_bands):
-        return f"it was trained for bands {', '.join(bands)}, not always for the dataset's ten"
+        return f"it was trained for bands {', '.join(bands)}, not for all ten of the dataset"
     if header.normalization.trend:
-        return "it refines a regression on the bands"
+        return "it refines a regression on the bands first"
     data = header.training.get("data")
     if isinstance(data, Mapping) and data.get("kind") != "GrokLST":
         return "it was trained on other data"

@@ -79,12 +79,12 @@ class EvaluationRequest:
         }
         for option in (name for name, given in stray.items() if given):
             raise UsageError(
-                f"{option} says nothing here: --pred and --ref take --lst, --mask, --lst-units, "
-                f"--remove-bias and --shift, --data takes --model, --protocol takes --scene; "
+                f"{option} has no effect here: --pred and --ref take --lst, --mask, --lst-units, "
+                "--remove-bias and --shift, --data takes --model, --protocol takes --scene; "
                 f"leave {option} out"
             )
         if not pair and self.protocol is None and not self.contenders:
-            raise UsageError("--data DIR names no method to put to the test; add -m NAME|FILE")
+            raise UsageError("no method was named for --data DIR; add -m NAME|FILE")
 
 
 def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evaluation:
@@ -160,8 +160,8 @@ def evaluate_pair(
     outcome = judge(name, name, fine, truth, coarse, judgement or Judgement())
     if outcome.scores.pixels == 0:
         raise InputError(
-            f"{prediction.path} and {path} have no pixel in common that both are valid on and the "
-            f"reference covers by {least_covered:.0%}; name a pair that meets"
+            f"{prediction.path} and {path} have no common valid pixel of which the reference "
+            f"covers {least_covered:.0%}; name two files of the same place"
         )
     (follow or Follow()).watch(Shown(name, coarse, truth, {name: fine}, {name: outcome}))
     return Evaluation(f"{name} against {Path(path).name}", [outcome])
@@ -190,7 +190,7 @@ def _read_coarse(lst: BandSource, fine: Grid, units: Units | None) -> NDArray[np
     if refined.shape != fine.shape or refined.offset_of(fine) != (0, 0):
         raise InputError(
             f"{lst.path} has {grid.height} × {grid.width} pixels, the prediction {fine.height} × "
-            f"{fine.width}; it must be the LST that was downscaled, on the same extent; "
-            "name that one with --lst, or leave --lst out"
+            f"{fine.width}; expected the LST that was downscaled, on the same extent; name that "
+            "file with --lst, or leave --lst out"
         )
     return coarse

@@ -118,7 +118,7 @@ def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
         at = [float(slopes[part].mean()) for part in parts]
         rmse = [float(np.sqrt(np.mean(errors[part] ** 2))) for part in parts]
         panel.plot(at, rmse, "o-", label=printable(method), markersize=4)
-    panel.set_xlabel("gradient of the truth, K per pixel (equal shares of the pixels)")
+    panel.set_xlabel("gradient of the truth, K per pixel (bins with equal numbers of pixels)")
     panel.set_ylabel("RMSE, K")
     panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)

@@ -54,7 +54,7 @@ class Predictor:
         made = self._made[contender.label]
         if made.shape != origin.shape:
             raise InputError(
-                f"{origin.lst} times the scale is {made.shape}, the manifest says "
+                f"{origin.lst} times the scale is {made.shape}, but the manifest says "
                 f"{origin.shape} (rows, columns); prepare the folder again"
             )
         return made[origin.rows, origin.columns], seconds

@@ -94,7 +94,9 @@ class WaldProtocol(Protocol):
         _require("noise_k", self.noise_k, float, low=0, high=100)
         _require("noise_of_detail", self.noise_of_detail, float, low=0, high=10)
         if self.noise_k and self.noise_of_detail:
-            raise ValueError("noise_k and noise_of_detail both state the noise, one must be 0")
+            raise ValueError(
+                "noise_k and noise_of_detail both set the noise; one of them must be 0"
+            )
         _require("seed", self.seed, int, low=0, high=999_999)
         _require_all("native", self.native, Mapping, int, low=1, high=64)
 
@@ -141,12 +143,12 @@ class CrossSensorProtocol(Protocol):
 
 
 _WORDS: Final[dict[type[Any], str]] = {
-    str: "text",
-    int: "whole number",
-    float: "number",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
     bool: "true or false",
-    tuple: "list",
-    Mapping: "table",
+    tuple: "a list",
+    Mapping: "a table",
 }
 _KINDS: Final = {kind.kind: kind for kind in (WaldProtocol, CrossSensorProtocol)}
 
@@ -199,7 +201,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     try:
         facts = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of too many digits, lists too deep
-        raise InputError(f"{name} is no TOML: {error}; mend that line") from error
+        raise InputError(f"{name} is not TOML: {error}; correct that line") from error
     kind = facts.pop("kind", None)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"{name}: kind is {kind!r}, not {' or '.join(_KINDS)}; write kind = …")
@@ -218,7 +220,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     try:
         return _KINDS[kind](**{key: _frozen(value) for key, value in facts.items()})
     except ValueError as error:
-        raise InputError(f"{name}: {error}; mend that value") from error
+        raise InputError(f"{name}: {error}; correct that value") from error
 
 
 def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str, Any]:
@@ -238,8 +240,8 @@ def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str
     tables, named = packaged("scenes"), facts["scenes"]
     if not isinstance(named, str) or named not in tables:
         raise InputError(
-            f"{name}: scenes is {named!r:.80}, not {' or '.join(tables)}; facts of your own scenes "
-            "belong into their scene.json"
+            f"{name}: scenes is {named!r:.80}, not {' or '.join(tables)}; facts of other scenes "
+            "belong in their scene.json"
         )
     table = tomllib.loads(tables[named])
     for key, word in _FACTS.items():
@@ -261,7 +263,7 @@ def _require_all(
 ) -> None:
     """Refuse a list or table of another type, or one that holds such a value."""
     if not isinstance(values, container):
-        raise ValueError(f"{key} is {values!r}, which is no {_WORDS[container]}")
+        raise ValueError(f"{key} is {values!r}, expected {_WORDS[container]}")
     held = values.values() if isinstance(values, Mapping) else values
     for value in held:
         _require(key, value, kind, low, high)
@@ -271,6 +273,6 @@ def _require(key: str, value: Any, kind: type[Any], low: float = 0, high: float 
     """Refuse a value of another type or, where ``high`` is above ``low``, outside that range."""
     kinds: tuple[type[Any], ...] = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{key} holds {value!r}, which is no {_WORDS[kind]}")
+        raise ValueError(f"{key} contains {value!r}, expected {_WORDS[kind]}")
     if low < high and not low <= value <= high:
-        raise ValueError(f"{key} holds {value}, it must lie between {low:g} and {high:g}")
+        raise ValueError(f"{key} is {value}, expected a number from {low:g} to {high:g}")

@@ -114,7 +114,7 @@ class Beside:
     def remarks(self) -> list[str]:
         """What is to be known of these figures, each a clause."""
         sources = [
-            f"published: {one.source}; means over the tiles, as ours"
+            f"published: {one.source}; means over the tiles, as here"
             for one in self.figures.values()
         ]
         told = [remark for one in self.figures.values() for remark in one.remarks]
@@ -124,7 +124,7 @@ class Beside:
         """Return what is left when only so many tiles could be scored."""
         if scored == tiles or not self.figures:
             return self
-        why = f"they are means over all tiles, and {scored} of {tiles} were scored"
+        why = f"they are means over all tiles, but only {scored} of {tiles} were scored here"
         return Beside(missing=[f"no published figures: {why}"])
 
     def to_json(self) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Report:
             published=_paragraph("; ".join(evaluation.beside.remarks)),
             left_out=_left_out(evaluation),
             scores=self._img(scores, "RMSE of every image"),
-            gradient=self._img(gradient, "RMSE against the truth's gradient"),
+            gradient=self._img(gradient, "RMSE by the gradient of the truth"),
             scatter=self._img(scatter, "Prediction against truth"),
             images="\n".join(self._sections),
         )
@@ -141,7 +141,7 @@ class Report:
         pictures = self._folder / _PICTURES
         if os.path.lexists(pictures) and (pictures.is_symlink() or not pictures.is_dir()):
             raise UsageError(
-                f"{pictures} is a link or a file; move it away, or name another folder"
+                f"{pictures} is a symbolic link or a file; move it away, or name another folder"
             )
         there = sorted(pictures.iterdir()) if pictures.is_dir() else []
         for path in (self._folder / PAGE, *there):

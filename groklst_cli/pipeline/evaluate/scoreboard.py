@@ -21,7 +21,7 @@ FIGURES: Final = {
     "rmse_pooled": ("pooled", "RMSE over the pixels of all images together, K"),
     "ratio": ("ratio", "mean over the images of RMSE divided by the baseline's"),
     "rmse_exact": ("exact", "RMSE where the coarse values are the truth's exact means, K"),
-    "ratio_exact": ("exact ratio", "the ratio there"),
+    "ratio_exact": ("exact ratio", "the ratio for those"),
     "mae": ("MAE", "mean absolute error, K"),
     "bias": ("BIAS", "mean of prediction minus truth, K"),
     "cc": ("CC", "Pearson correlation"),
@@ -33,8 +33,8 @@ FIGURES: Final = {
     "gradient_cc": ("gradients", "correlation of the gradients' magnitudes"),
     "rmse_edges": ("edges", "RMSE on the tenth of the pixels with the strongest gradients, K"),
     "coarse_max": ("coarse", "largest error of a coarse pixel's mean, K"),
-    "seconds": ("s", "mean wall time of a run"),
-    "peak_memory": ("MiB", "largest resident memory of the whole process until then"),
+    "seconds": ("s", "mean wall time per run"),
+    "peak_memory": ("MiB", "largest resident memory of the whole process so far"),
 }
 """Head and meaning of the figures that tables show, by name."""
 

@@ -43,7 +43,8 @@ def check_evaluation_targets(
         with suppress(OSError):
             if target := existing.get(_identity(path)):
                 raise UsageError(
-                    f"{target} is an input too ({path}), which stays as it is; name another file"
+                    f"{target} is an input too ({path}), which must not be changed; name another "
+                    "file"
                 )
     if csv is not None:
         check_target(csv, overwrite=overwrite)

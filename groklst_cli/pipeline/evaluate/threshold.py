@@ -51,7 +51,7 @@ class Threshold:
             )
         if parts[1] not in FIGURE_NAMES:
             raise UsageError(
-                f"--fail-if names {parts[1]!r}, which is no score; choose from "
+                f"--fail-if names {parts[1]!r}, which is not a score; choose from "
                 f"{', '.join(FIGURE_NAMES)}"
             )
         return cls(parts[1], parts[2], value)
@@ -64,7 +64,8 @@ class Threshold:
         found = figures[self.name]
         if math.isnan(found):
             return (
-                f"{self.name} of {method} is not defined and cannot be held against {self.value:g}"
+                f"{self.name} of {method} is not defined, so it cannot be compared with "
+                f"{self.value:g}"
             )
         if _OPERATORS[self.sign](found, self.value):
             return f"{self.name} of {method} is {found:.6g}, which is {self.sign} {self.value:g}"
@@ -98,8 +99,8 @@ def check_thresholds(
         raise SomeFailedError(_told(evaluation, wrong))
     if wrong:
         raise ThresholdError(
-            f"{'; '.join(wrong)}; --fail-if asks that this not be: choose another method, or "
-            "another threshold"
+            f"{'; '.join(wrong)}; this fulfils --fail-if: choose another method, or another "
+            "threshold"
         )
 
 
@@ -109,6 +110,6 @@ def _told(evaluation: Evaluation, wrong: Sequence[str]) -> str:
     total = failed + len({outcome.image for outcome in evaluation.outcomes})
     met = f"; of the others, {'; '.join(wrong)}" if wrong and failed < total else ""
     return (
-        f"{failed} of {total} images failed, as the table says; mend them, or leave them out, and "
+        f"{failed} of {total} images failed (see the table); correct them, or leave them out, and "
         f"run again{met}"
     )

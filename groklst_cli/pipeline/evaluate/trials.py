@@ -32,7 +32,7 @@ from groklst_models.freed_memory import return_freed_memory
 _LEFT_OUT: Final = 'leave the scene out with "left_out" in its scene.json'
 """What to do with a lonely value that was measured; no option of ``evaluate`` settles that."""
 
-_NO_TRUTH: Final = "no whole coarse pixel of it has a valid truth"
+_NO_TRUTH: Final = "no coarse pixel of it has a completely valid truth"
 
 AnyProtocol = WaldProtocol | CrossSensorProtocol
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class _Trial:
             if self._alone:
                 raise
             self.failures.append(Failure(name, error))
-            self.follow.note(f"{name} failed, the others go on: {self.failures[-1].line}")
+            self.follow.note(f"{name} failed, the others continue: {self.failures[-1].line}")
             return None
 
     def leave_out(self, name: str, reason: str) -> None:
@@ -112,11 +112,11 @@ def run_protocol(
             if case is None:
                 continue
             if case.noise:
-                follow.note(f"{scene.name}: its coarse values hold noise of {case.noise:.2f} K")
+                follow.note(f"{scene.name}: its coarse values have noise of {case.noise:.2f} K")
             trial.score(match, case)
     if not trial.outcomes and not trial.failures:
         raise InputError(
-            f"{folder}: all {len(folders)} scenes are left out; name one to run with --scene"
+            f"{folder}: all {len(folders)} scenes are left out; name one with --scene to run it"
         )
     facts = protocol.to_json()
     return Evaluation(
@@ -146,7 +146,7 @@ def run_patches(
         GroklstError: If a method can run on no patch, or the only patch fails.
     """
     if not len(patches):
-        raise InputError("the split holds no patch; choose another --split, or prepare more scenes")
+        raise InputError("the split has no patches; choose another --split, or prepare more scenes")
     follow = follow or Follow()
     trial = _Trial(follow, len(patches))
     match = Match([Contender.parse(BASELINE), *contenders], Judgement(), device)
@@ -165,7 +165,7 @@ def run_patches(
             else:
                 trial.leave_out(name, _NO_TRUTH)
     if not trial.outcomes and not trial.failures:
-        raise InputError("the split holds no patch with a valid truth; choose another --split")
+        raise InputError("the split has no patches with a valid truth; choose another --split")
     facts = {**patches.describe(), "scale": patches.scale}
     title = f"{facts['kind']} {facts.get('split', '')} ×{patches.scale}"
     beside = beside.of_part(len({outcome.image for outcome in trial.outcomes}), len(patches))
@@ -187,7 +187,7 @@ def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) ->
         trial.leave_out(path.name, scene.facts.left_out)
         return None
     for name, why in scene.passed_over.items():
-        trial.follow.note(f"{path.name}: {name} is not taken for a guide, {why}")
+        trial.follow.note(f"{path.name}: {name} is not used as a guide, {why}")
     return trial.attempt(path.name, lambda: _if_fit(scene, protocol, trial))
 
 
@@ -233,6 +233,6 @@ def _refuse_lost_scenes(patches: PatchSource) -> None:
     lost = sorted(path for path in paths if not os.path.isfile(path))
     if lost:
         raise InputError(
-            f"{lost[0]} is not there ({len(lost)} of {len(paths)} files of whole scenes are "
-            "missing), which fitted methods are fitted to; prepare the folder again"
+            f"{lost[0]} does not exist ({len(lost)} of {len(paths)} files of whole scenes are "
+            "missing), but fitted methods need it; prepare the folder again"
         )

@@ -47,9 +47,11 @@ class Delivery:
             InputError: If it is not there, no archive though it is called one, or too large.
         """
         if _URL.match(str(path)) or str(path).startswith("/vsi"):
-            raise UsageError(f"{path} is no local file; download the product, and name it here")
+            raise UsageError(f"{path} is not a local file; download the product, and name the file")
         if not is_text(str(path)) or not path.exists():
-            raise InputError(f"there is no {path}; name a product's folder, archive or file")
+            raise InputError(
+                f"{path} does not exist; name the folder, archive or file of a product"
+            )
         if path.is_dir():
             return cls(path, dict(_below(path)))
         whole = next((above for above in path.absolute().parents if _is_whole(above)), None)
@@ -106,7 +108,9 @@ class Delivery:
         ) as error:
             raise InputError(f"{name} of {self.path} cannot be read: {error}") from error
         if len(found) > most:
-            raise InputError(f"{name} of {self.path} has over {most} bytes, more than it can need")
+            raise InputError(
+                f"{name} of {self.path} has more than {most} bytes, more than such a file needs"
+            )
         return found
 
     def _read(self, name: str, most: int) -> bytes:
@@ -143,7 +147,9 @@ def _below(folder: Path, deepest: int = _DEEPEST) -> Iterator[tuple[str, str]]:
                 continue
             count += 1
             if count > _MOST_FILES:
-                raise InputError(f"{folder} holds over {_MOST_FILES} files; name a product in it")
+                raise InputError(
+                    f"{folder} has more than {_MOST_FILES} files; name one product in it"
+                )
             yield (here / name).as_posix(), str(Path(parent) / name)
 
 
@@ -159,7 +165,9 @@ def _in_tar(path: Path) -> Iterator[tuple[str, str]]:
                 if member.isreg() and _is_plain(name):
                     yield name, f"/vsitar/{{{path}}}/{name}"
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise InputError(f"{path} is no whole tar archive: {error}; download it again") from error
+        raise InputError(
+            f"{path} is not a complete tar archive: {error}; download it again"
+        ) from error
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
@@ -173,7 +181,9 @@ def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
                 if not member.is_dir() and _is_plain(member.filename):
                     yield member.filename, f"/vsizip/{{{path}}}/{member.filename}"
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no whole zip archive: {error}; download it again") from error
+        raise InputError(
+            f"{path} is not a complete zip archive: {error}; download it again"
+        ) from error
 
 
 def _mode(path: Path) -> Literal["r:", "r:gz"]:
@@ -189,6 +199,6 @@ def _is_plain(name: str) -> bool:
 def _refuse_bomb(path: Path, count: int, size: int) -> None:
     if count >= _MOST_FILES or size > _LARGEST_ARCHIVE:
         raise InputError(
-            f"{path} unpacks to over {_MOST_FILES} files or {_LARGEST_ARCHIVE // 2**30} GiB, more "
-            "than a product has; unpack what is needed, and name that folder"
+            f"{path} unpacks to more than {_MOST_FILES} files or {_LARGEST_ARCHIVE // 2**30} GiB, "
+            "more than a product has; unpack the files that are needed, and name their folder"
         )

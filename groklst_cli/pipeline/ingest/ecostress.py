@@ -62,7 +62,9 @@ def checks_of(layers: Mapping[str, str]) -> Iterator[Check]:
 def doubts(identifier: str, layers: Mapping[str, str]) -> Iterator[str]:
     """Say which quality layers are missing."""
     if "cloud" not in layers:
-        yield f"{identifier} has no cloud layer, which the guide asks for beside QC"
+        yield (
+            f"{identifier} has no cloud layer, which the product's guide requires in addition to QC"
+        )
     if "QC" not in layers:
         yield f"{identifier} has no QC layer"
 

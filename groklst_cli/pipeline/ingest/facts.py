@@ -69,8 +69,8 @@ def scale_of(
     if finest > _SCALES[1]:
         scale = round(finest / math.ceil(finest / _SCALES[1]))
     note(
-        f"a pixel of the LST is as wide as {finest:.4g} of the finest guide's; {FACTS} says "
-        f"scale {scale}, which downscale takes where no --scale is typed"
+        f"a pixel of the LST is as wide as {finest:.4g} pixels of the finest guide; {FACTS} "
+        f"states the scale {scale}, which downscale uses unless --scale is set"
     )
     return {"scale": scale}
 
@@ -83,7 +83,7 @@ def quality(tally: Tally, *, has_mask: bool) -> dict[str, Any]:
         "clear": round(tally.clear / tally.valid, 6),
         "masked": tally.shares,
         "kept": {name: round(n / tally.clear, 6) for name, n in sorted(tally.kinds.items()) if n},
-        **({} if has_mask else {"mask": "none: the product has no quality band here"}),
+        **({} if has_mask else {"mask": "none: there is no quality band"}),
     }
 
 

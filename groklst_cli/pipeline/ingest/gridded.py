@@ -165,7 +165,7 @@ def _products(
         checks = []
         if beside in bands:
             checks = [_check(product, layer, bands[beside])]
-        missing = f"{identifier} has no {beside} beside {layer}: its clouds are not masked"
+        missing = f"{identifier} has no {beside} next to {layer}, so clouds are not masked"
         scale = _scale_of(bands[layer])
         yield Product(
             identifier=identifier,
@@ -223,7 +223,7 @@ def _scale_of(band: _Band) -> float | None:
         return None
     raise InputError(
         f"{band.path} holds {known.min():.4g} to {known.max():.4g}, which is neither kelvin nor "
-        "numbers of 0.02 K; export the layer as it is"
+        "multiples of 0.02 K; export the layer unchanged"
     )
 
 

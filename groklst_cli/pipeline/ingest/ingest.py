@@ -148,7 +148,10 @@ def ingest(
                 continue
             scenes.append(IngestedScene(out / name, facts))
         if not scenes:
-            raise InputError(f"none of {len(thermal)} temperatures has a clear pixel")
+            raise InputError(
+                f"none of {len(thermal)} temperature products has a clear pixel; name other "
+                "products, or other bounds"
+            )
     return scenes
 
 
@@ -207,7 +210,7 @@ def _guides_alone(
         listed = ", ".join(product.identifier for product in products)
         raise InputError(
             f"there are {len(products)} products with guides ({listed}) and none with a "
-            "temperature; name one of them, or a thermal product beside them"
+            "temperature; name one of them, or add a thermal product"
         )
     product, guides = products[0], {}
     for guide in product.guides:
@@ -242,7 +245,7 @@ def _refuse_twice(products: Sequence[tuple[Path, Product]]) -> None:
         key = product.identifier, product.sensor, product.part
         if found.setdefault(key, path) != path:
             raise UsageError(
-                f"{product.identifier} is named twice, as {found[key]} and as {path}; name it once"
+                f"{product.identifier} was given twice, as {found[key]} and as {path}; name it once"
             )
 
 

@@ -137,8 +137,8 @@ class _Scene:
         cell = known.needed("GRID_CELL_SIZE_THERMAL", "PROJECTION")
         if abs(across - cell) > 1e-6 * cell or abs(down + cell) > 1e-6 * cell:
             raise InputError(
-                f"{path} has no CRS, and its {height} × {width} pixels do not fill the corners "
-                f"that {known.name} states"
+                f"{path} has no CRS, and its {height} × {width} pixels do not match the corners "
+                f"in {known.name}"
             )
         crs = CRS.from_epsg(32600 + int(zone))
         return Grid(
@@ -229,22 +229,25 @@ class _Scene:
         if self.metadata is None and self.is_surface:
             yield self._without_metadata()
         if not checks:
-            yield f"{self.identifier} has no QA_PIXEL: its clouds are not masked"
+            yield f"{self.identifier} has no QA_PIXEL, so clouds are not masked"
         if self._is_night:
-            yield f"{self.identifier} was seen by night: its reflective bands are no guides"
+            yield (
+                f"{self.identifier} was acquired at night, so its reflective bands are not "
+                "used as guides"
+            )
 
     def _needed_metadata(self) -> LandsatMetadata:
         if self.metadata is None:
             raise InputError(
-                f"{self.identifier} has no MTL file, in which the constants of its bands stand; "
-                f"put {self.identifier}_MTL.txt beside them"
+                f"{self.identifier} has no MTL file, which has the constants of its bands; put "
+                f"{self.identifier}_MTL.txt next to them"
             )
         return self.metadata
 
     def _without_metadata(self) -> str:
         return (
-            f"{self.identifier} has no MTL file; scale and offset are those of all of Collection 2 "
-            "Level 2"
+            f"{self.identifier} has no MTL file; using the scale and offset that all of "
+            "Collection 2 Level 2 has"
         )
 
     def _moment(self) -> tuple[datetime, bool]:

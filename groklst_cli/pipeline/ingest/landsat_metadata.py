@@ -38,7 +38,7 @@ class LandsatMetadata:
         read = {".xml": _from_xml, ".json": _from_json}.get(kind, _from_text)
         groups = read(text, name)
         if not groups:
-            raise InputError(f"{name} of {delivery.path} holds no metadata; download it again")
+            raise InputError(f"{name} of {delivery.path} contains no metadata; download it again")
         return cls(name, groups)
 
     def text(self, key: str, groups: str = "") -> str | None:
@@ -101,7 +101,7 @@ def _from_json(text: str, name: str) -> dict[str, dict[str, str]]:
     try:
         stated: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no JSON: {error}; download it again") from error
+        raise InputError(f"{name} is not JSON: {error}; download it again") from error
     whole: Any = next(iter(stated.values()), {}) if isinstance(stated, dict) else {}
     return {
         group: {key: str(value) for key, value in values.items()}

@@ -191,8 +191,8 @@ class MosaicLayer:
             bent = max(abs(between.a - 1), abs(between.e - 1), abs(between.b), abs(between.d))
             if part.grid.crs != lattice.crs or bent * size > 1 or part.dtype != first.dtype:
                 raise InputError(
-                    f"{part.name} has another CRS, pixel or type than {first.name}, beside which "
-                    "it lies; name one of them alone"
+                    f"{part.name} has another CRS, pixel or type than {first.name}, which is next "
+                    "to it; name only one of them"
                 )
             row, column = round(between.f), round(between.c)
             shift = max(shift, abs(between.f - row), abs(between.c - column))

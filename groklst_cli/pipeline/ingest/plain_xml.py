@@ -27,11 +27,13 @@ def parse_xml(text: str, name: str) -> Element:
             other files or grow without bound.
     """
     if _TYPED.search(text):
-        raise InputError(f"{name} declares a document type, which is not read; take it out")
+        raise InputError(
+            f"{name} declares a document type, which is not allowed; remove the declaration"
+        )
     try:
         root = ElementTree.fromstring(_DECLARED.sub("", text.lstrip("\ufeff \t\r\n"), count=1))
     except (ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"{name} is no XML: {error}; download the product again") from error
+        raise InputError(f"{name} is not XML: {error}; download the product again") from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root

@@ -187,8 +187,8 @@ def _refuse_none(product: Product, tally: Tally) -> None:
         )
     if not tally.clear:
         raise NothingClearError(
-            f"no pixel of {product.identifier} is clear: of {tally.valid} with a temperature, "
-            f"{tally.told()}; name another product, or other bounds"
+            f"no pixel of {product.identifier} is clear: of {tally.valid} pixels with a "
+            f"temperature, {tally.told()}; name another product, or other bounds"
         )
 
 
@@ -223,7 +223,9 @@ def _file(path: Path, grid: Grid, profile: Mapping[str, Any]) -> Iterator[Datase
         with rasterio.open(path, "w", **profile, **place) as file:
             yield file
     except RasterioError as error:
-        raise GroklstError(f"{path.name} could not be written: {error}; disk full?") from error
+        raise GroklstError(
+            f"{path.name} could not be written: {error}; is the disk full?"
+        ) from error
 
 
 def _write(file: DatasetWriter, values: NDArray[np.generic], row: int) -> None:

@@ -75,7 +75,7 @@ def _product(
         has_time=has_time,
         place=facts["place"],
         files=tuple(paths),
-        notes=(f"{identifier} comes without a quality band: its clouds are not masked",),
+        notes=(f"{identifier} has no quality band, so clouds are not masked",),
     )
     count = _bands_of(paths[0])
     if sensor == "TIS":
@@ -93,7 +93,7 @@ def _product(
         guides.append(Guide(name, layer, gain, bias, "radiance, W m⁻² sr⁻¹ µm⁻¹"))
     notes = product.notes[1:]
     if shift > 0.01:
-        notes += (f"the cameras of {identifier} lie {shift:.2f} pixel beside each other's pixels",)
+        notes += (f"the cameras of {identifier} lie {shift:.2f} pixel apart",)
     return _replaced(product, guides=tuple(guides), notes=notes)
 
 
@@ -171,7 +171,7 @@ def _calibration(delivery: Delivery, identifier: str, sensor: str) -> dict[tuple
             break
     else:
         raise InputError(
-            f"{identifier} has no .calib.xml, in which its gains stand; put it beside the raster"
+            f"{identifier} has no .calib.xml, which has its gains; put it next to the raster"
         )
     known: dict[tuple[str, int], float] = {}
     for element in _of_sensor(root, sensor).iter():
@@ -182,11 +182,11 @@ def _calibration(delivery: Delivery, identifier: str, sensor: str) -> dict[tuple
         try:
             value = float(element.text or "")
         except ValueError as error:
-            raise InputError(f"{name}: {element.tag} is no number") from error
+            raise InputError(f"{name}: {element.tag} is not a number") from error
         if known.get(key, value) != value:
             raise InputError(
-                f"{name} states several values of {element.tag}, for ranges of rows of an early "
-                "product, which are not read; order the product anew"
+                f"{name} has several values of {element.tag} for ranges of rows, as early "
+                "products do, which cannot be read; order the product again"
             )
         known[key] = value
     return known
@@ -197,7 +197,7 @@ def _of_sensor(root: Element, sensor: str) -> Element:
     if (found := next(root.iter(sensor), None)) is not None:
         return found
     if any(next(root.iter(other), None) is not None for other in ("TIS", "MII", "GIU")):
-        raise InputError(f"the calibration file has no part {sensor}; download the scene again")
+        raise InputError(f"the calibration file has no section {sensor}; download the scene again")
     return root
 
 

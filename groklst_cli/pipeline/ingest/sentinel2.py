@@ -147,7 +147,7 @@ def _product(delivery: Delivery, group: _Group) -> Product:
             guides[name] = Guide(name, layer, scale, offset, "surface reflectance", checks)
     notes = [radiometry.doubt] if radiometry.doubt else []
     if not checks:
-        notes.append(f"{group.identifier} has no SCL: its clouds are not masked")
+        notes.append(f"{group.identifier} has no SCL, so clouds are not masked")
     return Product(
         identifier=group.identifier,
         sensor="Sentinel-2 MSI",
@@ -189,9 +189,11 @@ def _from_metadata(text: str, name: str) -> _Radiometry:
             for element in root.iter("BOA_ADD_OFFSET")
         }
     except (ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{name} states an offset that is none: {error}") from error
+        raise InputError(f"{name} has an offset that is not valid: {error}") from error
     if not quantification > 0:
-        raise InputError(f"{name} states {quantification:g} for one, which means nothing")
+        raise InputError(
+            f"{name} has {quantification:g} for a reflectance of one, which is not valid"
+        )
     baseline = _first(root, "PROCESSING_BASELINE") or ""
     return _Radiometry(quantification, 0.0, offsets, f"baseline {baseline}" if baseline else "")
 
@@ -222,8 +224,8 @@ def _from_item(text: str, group: _Group) -> _Radiometry | None:
     if not found.offset or not _is_first_of_earth_search(group):
         return found
     doubt = (
-        f"{group.identifier} says that its offset is not applied, which Earth Search says of some "
-        "where it is: if dark water comes out below 0, it was"
+        f"{group.identifier} states that its offset is not applied, but Earth Search states that "
+        "of some products whose offset is applied: if dark water is below 0, it was applied"
     )
     return replace(found, doubt=doubt)
 
@@ -243,7 +245,7 @@ def _by_date(group: _Group) -> _Radiometry:
     is_first = _is_first_of_earth_search(group)
     offset = _OFFSET if group.moment >= _FIRST_DAY and not is_first else 0.0
     doubt = (
-        f"{group.identifier} comes without metadata; its offset is taken for {offset:g} by its "
-        "name and date: put MTD_MSIL2A.xml or the STAC item's .json beside its bands to be sure"
+        f"{group.identifier} has no metadata; its offset is assumed to be {offset:g} from its "
+        "name and date: put MTD_MSIL2A.xml or the STAC item's .json next to its bands to be sure"
     )
     return _Radiometry(offset=offset, doubt=doubt)

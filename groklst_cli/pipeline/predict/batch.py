@@ -62,7 +62,7 @@ def largest_fitting(run: Callable[[int], None], batch: int, note: Note) -> int:
         batch //= 2
     if batch < asked:
         tiles = "1 tile" if batch == 1 else f"{batch} tiles"
-        note(f"batch {asked} does not fit into memory; {tiles} at once")
+        note(f"batch {asked} does not fit into memory; using batches of {tiles}")
     return batch
 
 

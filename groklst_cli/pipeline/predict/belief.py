@@ -111,16 +111,19 @@ def find_belief(
         belief = _found(scene, method, noise, psf)
     if belief is None:
         if noise != "auto":
-            note(f"noise {noise:g} K has no effect: there is no guided fit to tell it from")
+            note(
+                f"noise {noise:g} K has no effect here: the method has no fit with guides "
+                "from which it could be estimated"
+            )
         return None
     source = "found" if noise == "auto" else "fitted"
     note(
         f"noise of {belief.found:.2f} K {source} in the coarse LST, {belief.noise:.2f} K of it "
-        f"believed; point spread {belief.spread:.2f} coarse pixels"
+        f"used; point spread of the sensor {belief.spread:.2f} coarse pixels"
     )
     note(
-        "coarse values are kept as far as they are believed, so means differ from the LST by about "
-        f"{belief.departure:.2f} K RMS; --conserve kelvin keeps them exactly"
+        "coarse values are kept only as far as this noise allows, so coarse means differ from "
+        f"the LST by about {belief.departure:.2f} K RMS; --conserve kelvin keeps them exactly"
     )
     return belief
 

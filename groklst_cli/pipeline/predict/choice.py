@@ -84,12 +84,12 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
     header = header_of(model)
     if model == "auto":
         if bands:
-            return Choice("best", "there is guidance and no checkpoint was named")
-        return Choice("bicubic", "there is neither guidance nor a checkpoint")
+            return Choice("best", "guides are given and no checkpoint is named")
+        return Choice("bicubic", "neither guides nor a checkpoint are given")
     if header is None:
         name, weights = (model, None) if model in REGISTRY else (FUSION, Path(model))
         if find(name).guidance == "needed" and not bands:
-            raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
+            raise UsageError(f"{model} needs guides; add --guide FILE, or use --model bicubic")
         return Choice(name, "asked for", weights=weights)
     if header.scale != scale:
         raise UsageError(
@@ -115,9 +115,7 @@ def check_model(model: str) -> None:
             f"checkpoint file; {_nearest(model)}"
         )
     elif not is_text(model):
-        raise InputError(
-            f"{model} is a name that is no UTF-8 text, which no checkpoint is read by; rename it"
-        )
+        raise InputError(f"{model} has a name that is not valid UTF-8; rename the file")
 
 
 def header_of(model: str) -> Header | None:

@@ -51,15 +51,15 @@ def _found(scene: Scene, guides: list[GuideSource], note: Note) -> Shift | None:
     if not math.isfinite(found.spread):
         return None
     names = ", ".join(Path(guide.path).name for guide in guides)
-    verdict = "moved back" if found.trusted else "left in place"
-    note(f"guide {names} lies {found} beside the LST: {verdict}")
+    verdict = "moved back" if found.trusted else "not moved, because the shift is uncertain"
+    note(f"guide {names} is misregistered by {found}: {verdict}")
     return (found.columns, found.rows) if found.trusted else None
 
 
 def _checked(shift: Shift) -> Shift:
     if max(map(abs, shift)) > BOUND:
         raise UsageError(
-            f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; "
-            "mend the guide's georeference instead"
+            f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; correct "
+            "the guide's georeference instead"
         )
     return shift

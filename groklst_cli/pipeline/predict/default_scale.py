@@ -71,8 +71,8 @@ def finer_than_guides(scene: Scene) -> list[str]:
     if finest is None or not finest.ratio < 1 - _NEAR:
         return []
     return [
-        f"warning: the result's pixels are {1 / finest.ratio:.3g} times finer than those of "
-        f"{finest.path}, the finest guide; detail below its pixels is interpolated"
+        f"warning: the result has pixels {1 / finest.ratio:.3g} times finer than {finest.path}, "
+        "the finest guide; smaller detail is interpolated"
     ]
 
 
@@ -81,7 +81,9 @@ def _stated(settings: Settings) -> FoundScale | None:
     if settings.scale is not None:
         return FoundScale(settings.scale, "option")
     if (header := header_of(settings.model)) is not None:
-        return FoundScale(header.scale, "checkpoint", f"{settings.model} was trained for it")
+        return FoundScale(
+            header.scale, "checkpoint", f"{settings.model} was trained for this scale"
+        )
     return None
 
 
@@ -92,7 +94,7 @@ def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> Fou
         UsageError: If the LST's pixel is not a whole number of the guide's, from 2 to 64.
     """
     if coarse is None or not guides:
-        return FoundScale(_WITHOUT_GUIDES, "default", "the default where there are no guides")
+        return FoundScale(_WITHOUT_GUIDES, "default", "the default without guides")
     ratios = {path: grid.pixels_per_pixel_of(coarse) for path, grid in guides.items()}
     known = {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}
     finest = max(known, key=lambda path: known[path], default=None)
@@ -103,8 +105,8 @@ def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> Fou
     wide = f"a pixel of {name} is as wide as {ratio:.4g} pixels of {finest}"
     if abs(ratio / scale - 1) > _NEAR:
         raise UsageError(
-            f"{wide}, expected a whole number from {SCALES[0]} to {SCALES[-1]} to refine by; "
-            f"add --scale {_nearest(ratio)}, or another such number"
+            f"{wide}, expected a whole number from {SCALES[0]} to {SCALES[-1]}; add --scale "
+            f"{_nearest(ratio)}, or another whole number"
             + (" (were LST and guide swapped?)" if ratio < 1 else "")
         )
     return FoundScale(scale, "guides", wide)

@@ -23,7 +23,7 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {name} is none of auto, cpu, cuda, cuda:N, mps") from error
+        raise UsageError(f"--device {name} is not one of auto, cpu, cuda, cuda:N, mps") from error
     if not _is_there(device):
         raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
     return device

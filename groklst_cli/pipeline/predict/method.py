@@ -82,7 +82,7 @@ def device_of_fitted(method: str, name: str, note: Note = silent) -> torch.devic
     if name == "auto" or found.type == "cpu":
         return CPU
     if not find(method).any_device:
-        note(f"{method} computes on the CPU, where its trees grow; {name} is not used")
+        note(f"{method} grows its trees on the CPU; {name} is not used")
         return CPU
     if found.type == "mps":
         note(f"{method} computes on the CPU: {name} has no double precision")
@@ -109,7 +109,7 @@ def _fitted(
     )
     if method.point_spread is not None:
         source = "estimated from the scene" if settings.psf == "auto" else "as stated"
-        note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
+        note(f"fitting the point spread ({method.point_spread:.1f} fine pixels), {source}")
     if summary:
         note(summary)
     whole = method.uses_guide and scene.covered_in_part
@@ -159,9 +159,9 @@ def _note_without_effect(
 ) -> None:
     """Say that a seed, or a number of draws, was asked for and changes nothing."""
     if seed and settings.seed:
-        note(f"seed {settings.seed} has no effect: {choice.name} draws nothing at random")
+        note(f"seed {settings.seed} has no effect here: {choice.name} uses no random numbers")
     if samples and settings.samples > 1:
-        note(f"samples {settings.samples} has no effect: {choice.name} gives one answer")
+        note(f"samples {settings.samples} has no effect here: {choice.name} gives one answer")
 
 
 def stated(psf: PointSpread) -> float | None:

@@ -1,4 +1,4 @@
-"""One description of an option, from which everything that speaks of it is made.
+"""The one description of an option, from which flags, help and facts are made.
 
 The command's flag, the key of a list of scenes, the argument of the Python face, the facts of a run
 and the words of the shell's completion all come from the field of ``Settings`` or ``Running`` that
@@ -71,7 +71,7 @@ class Option:
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         if not (low <= number <= high or math.isnan(number)):
-            raise UsageError(f"{name} {number} must lie between {low:g} and {high:g}")
+            raise UsageError(f"{name} {number} must be between {low:g} and {high:g}")
         return number
 
 

@@ -174,7 +174,7 @@ def _conservation(settings: Settings, scale: int, *, by_default: bool) -> Conser
     """
     if not 0 <= settings.sensor_psf <= LARGEST_PSF:
         raise UsageError(
-            f"--sensor-psf {settings.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
+            f"--sensor-psf {settings.sensor_psf:g} must be between 0 and {LARGEST_PSF}"
         )
     if settings.conserve == "none" or (settings.conserve == "auto" and not by_default):
         return None
@@ -187,7 +187,7 @@ def _strip(settings: Settings, scene: Scene) -> Strip:
         rows, columns = scene.coarse.window_of(settings.bounds)
     if rows.start == rows.stop or columns.start == columns.stop:
         raise InputError(
-            f"--bounds lie outside {scene.lst.path}, whose bounds are "
+            f"--bounds are outside {scene.lst.path}, whose bounds are "
             f"{' '.join(f'{v:.10g}' for v in scene.coarse.bounds)}"
         )
     return Strip(rows, columns)
@@ -197,4 +197,4 @@ def _check_tiling(tile: int, overlap: int, scale: int) -> None:
     if tile < scale or tile % scale:
         raise UsageError(f"--tile {tile} is not a multiple of the scale {scale}")
     if not 0 <= overlap <= tile // 2:
-        raise UsageError(f"--overlap {overlap} must lie between 0 and half the tile, {tile // 2}")
+        raise UsageError(f"--overlap {overlap} must be between 0 and half the tile, {tile // 2}")

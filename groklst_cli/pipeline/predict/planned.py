@@ -62,7 +62,7 @@ class Planned:
         if self.found.reason:
             lines.append(f"scale {self.found.value}: {self.found.reason}")
         lines += [
-            f"guide {path} covers {share:.1%} of the LST; where it does not, less detail is known"
+            f"guide {path} covers {share:.1%} of the LST; elsewhere the result has less detail"
             for path, share in self.plan.coverage.items()
             if share < COVERED
         ]

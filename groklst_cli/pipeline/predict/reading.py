@@ -32,7 +32,7 @@ def one_of(flag: str, text: str, choices: Sequence[str]) -> str:
         UsageError: If it is not.
     """
     if text not in choices:
-        raise UsageError(f"{flag} {text} is none of {', '.join(choices)}")
+        raise UsageError(f"{flag} {text} is not one of {', '.join(choices)}")
     return text
 
 
@@ -63,7 +63,7 @@ def batch(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch {text} is neither 'auto' nor a number from 1 on")
+        raise UsageError(f"--batch {text} is neither 'auto' nor a number of at least 1")
     return int(text)
 
 
@@ -74,7 +74,7 @@ def coregistration(text: str) -> Coregistration:
     try:
         columns, rows = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--coregister {text} is none of none, auto, fitted, DX,DY") from None
+        raise UsageError(f"--coregister {text} is not one of none, auto, fitted, DX,DY") from None
     return _finite("--coregister", columns), _finite("--coregister", rows)
 
 
@@ -85,9 +85,9 @@ def point_spread(text: str) -> PointSpread:
     try:
         sigma = float(text)
     except ValueError:
-        raise UsageError(f"--psf {text} is none of auto, none, SIGMA") from None
+        raise UsageError(f"--psf {text} is not one of auto, none, SIGMA") from None
     if not 0 <= sigma <= _LARGEST_SIGMA:
-        raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
+        raise UsageError(f"--psf {text} must be between 0 and {_LARGEST_SIGMA:g} fine pixels")
     return sigma
 
 
@@ -100,7 +100,7 @@ def noise_level(text: str) -> NoiseLevel:
     except ValueError:
         raise UsageError(f"--noise {text} is neither 'auto' nor a number of kelvin") from None
     if not 0 <= kelvin <= _LARGEST_NOISE:
-        raise UsageError(f"--noise {text} must lie between 0 and {_LARGEST_NOISE:g} kelvin")
+        raise UsageError(f"--noise {text} must be between 0 and {_LARGEST_NOISE:g} kelvin")
     return kelvin
 
 

@@ -224,7 +224,7 @@ def _belief(planned: Planned, method: Method, note: Note) -> Belief | None:
     settings, kept = planned.settings, planned.plan.conservation
     if settings.conserve != "auto" or kept is None or kept.psf:
         if settings.noise not in ("auto", 0):
-            note(f"noise {settings.noise:g} K has no effect: only --conserve auto asks for it")
+            note(f"noise {settings.noise:g} K has no effect here: only --conserve auto uses it")
         return None
     return find_belief(planned.scene, method, settings.noise, stated(settings.psf), note)
 

@@ -105,9 +105,9 @@ def _numbers(
             missing = int(np.count_nonzero(~(numbers | gaps)))
             if missing:
                 raise GroklstError(
-                    f"the method gave no number for {missing} fine pixels from coarse row {first} "
-                    "on, where the LST holds one; look for impossible values in the guides, or "
-                    "take another --model"
+                    f"the method returned NaN for {missing} fine pixels from coarse row {first} "
+                    "on, where the LST has values; look for impossible values in the guides, or "
+                    "use another --model"
                 )
         for row in range(0, len(fine) // scene.scale, _AT_ONCE):
             yield first + row, fine[row * scene.scale : (row + _AT_ONCE) * scene.scale]

@@ -51,5 +51,5 @@ class BandLevels:
                 raise InputError(
                     f"{band} has a mean of {means[low]:.3g} in {low} and of {means[high]:.3g} in "
                     f"{high}: one of them lacks its scale; if it is the second, tag each of its "
-                    f"bands as with: {setting_scale(path_of(high, band), 1e-4)}"
+                    f"bands with a command such as: {setting_scale(path_of(high, band), 1e-4)}"
                 )

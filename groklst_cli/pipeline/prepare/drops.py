@@ -8,11 +8,11 @@ from groklst_cli.data.patches import SPLITS, Split
 from groklst_cli.errors import InputError
 
 KEPT: Final = "kept"
-NEAR: Final = "too near another set"
+NEAR: Final = "too near another split"
 GAPS: Final = "too much nodata"
 
 _ADVICE: Final = {
-    NEAR: "give scenes of one place to one set with --whole",
+    NEAR: "put scenes of one place into one split with --whole",
     GAPS: "raise --max-nodata, or lower --patch",
 }
 
@@ -56,10 +56,10 @@ class Drops:
             InputError: If a set, or what such a scene gives to its set, is empty.
         """
         for scene, split in whole.items():
-            self._refuse(f"--whole {scene}={split} gives no patch", [scene], [split])
+            self._refuse(f"--whole {scene}={split} gives no patches", [scene], [split])
         scenes = list(dict.fromkeys(scene for scene, _, _ in self._counts))
         for split in SPLITS:
-            self._refuse(f"no {split} patch is left", scenes, [split])
+            self._refuse(f"no {split} patches are left", scenes, [split])
 
     def _refuse(self, what: str, scenes: Sequence[str], splits: Sequence[Split]) -> None:
         found = {fate: self._sum(scenes, splits, fate) for fate in (NEAR, GAPS)}

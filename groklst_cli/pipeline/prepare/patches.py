@@ -83,15 +83,17 @@ class Preparation:
         if self.patch < self.scale or self.patch % self.scale:
             raise UsageError(f"--patch {self.patch} is not a multiple of --scale {self.scale}")
         if not 0 <= self.max_nodata < 1:
-            raise UsageError(f"--max-nodata {self.max_nodata} must lie in 0 … 1, 1 left out")
+            raise UsageError(f"--max-nodata {self.max_nodata} must be at least 0 and below 1")
         if self.vary < 0 or self.seed < 0:
             raise UsageError(f"--vary {self.vary} and --seed {self.seed} must be at least 0")
         if not 0 <= self.psf <= 2:
-            raise UsageError(f"--psf {self.psf} must lie in 0 … 2 coarse pixels")
+            raise UsageError(f"--psf {self.psf} must be in 0 … 2 coarse pixels")
         for option, named in (("--whole", self.whole), ("--native-resolution", self.native)):
             for name in named:
                 if name and name not in names:
-                    raise UsageError(f"{option} names {name}, the scenes are {', '.join(names)}")
+                    raise UsageError(
+                        f"{option} names {name}, but the scenes are {', '.join(names)}"
+                    )
         self._refuse_no_training()
 
     @property
@@ -104,8 +106,9 @@ class Preparation:
         if given and "train" not in given:
             sets = " and ".join(sorted(given))
             raise UsageError(
-                f"--whole gives every scene to {sets}, so no training patch can be made; add a "
-                "scene to train on, or leave --whole out to cut each scene into all three sets"
+                f"--whole puts every scene into {sets}, so there are no training patches; add a "
+                "scene to train on, or leave --whole out to divide each scene into all three "
+                "splits"
             )
 
 
@@ -210,13 +213,13 @@ def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Prep
         if reason is None:
             kept.append(files)
         else:
-            note(f"scene {files.name} is left out, as its {FACTS} says: {reason}")
+            note(f"scene {files.name} is left out by its {FACTS}: {reason}")
         for name, why in files.passed_over.items():
-            note(f"scene {files.name}: {name} is not taken for a guide, {why}")
+            note(f"scene {files.name}: {name} is not used as a guide, {why}")
     if not kept:
         raise InputError(
-            f"all {len(request.scenes)} scenes are left out, as their {FACTS} says; name one that "
-            "is to be used all the same with --whole NAME=train"
+            f"all {len(request.scenes)} scenes are left out by their {FACTS}; to use one anyway, "
+            "add --whole NAME=train"
         )
     return replace(request, scenes=kept)
 
@@ -249,7 +252,9 @@ def _write_scenes(
     levels.refuse_unlike(lambda name, band: by_name[name].path_of(band))
     counts = _counts(entry.split for entry in entries)
     if empty := [split for split, count in counts.items() if not count]:
-        note(f"no {' or '.join(empty)} patches, as --whole gives every scene to another set")
+        note(
+            f"no {' or '.join(empty)} patches, because --whole puts every scene into another split"
+        )
     provenance = {
         "version": __version__,
         "patch": request.patch,
@@ -257,7 +262,7 @@ def _write_scenes(
         "max_nodata": request.max_nodata,
         "vary": request.vary,
         "seed": request.seed,
-        "split": "by place; sets are a patch apart",
+        "split": "by place; splits are a patch apart",
         "scenes": [scene.provenance() for scene in scenes],
     }
     told = {name: moments.to_json() for name, moments in statistics.items()}

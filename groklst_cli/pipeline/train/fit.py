@@ -164,7 +164,7 @@ def _report(
     if not math.isfinite(loss):
         raise GroklstError(
             f"the loss is {loss} at step {training.step}; lower --set learning_rate=…, or add "
-            "--set clip=1.0; the state before it is kept for --resume"
+            "--set clip=1.0; the state before this step is kept for --resume"
         )
     pace, options = meter.pace(), training.options
     if log is not None:

@@ -133,7 +133,7 @@ class TrainOptions:
         rising = list(self.milestones) == sorted({max(1, step) for step in self.milestones})
         self._demand("milestones", rising, "steps from 1 on, in rising order")
         stepped = bool(self.milestones) or self.schedule != "steps"
-        self._demand("milestones", stepped, "named where the schedule is steps")
+        self._demand("milestones", stepped, "one or more steps for the schedule steps")
         self._demand("crop", self.crop % self.scale == 0, f"a multiple of the scale {self.scale}")
         try:
             weighty = find(self.network).needs_weights

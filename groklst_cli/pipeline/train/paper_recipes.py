@@ -58,8 +58,8 @@ def paper_values(network: str, scale: int) -> dict[str, Any]:
     recipes = paper_recipes()
     if network not in recipes:
         raise UsageError(
-            f"--recipe {PAPER} is known for {', '.join(sorted(recipes))}, not for {network}; "
-            "use --recipe published, the benchmark's for all"
+            f"--recipe {PAPER} is known only for {', '.join(sorted(recipes))}, not for {network}; "
+            "use --recipe published, which the benchmark used for all networks"
         )
     recipe = recipes[network]
     return {**recipe.options, "crop": recipe.patch * scale}

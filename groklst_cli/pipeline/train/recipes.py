@@ -70,7 +70,7 @@ def assemble(
     base = start if start is not None else TrainOptions()
     recipe = given.get("recipe", base.recipe)
     if recipe not in (*RECIPES, PAPER):
-        raise UsageError(f"--recipe {recipe} is none of {', '.join((*RECIPES, PAPER))}")
+        raise UsageError(f"--recipe {recipe} is not one of {', '.join((*RECIPES, PAPER))}")
     asked = {key: _convert(key, value) for key, value in given.items()}
     begun = {} if start is not None else _values_of(recipe, replace(base, **asked))
     if arguments:
@@ -104,7 +104,9 @@ def collect(
     if resume:
         folder = Path({**named, **flags}.get("out", TrainOptions().out))
         if folder.is_dir():
-            refuse_shared(folder, advice="copy the run into a folder of your own, and resume there")
+            refuse_shared(
+                folder, advice="copy the run to a folder of your own, and resume it there"
+            )
         start = assemble(read_config(folder / OPTIONS), start=TrainOptions())
     chosen = assemble({**named, **flags}, sets, start=start)
     if config is not None and not resume:
@@ -124,7 +126,8 @@ def read_config(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # too many digits, lists too deep
         raise InputError(
-            f"{path} cannot be read as TOML: {error}; groklst train --print-config shows one"
+            f"{path} cannot be read as TOML: {error}; groklst train --print-config prints a valid "
+            "file"
         ) from error
 
 

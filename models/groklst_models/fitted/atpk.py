@@ -43,7 +43,7 @@ class ATPK(FittedMethod):
         lst = np.concatenate([block.lst[block.core] for block in scene.blocks()]).astype(np.float64)
         if np.isnan(lst).all():
             raise FitError(
-                "atpk needs valid coarse pixels, and there is none; check the LST's nodata value"
+                "atpk needs valid coarse pixels, but there are none; check the LST's nodata value"
             )
         self.kriging = Kriging.deconvolved(self.scale, lst)
         self.level = float(np.nanmean(lst))

@@ -78,7 +78,7 @@ class PixTransform(GuidedRegression):
             if value < 1:
                 raise ValueError(f"{name} is {value}, expected at least 1")
         if rate <= 0 or min(decay) < 0:
-            raise ValueError(f"rate is {rate}, decay {decay}: above 0, and none below 0")
+            raise ValueError(f"rate is {rate}, decay {decay}, expected above 0 and at least 0")
         if loss not in ("l1", "l2"):
             raise ValueError(f"loss is {loss!r}, expected l1 or l2")
         super().__init__(scale)

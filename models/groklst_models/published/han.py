@@ -24,6 +24,7 @@ def published(*, width: int, groups: int, blocks: int, **_: object) -> Published
             "position_attention.conv": "csa.conv",
         },
         idle=("last",),
-        differs="there layers that resemble a layer least weigh most, by a sum over the values, "
-        "and the last features are convolved before they are added",
+        differs="in the published code the layers that are least similar get the largest "
+        "weights, by a sum over the values, and the last features are convolved before "
+        "they are added",
     )

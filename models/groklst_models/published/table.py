@@ -60,7 +60,7 @@ class Source:
             raise CheckpointError(f"{said} {error}") from error
         except (ValueError, RuntimeError, IndexError):
             pass  # the step was not made for such a shape
-        raise CheckpointError(f"{said} is of shape {found}, which does not make one of {shape}")
+        raise CheckpointError(f"{said} has shape {found}, which cannot become {shape}")
 
 
 Fills = Mapping[str, str | Source]
@@ -147,8 +147,12 @@ class Published:
         missing = [key for key in used if key not in tensors]
         unknown = [key for key in tensors if key not in used and not self.is_idle(key)]
         if missing or unknown:
-            lacks = f"it lacks {len(missing)} tensors, as {missing[0]!r}" if missing else ""
-            holds = f"it holds {len(unknown)} unknown ones, as {unknown[0]!r}" if unknown else ""
+            lacks = f"it lacks {len(missing)} tensors, such as {missing[0]!r}" if missing else ""
+            holds = (
+                (f"it has {len(unknown)} unknown tensors, such as {unknown[0]!r}")
+                if unknown
+                else ""
+            )
             raise CheckpointError("; ".join(filter(None, (lacks, holds))))
         return {name: source.made(tensors, shapes[name]) for name, source in sources.items()}
 

@@ -16,7 +16,9 @@ from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_
 _OF_THE_MAP: Final = 0.85
 """Share of the gain in a rehearsal that maps have: ``benchmarks/promises.py`` measures it."""
 
-_NOTHING: Final = "smooth interpolation alone: guides do not surely explain detail of the LST"
+_NOTHING: Final = (
+    "smooth interpolation alone: it is not certain that the guides explain detail of the LST"
+)
 
 
 class HeldBack(FittedMethod):
@@ -98,7 +100,7 @@ def held_back(
     psf = scene.psf if method.point_spread is None else method.point_spread
     rehearsed = rehearse(scene, [make], psf)
     if rehearsed is None:
-        return HeldBack(method, 0.0), f"{_NOTHING}, of which too few coarse pixels are known"
+        return HeldBack(method, 0.0), f"{_NOTHING}, because too few coarse pixels are known"
     share = rehearsed.share()
     if not share:
         return HeldBack(method, 0.0), _NOTHING
@@ -116,9 +118,10 @@ def in_words(share: float, gain: float, pixels: int) -> str:
         pixels: On how many coarse pixels that was measured.
     """
     said = (
-        f"predicting {pixels} coarse pixels from ones twice as coarse, its RMSE was {gain:.0%} "
-        f"below interpolation's; expect the map's to be about {_OF_THE_MAP * gain:.0%} below"
+        f"rehearsal (the method is run on the scene made twice as coarse): the RMSE on {pixels} "
+        f"coarse pixels was {gain:.0%} below that of interpolation; expect about "
+        f"{_OF_THE_MAP * gain:.0%} below in the result"
     )
     if share == 1:
         return said
-    return f"{said}; {share:.0%} of the detail is kept, because no more of it is surely right"
+    return f"{said}; {share:.0%} of the detail is kept, because the rest is not certain"

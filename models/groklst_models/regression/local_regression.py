@@ -56,7 +56,7 @@ class LocalRegression(GuidedRegression):
             ValueError: If window or shrinkage are not positive, or the degree is neither 1 nor 2.
         """
         if window <= 0 or shrinkage <= 0:
-            raise ValueError(f"window is {window}, shrinkage {shrinkage}: both must be above 0")
+            raise ValueError(f"window is {window}, shrinkage {shrinkage}, expected both above 0")
         if degree not in (1, 2):
             raise ValueError(f"degree is {degree}, expected 1 or 2")
         super().__init__(scale)

@@ -11,6 +11,6 @@ LEAST_COVERED: Final = 0.5
 def nothing_covered() -> FitError:
     """Say that no coarse pixel can be learned from."""
     return FitError(
-        "no coarse pixel has both a valid LST and guidance over half of it; "
-        "check that the guides cover the LST"
+        "no coarse pixel has both a valid LST and guides over at least half of it; check that "
+        "the guides cover the LST"
     )

@@ -140,7 +140,7 @@ class Correlation(nn.Module):
     def __init__(self, width: int, heads: int, size: int, grid: int, *, has_context: bool) -> None:
         super().__init__()
         if size > grid and size % grid:
-            raise ValueError(f"a window of {size} is no multiple of a grid of {grid}")
+            raise ValueError(f"a window of {size} is not a multiple of a grid of {grid}")
         self.heads = heads
         self.size = size
         self.square = max(1, size // grid)  # rows and columns of cells that one value stands for

@@ -190,8 +190,8 @@ def test_a_library_that_does_not_load_is_told_in_one_line(error, tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     assert groklst("downscale", "lst.tif", "fine.tif", "-m", "lightgbm") == 2
     line = capsys.readouterr().err
-    assert line.startswith("groklst: lightgbm needs the package lightgbm, which does not load (")
-    assert line.endswith("); groklst doctor says what mends it\n")
+    assert line.startswith("groklst: lightgbm needs the package lightgbm, which cannot be loaded (")
+    assert line.endswith("); groklst doctor says how to repair it\n")
     assert line.count("\n") == 1
 
 

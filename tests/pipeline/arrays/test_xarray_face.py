@@ -334,9 +334,9 @@ def uneven(lst: xr.DataArray) -> xr.DataArray:
     ("change", "says"),
     [
         (no_crs, "lst has no CRS"),
-        (no_place, "does not say where it is"),
+        (no_place, "has no position"),
         (of_no_unit, "not clearly kelvin or °C; .*lst.rio.write_nodata"),
-        (scaled_or_not, "may be applied already"),
+        (scaled_or_not, "may have been applied already"),
         (uneven, "not evenly spaced"),
         (lambda lst: lst.rename(x="abscissa"), "has dimensions y, abscissa"),
         (lambda lst: lst.expand_dims(band=2), "lst has 2 bands"),

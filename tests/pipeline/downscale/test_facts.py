@@ -235,7 +235,7 @@ class TestContents:
             return
         held[round(where * (size - 1))] ^= 1
         path.write_bytes(held)
-        assert found.differs_from(Contents.of(path)) == f"its {size} bytes are others"
+        assert found.differs_from(Contents.of(path)) == f"its {size} bytes differ"
         path.write_bytes(held + b"\0")
         words = f"it has {size} bytes instead of {size + 1}"
         assert found.differs_from(Contents.of(path)) == words

@@ -66,8 +66,8 @@ def test_panels_have_legends_and_the_lsts_unit(drawn, lst, unit, low):
     (figure,) = drawn
     (coarse, before), (fine, after), (left, residual), (sure, sigma) = panels(figure)
     assert (coarse, fine) == ("LST, 240 m a pixel", "result, 60 m a pixel")
-    assert left.startswith("LST − the method's means, RMS 0.")
-    assert left.endswith("once restored: 0.000 K")
+    assert left.startswith("LST − coarse means of the method, RMS 0.")
+    assert left.endswith("after conservation: 0.000 K")
     assert sure == "standard deviation of the result"
     assert labels(figure) == [f"LST ({unit})"] * 2 + ["residual (K)", "standard deviation (K)"]
     assert before.shape == residual.shape == (20, 22)
@@ -83,7 +83,7 @@ def test_without_conserving_the_residual_is_what_the_result_lacks(drawn):
     (figure,) = drawn
     *_, (title, residual) = panels(figure)
     rms = np.sqrt(np.nanmean(residual**2))
-    assert title == f"LST − the result's means, RMS {rms:.3f} K"
+    assert title == f"LST − coarse means of the result, RMS {rms:.3f} K"
     assert rms > 0.01
 
 

@@ -114,7 +114,7 @@ def test_the_dataset_of_patches_alone_says_so_too(tmp_path):
 
 def test_a_scene_whose_files_are_gone_is_refused_before_any_patch_is_scored(made):
     (made / "scenes" / "a_guide.tif").unlink()
-    with pytest.raises(InputError, match=r"a_guide\.tif is not there \(1 of 2 files"):
+    with pytest.raises(InputError, match=r"a_guide\.tif does not exist \(1 of 2 files"):
         run_patches(PreparedFolder(made, "test"), RIDGE)
 
 
@@ -144,7 +144,7 @@ def test_a_bad_scene_is_found_first_and_the_others_are_scored(scenes):
     steps: list[str] = []
     follow = Follow(note=steps.append, watch=lambda shown: steps.append(f"scored {shown.name}"))
     found = run_protocol(WALD, scenes, RIDGE, follow=follow)
-    assert steps[0].startswith("b failed, the others go on:")
+    assert steps[0].startswith("b failed, the others continue:")
     assert steps[1:] == ["scored a", "scored c"]
     assert {outcome.image for outcome in found.outcomes} == {"a", "c"}
     (failure,) = found.failures

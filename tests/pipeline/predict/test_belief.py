@@ -94,7 +94,7 @@ def test_noise_that_is_stated_is_believed_where_none_would_be_found(scene):
     exact, _ = made(scene(0.1, 0.0))
     stated, said = made(scene(0.1, 0.0, noise=0.5))
     assert not np.array_equal(stated, exact)
-    assert [line for line in said if "0.50 K of it believed" in line]
+    assert [line for line in said if "0.50 K of it used" in line]
 
 
 def test_a_dry_run_tells_what_the_run_will_believe(scene):

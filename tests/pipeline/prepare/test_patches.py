@@ -135,7 +135,7 @@ def test_scenes_of_one_place_do_not_meet_across_sets(tmp_path):
     other = write_scene(tmp_path / "autumn", (32, 48), seed=1, east=8 * 30)
     made = prepare(request(tmp_path, first, other, whole={"spring": "test", "autumn": "train"}))
     assert made.patches["test"] == 8
-    assert made.patches["train"] + made.left_out["too near another set"] == 24
+    assert made.patches["train"] + made.left_out["too near another split"] == 24
     # spring ends 8 pixels into autumn; a patch of 8 lies between
     assert min(start for _, (start, _) in squares(made.out)["train"]) >= 16
 
@@ -188,7 +188,7 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
         ({"psf": -1.0}, UsageError, "--psf"),
         ({"whole": {"village": "test"}}, UsageError, "--whole names village"),
         ({"patch": 32}, InputError, "add --whole town=train"),
-        ({"whole": {"town": "test"}}, UsageError, "--whole gives every scene to test"),
+        ({"whole": {"town": "test"}}, UsageError, "--whole puts every scene into test"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_type(tmp_path, scene, values, error, message):
