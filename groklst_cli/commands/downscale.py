@@ -12,7 +12,7 @@ from groklst_cli.pipeline.predict.settings import Settings
 
 
 def _from_file(context: typer.Context, config: Path | None) -> Path | None:
-    """Let a file say what is not typed."""
+    """Take options that are not typed from a file."""
     if config is not None and not context.resilient_parsing:
         from groklst_cli.commands.config_file import keys_of, read_config
 
@@ -96,8 +96,8 @@ def downscale(
     """Turn a coarse LST raster into a fine one on the same CRS.
 
     Prints the output's path, or JSON with --json. Many scenes, named with --out-dir or in a
-    --batch-file, share --jobs threads, several at a time where memory allows: one that fails does
-    not stop the others, and the exit code is 6.
+    --batch-file, share --jobs threads, several at a time if memory allows. A scene that fails does
+    not stop the others, and the exit code is then 6.
     """
     if (batch_file or out_dir) and not (dry_run or chosen["jobs"] == 1 or chosen["workers"]):
         from groklst_cli.pipeline.downscale import processes
@@ -172,10 +172,10 @@ def downscale(
 
 
 def _refuse_early(lst: str, model: str) -> None:
-    """Refuse what is most often mistyped before rasterio is there to look at the rest.
+    """Refuse the most common typing errors before rasterio is loaded.
 
     Raises:
-        GroklstError: If the LST is not there, or the model can be none.
+        GroklstError: If the LST does not exist, or the model is not valid.
     """
     from groklst_cli.geo.absent import refuse_absent
     from groklst_cli.pipeline.predict.choice import check_model

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
 
 _MOST_FAILURES = 40  # rows of the table of failures
-_WIDEST = 400  # a table is as wide as it needs, whatever the terminal: no figure is cut
+_WIDEST = 400  # the table may be wider than the terminal, so that no figure is shortened
 
 
 def evaluate(
@@ -97,8 +97,8 @@ def evaluate(
     """Score methods on a dataset or a protocol, or a prediction against a reference.
 
     Prints a table, or JSON with --json. An image that fails does not stop the others, and the exit
-    code is 6. On the whole test split of the GrokLST dataset, published figures of the same method
-    stand beside.
+    code is then 6. On the whole test split of the GrokLST dataset, the table also shows published
+    figures of the same method.
     """
     from contextlib import ExitStack
 
@@ -154,7 +154,7 @@ def evaluate(
 
 
 def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
-    """Print which images failed and why, the first of very many."""
+    """Print which images failed and why; of very many only the first."""
     import traceback
 
     from groklst_cli.commands import console
@@ -167,7 +167,7 @@ def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
 
 
 def _print_table(evaluation: "Evaluation") -> None:
-    """Print a row for each method, best first, with the figures that are defined for any."""
+    """Print a row per method, best first, with every figure that is defined for at least one."""
     from textwrap import fill
 
     from rich.table import Table

@@ -55,10 +55,10 @@ def import_toolkit(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn weights that published code trained into a checkpoint; only tensors are read.
+    """Convert weights of published code into a checkpoint; only tensors are read.
 
-    The GrokLST toolkit's .pth files are taken, and those of the networks' authors; groklst models
-    NAME tells whose. What would compute something else is refused.
+    Reads .pth files of the GrokLST toolkit and of the networks' authors; groklst models NAME says
+    whose. Weights that would compute something else are refused.
     """
     from groklst_cli.commands import console
     from groklst_cli.pipeline.catalogue.checkpoints import import_checkpoint

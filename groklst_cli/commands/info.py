@@ -20,7 +20,7 @@ def info(
     online: options.Online = False,
     json: options.Json = False,
 ) -> None:
-    """Explain rasters and checkpoints, and what downscale would do with them."""
+    """Show what rasters and checkpoints contain, and how downscale would use them."""
     from groklst_cli.geo.absent import refuse_absent
 
     if check:
@@ -41,7 +41,7 @@ def info(
 
 
 def _check(files: list[str], *, json: bool) -> None:
-    """Print what is wrong with each file, or that nothing is.
+    """Print what is wrong with each file, or that it is intact.
 
     Raises:
         InputError: If something is wrong with one.

@@ -59,10 +59,10 @@ def ingest(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn delivered products into a scene folder, which downscale, prepare and evaluate take.
+    """Convert delivered products into a scene folder for downscale, prepare and evaluate.
 
-    Thermal products give lst.tif and clear.tif, others guides. Several temperatures give a folder
-    each. Prints the folders, or JSON with --json.
+    Thermal products become lst.tif and clear.tif, others become guides. Several thermal products
+    give one folder each. Prints the folders, or JSON with --json.
     """
     from groklst_cli.commands import console, parse
     from groklst_cli.pipeline.ingest import ingest as pipeline

@@ -1,4 +1,4 @@
-"""Many scenes on the command line: from paths or a list to requests, and what became of them."""
+"""Many scenes on the command line: requests from paths or a list, and their outcomes."""
 
 import os
 import re
@@ -26,16 +26,16 @@ from groklst_cli.pipeline.predict.listeners import Note, Progress, silent
 from groklst_cli.shown_text import traced
 
 _ELSEWHERE: Final = re.compile(r"/vsi|\w{2,}:")
-"""How a path begins that GDAL does not take for a file's."""
+"""How a path begins that GDAL does not read as a local file."""
 
 
 def from_paths(
     ask: Ask, lsts: Sequence[str], folder: Path, shared: Shared, note: Note = silent
 ) -> list[Request]:
-    """Ask for each LST, or scene of a folder, the same, into one folder.
+    """Request the same for each LST, or each scene of a folder, into one folder.
 
     Raises:
-        InputError: If a folder holds no scene, or all are left out.
+        InputError: If a folder contains no scene, or all are left out.
     """
     named = list(all_named(lsts, shared, note))
     if not named:
@@ -53,7 +53,7 @@ def from_list(
     shared: Shared,
     note: Note = silent,
 ) -> Collection[Request]:
-    """Ask for each scene of a list what its line says, and for the rest the same.
+    """Request each scene of a list with the options of its line, and the same for the rest.
 
     Raises:
         UsageError: If a line does not make sense, or an output lies outside ``out_dir`` or,
@@ -72,7 +72,7 @@ def _ask_for_named(
     folder_of: Callable[[BandSource], Path],
     **changes: Any,
 ) -> Request:
-    """Ask for a scene; where its scale cannot be told, it fails in its turn, not all of them."""
+    """Request a scene; if its scale cannot be found, only this scene fails, in its turn."""
     changes = {**one.changes, **changes}
     try:
         if one.why is None:
@@ -93,10 +93,10 @@ def run(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Carry out requests; print each one's result as it comes, and at the end what failed.
+    """Run requests; print each result when it is done, and at the end which scenes failed.
 
     Raises:
-        SomeFailedError: If any failed; then no stack is made.
+        SomeFailedError: If a scene failed; then no stack is written.
     """
     note = console.Notes(quiet=quiet)
     if stack is not None:
@@ -191,7 +191,7 @@ def _from_row(
 
 
 def _changes(row: SceneRow, results: Path) -> dict[str, Any]:
-    """Read what a line says about options, as the command line would; files lie in a folder."""
+    """Read the options of a line as the command line does; files are relative to a folder."""
     changes: dict[str, Any] = {}
     for name, option in LISTED.items():
         if (text := row.get(name)) is not None:

@@ -30,7 +30,7 @@ def train(
         ),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse one.")
+        int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse pixel.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the run.")] = None,
     recipe: Annotated[
@@ -65,10 +65,10 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a network from scratch and write checkpoints that downscale and evaluate take.
+    """Train a network from scratch, and write checkpoints for downscale and evaluate.
 
-    Prints the best checkpoint's path, or JSON with --json. Started by torchrun or srun, all
-    processes train together.
+    Prints the path of the best checkpoint, or JSON with --json. If started by torchrun or srun, all
+    processes train one network together.
     """
     from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
@@ -105,7 +105,7 @@ def train(
     with memory_errors(SMALLER_SAMPLES), display(quiet=quiet) as (note, watch):
         run_folder.check(chosen, resume=resume, overwrite=overwrite)
         sets = None if resume else open_data(chosen)
-        from groklst_cli.pipeline.train.fit import fit  # from here on one waits for torch
+        from groklst_cli.pipeline.train.fit import fit  # torch is imported from here on
 
         result = fit(chosen, resume=resume, overwrite=overwrite, data=sets, note=note, watch=watch)
     if not result.speaks:

@@ -1,8 +1,8 @@
 """The GrokLST dataset's folders of ``.mat`` files (arXiv 2409.19835).
 
 ``30m 60m 120m 240m``, each with ``guidance/`` and ``lst/``, and ``split/*.txt`` whose lines are
-positions from 0 in the sorted listing of a folder. Positions mean something only while all listings
-are the same, so pairs are made by name and a folder that differs is refused.
+positions from 0 in the sorted listing of a folder. Positions are valid only if all folders list the
+same names, so files are paired by name, and folders that differ are refused.
 """
 
 import re
@@ -34,7 +34,7 @@ class GrokLST:
         scale: 2, 4 or 8.
         bands: The ten guidance bands.
         split: Which split.
-        tiles: How many there are in all splits.
+        tiles: Number of tiles in all splits.
     """
 
     bands = BANDS
@@ -65,7 +65,7 @@ class GrokLST:
         return Path(self._names[index]).stem
 
     def origin(self, index: int) -> Origin | None:
-        """Tell that the dataset does not keep its scenes."""
+        """Return None: the dataset does not keep its scenes."""
         return None
 
     def sides(self) -> tuple[int, int]:
@@ -74,11 +74,11 @@ class GrokLST:
         return height, width
 
     def complete(self) -> bool:
-        """Tell that every patch has every band."""
+        """Return True: every patch has every band."""
         return True
 
     def describe(self) -> dict[str, Any]:
-        """Say where the patches come from."""
+        """Describe where the patches come from."""
         return {
             "kind": "GrokLST",
             "split": "official, by number; tiles overlap by half, so splits may share pixels",
@@ -89,7 +89,7 @@ class GrokLST:
         """Read a patch's three files.
 
         Raises:
-            InputError: If a file is no MAT file, lacks a field, or is of an unfitting size.
+            InputError: If a file is not a MAT file, lacks a field, or has the wrong size.
         """
         name = self._names[index]
         lst = read_mat(self._folder / self._coarse / name, [_LST_FIELD])[0]
@@ -107,7 +107,7 @@ class GrokLST:
 
 
 def is_groklst(folder: Path) -> bool:
-    """Tell whether a folder is laid out like the dataset."""
+    """Return whether a folder has the layout of the dataset."""
     return (folder / FINE / "guidance").is_dir() and (folder / FINE / "lst").is_dir()
 
 
@@ -130,7 +130,7 @@ def _listing(folder: Path) -> list[str]:
 
 
 def _refuse_unlike(folder: Path, listings: Mapping[str, list[str]]) -> None:
-    """Make sure that one name stands at one position everywhere."""
+    """Check that each name has the same position in all folders."""
     (first, names), *others = listings.items()
     for other, found in others:
         _refuse_extra(folder, first, names, other, found)

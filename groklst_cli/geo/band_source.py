@@ -27,7 +27,7 @@ class BandSource:
     """Where a band comes from, as a user writes it; ``GRAMMAR`` says how.
 
     Attributes:
-        path: Anything GDAL opens.
+        path: Anything that GDAL opens.
         name: The band's name, or None for the file's own.
         band: The band's number from 1, or None for all.
         nodata: A stored value that means "no value", besides what the file declares.

@@ -43,7 +43,7 @@ class Conservation:
     """What is kept of a coarse pixel.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         radiance: Keep the mean of ``T⁴`` (Stefan and Boltzmann) instead of that of ``T``.
         psf: Standard deviation of the sensor's Gaussian point spread, coarse pixels; 0 for the
             plain mean over the pixel.
@@ -286,7 +286,7 @@ def block_means(fine: NDArray[Any], scale: int) -> Coarse:
 
     Args:
         fine: ``(rows · scale, columns · scale)``.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
 
     Returns:
         ``(rows, columns)`` in double precision.
@@ -306,7 +306,7 @@ def known_means(fine: NDArray[np.floating[Any]], scale: int, least: float = 1) -
 
     Args:
         fine: ``(…, rows · scale, columns · scale)``, NaN where a pixel is unknown.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         least: Known pixels that a block must have for its mean to count; above 0.
 
     Returns:

@@ -62,7 +62,7 @@ class CoarseTerms:
             lst: ``(h, w)``, kelvin, NaN where nodata; the other two likewise.
             residual: What the method left of it before conserving.
             detail: Mean square, over a coarse pixel, of the result's detail below the coarse scale.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
         """
         known = (lst - gaussian_mean(lst, 1.0)) ** 2
         unknown = (residual - gaussian_mean(residual, 1.0)) ** 2

@@ -19,7 +19,7 @@ class TileRow:
         Args:
             row: The coarse rows that the tiles make.
             columns: How tiles cover the scene's columns.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             part: The coarse columns to collect; tiles may reach beyond.
         """
         self._columns, self._scale, self._part = columns, scale, part
@@ -54,7 +54,7 @@ class Mosaic:
 
         Args:
             rows: How tiles cover the scene's rows.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
         """
         self._rows, self._scale = rows, scale
         self._weights = rows.weights(scale)

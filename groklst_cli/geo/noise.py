@@ -80,7 +80,7 @@ class Spectra:
 
     Attributes:
         side: Of a window, coarse pixels.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         spread: Standard deviation of the point spread between fine and coarse, fine pixels.
     """
 

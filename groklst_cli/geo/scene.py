@@ -51,7 +51,7 @@ class Scene:
     Attributes:
         lst: The coarse raster.
         guides: The guidance files, each on the fine grid.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         coarse: The LST's grid.
         fine: The LST's grid refined by the scale.
         bands: Names of all guidance bands, in the order of every guide array.

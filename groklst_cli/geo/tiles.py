@@ -81,7 +81,7 @@ class Cover:
         """Weigh every fine pixel of every core; over the tiles the weights sum to one.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
 
         Returns:
             One array of ``(stop - start) · scale`` weights for each span.

@@ -105,7 +105,7 @@ SPOILED = [
     (lose_the_hash, "its pixels do not match its tag"),
     (put_a_mask_beside, "fine.tif.msk next to it was not written by groklst"),
     (become_text, "cannot be read: "),
-    (vanish, "is no file here"),
+    (vanish, "does not exist here"),
 ]
 
 
@@ -147,7 +147,7 @@ def test_json_says_it_for_scripts(made, capsys):
     assert groklst("info", "--check", "--json", "fine.tif", "other.tif") == 3
     first, second = json.loads(capsys.readouterr().out)
     assert (first["file"], first["whole"]) == ("fine.tif", False)
-    assert first["flaw"].startswith("is cut off")
+    assert first["flaw"].startswith("is truncated")
     assert second == {"file": "other.tif", "whole": True, "flaw": None}
 
 

@@ -149,7 +149,7 @@ def test_a_zarr_is_read_by_xarray_with_place_and_times(series):
 
 REFUSED = {
     "no out-dir": (["series"], 2, "series holds 3 scene folders; add --out-dir DIR"),
-    "no series": (["out", "-O", "out"], 3, "out holds no scene"),
+    "no series": (["out", "-O", "out"], 3, "out contains no scene folder"),
     "stack of one": (["series/b", "o.tif", "--stack", "s.tif"], 2, "--stack s.tif is for many"),
     "format": (["series", "-O", "out", "--stack", "s.nc"], 2, "give it the ending .tif or .zarr"),
     "stack in a folder": (["series", "-O", "out", "--stack", "no/s.tif"], 2, "no folder no"),

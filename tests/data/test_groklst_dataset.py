@@ -77,7 +77,7 @@ def test_split_files_that_do_not_fit_are_refused(tmp_path, text, message):
 def test_sizes_that_do_not_fit_are_refused(tmp_path):
     folder = write_groklst(tmp_path / "set")
     write_mat(folder / "120m" / "lst" / "tile_000.mat", {"data": np.full((5, 4), 290.0)})
-    with pytest.raises(InputError, match="calls for 20 × 16"):
+    with pytest.raises(InputError, match="needs 20 × 16"):
         GrokLST(folder, "train", 4).read(0)
 
 

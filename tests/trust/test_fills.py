@@ -67,7 +67,7 @@ ROWS = [
     bad(
         "nodata said twice",
         scene(),
-        "drop one",
+        "leave one",
         typed="lst.tif,nodata=1 --src-nodata 2",
         code=2,
     ),

@@ -335,7 +335,7 @@ WEIGHTS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
     "infinite": (lambda t: torch.full_like(t, -torch.inf), "NaN or infinity"),
     "float8": (lambda t: t.to(torch.float8_e4m3fn), "stored as float8_e4m3fn"),
     "complex": (lambda t: t.to(torch.complex64), "stored as complex64"),
-    "other shape": (lambda t: t[:1].contiguous(), "of another shape"),
+    "another shape": (lambda t: t[:1].contiguous(), "of another shape"),
 }
 
 

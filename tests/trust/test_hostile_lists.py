@@ -88,8 +88,8 @@ LISTS = [
     bad_json("NUL in JSON", '{"lst": "a\\u0000.tif"}\n', "line 1", "lst holds a NUL"),
     bad_json("NUL in an output", '{"lst": "a.tif", "output": "b\\u0000"}\n', "output holds a NUL"),
     bad_json("key of control characters", '{"\\u001b[2J": 1}\n', "not a key of a scene"),
-    bad_json("endless list", "[" * 10**5 + "\n", "no JSON"),
-    bad_json("digits without end", '{"lst": ' + "9" * 5000 + "}\n", "no JSON"),
+    bad_json("endless list", "[" * 10**5 + "\n", "not JSON"),
+    bad_json("digits without end", '{"lst": ' + "9" * 5000 + "}\n", "not JSON"),
 ]
 
 

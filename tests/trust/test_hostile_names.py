@@ -30,8 +30,10 @@ def files(scene: Path) -> Path:
 
 NAMES = [
     case("LST", f"downscale {BYTES}_lst.tif o.tif -s 4", 3, "not valid UTF-8", "rename"),
-    case("guide", f"downscale lst.tif o.tif -s 4 -g {BYTES}_nir.tif", 3, "no UTF-8", "rename"),
-    case("output", f"downscale lst.tif {BYTES}.tif -s 4", 2, "no UTF-8", "name another"),
+    case(
+        "guide", f"downscale lst.tif o.tif -s 4 -g {BYTES}_nir.tif", 3, "not valid UTF-8", "rename"
+    ),
+    case("output", f"downscale lst.tif {BYTES}.tif -s 4", 2, "not valid UTF-8", "name another"),
     case("output option", f"downscale lst.tif -o {BYTES}.tif -s 4", 2, "not valid UTF-8"),
     case(
         "uncertainty",

@@ -35,7 +35,7 @@ class Case:
         name: The scene's.
         lst: The coarse raster to downscale, in memory or a file.
         guides: Its guidance, likewise.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         coarse: Values of that raster, kelvin.
         truth: ``(rows · scale, columns · scale)``, kelvin, NaN where there is none.
         coarse_correlation: Of the two sensors' values at the coarse scale, where there are two.

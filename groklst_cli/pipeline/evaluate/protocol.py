@@ -21,7 +21,7 @@ class Protocol:
 
     Attributes:
         title: For people.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         methods: Run when none is named, written as for ``--model``.
         baseline: The method that ratios are taken to; always run.
         not_guides: Names of rasters in scene folders that are no guidance.

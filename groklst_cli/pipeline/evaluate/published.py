@@ -20,7 +20,7 @@ class Published:
     Attributes:
         name: The method's, as the paper prints it.
         source: The paper, for people.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         figures: By the names of ``scoreboard.FIGURES``; one that is not printed is not there.
         differs: What sets our method apart from the one that was scored; empty if nothing does.
         doubt: Why the figures are to be doubted; empty if they are not.

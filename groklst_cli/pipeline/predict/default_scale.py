@@ -26,7 +26,7 @@ class FoundScale:
     """A scale and where it comes from.
 
     Attributes:
-        value: Fine pixels along a coarse one.
+        value: Fine pixels along a coarse pixel.
         source: Who says so.
         reason: A clause for people; empty where they have asked for it.
     """

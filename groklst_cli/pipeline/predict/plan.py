@@ -30,7 +30,7 @@ class Plan:
     Attributes:
         choice: The method and why it was chosen.
         grid: The output's grid.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         strip: The coarse pixels that are computed.
         tile: Side of a tile, fine pixels.
         overlap: What neighbours share, fine pixels.

@@ -31,7 +31,7 @@ class Settings:
     """What decides pixels; see each option's help for its meaning.
 
     Attributes:
-        scale: Fine pixels along a coarse one; None until it is found.
+        scale: Fine pixels along a coarse pixel; None until it is found.
         model: ``auto``, a method's key, or a checkpoint's path.
         lst_units: The LST's unit, or None to find out.
         resampling: How guidance comes to the fine grid.
@@ -92,9 +92,9 @@ class Settings:
     )  # fmt: skip
     conserve: Conserving = option(
         "auto",
-        "Conserve: the mean of the fine pixels inside a coarse pixel equals the coarse value, in "
-        "T ('kelvin') or T⁴ ('radiance'). 'auto': fitted methods conserve as far as the noise of "
-        "the LST allows, networks as they were trained.",
+        "Conserve the coarse values: the mean of the fine pixels inside a coarse pixel equals "
+        "its value, in T ('kelvin') or T⁴ ('radiance'). 'auto': fitted methods conserve as far "
+        "as the noise of the LST allows, networks as they were trained.",
         "--conserve",
         metavar="auto|kelvin|radiance|none", words=("auto", "kelvin", "radiance", "none"),
         read=reading.word_of("--conserve", Conserving), listed=True, in_python=True,

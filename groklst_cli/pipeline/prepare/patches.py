@@ -43,7 +43,7 @@ class Preparation:
     Attributes:
         scenes: The scenes.
         out: The folder to write.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         patch: Side of a patch, fine pixels.
         bands: The guidance bands to keep; empty for all.
         native: The LST's true resolution by scene, "" for all others: pixels to join, or metres

@@ -26,7 +26,7 @@ class TrainOptions:
         out: Folder of the run.
         network: Key of a network in the registry.
         arguments: Keywords of its constructor.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         bands: Guidance bands and indices that it gets, in order; empty for all of the data.
         train_split: Set to train on.
         val_split: Set to validate on.

@@ -50,7 +50,7 @@ def paper_values(network: str, scale: int) -> dict[str, Any]:
 
     Args:
         network: The network's key.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
 
     Raises:
         UsageError: If the network has no recipe of its own here.

@@ -214,14 +214,14 @@ class TestSkipExisting:
     def test_another_job_is_found(self, request_of):
         request = request_of()
         downscale(replace(request, scale=2))
-        self.refused(request, "another job's")
+        self.refused(request, "of another run")
 
     def test_a_changed_input_is_found(self, request_of):
         request = request_of()
         downscale(request)
         with rasterio.open(request.lst.path, "r+") as lst:
             lst.write(lst.read(1) + 1, 1)
-        self.refused(request, "another job's")
+        self.refused(request, "of another run")
 
     def test_the_uncertainty_counts_as_well(self, request_of, tmp_path):
         sigma = tmp_path / "sigma.tif"

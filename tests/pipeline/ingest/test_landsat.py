@@ -204,7 +204,7 @@ def test_constants_that_are_missing_are_not_made_up(change, options, words, code
 def test_by_night_the_temperature_comes_without_guides(tmp_path, capsys):
     product = level_1(tmp_path, sun="-8.0")
     assert ingest(product, "--out", tmp_path / "scene") == 0
-    assert "by night" in capsys.readouterr().err
+    assert "at night" in capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "scene").glob("*.tif")) == ["clear.tif", "lst.tif"]
 
 

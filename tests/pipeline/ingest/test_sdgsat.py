@@ -106,7 +106,7 @@ def test_a_split_window(tmp_path):
         (("--split-window", "0,1,2,3,4"), "add --emissivity"),
         (("--emissivity", "0.9,0.9"), "needs --split-window"),
         (("--split-window", "0,1,2,3,4", "--emissivity", "97,98"), "0.5 … 1"),
-        (("--split-window", "0,1,2", "--thermal-band", "3"), "drop one"),
+        (("--split-window", "0,1,2", "--thermal-band", "3"), "leave one"),
         (("--thermal-band", "B4"), "which has"),
     ],
 )
