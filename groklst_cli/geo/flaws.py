@@ -1,4 +1,4 @@
-"""What keeps a file from being a whole result, as it was written: for who made it, and later."""
+"""Check whether a file is a complete, unchanged result: after writing, and later."""
 
 import math
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from groklst_cli.geo.companions import STATUS_TAG, flaw_beside, read_alone
 from groklst_cli.geo.pixel_hash import JOB_TAG, PIXELS_TAG, PixelHash
 
 _ROWS: Final = 512
-"""Rows that are read at once; the block size of our files."""
+"""Rows that are read at once; the block size of results."""
 
 
 def is_of(path: Path, job: str) -> bool:
-    """Tell whether a file is the finished result of a job, as its tags say.
+    """Return whether a file is the finished result of a job, according to its tags.
 
     Args:
         path: The file.
@@ -35,13 +35,13 @@ def is_of(path: Path, job: str) -> bool:
 
 
 def find_flaw(path: Path, job: str | None = None) -> str | None:
-    """Say what keeps a file from being a whole and unchanged result; None if nothing.
+    """Return why a file is not a complete, unchanged result; None if it is.
 
-    Its tags, its blocks, all its pixels, its layout and what stands beside it are looked at.
+    Checks its tags, blocks, pixels, layout and companions.
 
     Args:
         path: The file, which exists.
-        job: The digest of the job that it is to be of; any when None.
+        job: The digest of the expected job; None for any.
     """
     try:
         with read_alone(), rasterio.open(path, driver="GTiff") as found:
@@ -51,7 +51,7 @@ def find_flaw(path: Path, job: str | None = None) -> str | None:
             pixels, span = _read_through(found)
             if found.tags()[PIXELS_TAG] != pixels:
                 return f"its pixels do not match its tag {PIXELS_TAG}"
-            if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL takes it away then
+            if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL removes it then
                 return "was changed in place, and is no longer a cloud-optimised GeoTIFF"
         return flaw_beside(path, span)
     except (RasterioError, UnicodeDecodeError, OSError) as error:
@@ -59,12 +59,12 @@ def find_flaw(path: Path, job: str | None = None) -> str | None:
 
 
 def block_flaw(dataset: DatasetReader, size: int, *, sparse: bool = True) -> str | None:
-    """Say which block, of the raster or an overview, is not whole; None if all are.
+    """Return which block, of the raster or an overview, is incomplete; None if all are complete.
 
     Args:
         dataset: The file.
         size: Its bytes.
-        sparse: Whether a block of nodata may be left out.
+        sparse: Whether blocks of nodata may be missing.
     """
     for level in range(1 + len(dataset.overviews(1))):
         for name, end in _block_ends(dataset, level):

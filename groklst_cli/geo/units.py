@@ -1,4 +1,4 @@
-"""Which unit an LST's values are in: what was asked for, what tags say, what values allow."""
+"""The unit of an LST's values: from the option, from tags, or from the range of values."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ _LIKELY: Final[dict[Units, tuple[float, float, float, float]]] = {
     "K": (180.0, 420.0, 220.0, 345.0),
     "C": (-90.0, 110.0, -55.0, 65.0),
 }
-"""Least and greatest value, least and greatest mean of scenes that need no second thought."""
+"""Smallest and largest value, smallest and largest mean of ordinary scenes."""
 
 _INDEX: Final = (-1.0, 1.5)
 """The range of indices, reflectances, emissivities and masks."""
@@ -39,7 +39,7 @@ _SCALINGS: Final[dict[Units, tuple[tuple[float, float, str], ...]]] = {
         (0.01, 0, "°C × 100"),
     ),
 }
-"""Scales and offsets in common use, and what values of them are called."""
+"""Common scales and offsets, and the names of values with them."""
 
 _FAHRENHEIT: Final = (0.55555556, -17.777778, "°F")
 _WORDS: Final[dict[str, Units]] = {
@@ -51,7 +51,7 @@ _SILENT: Final = ("", "1", "none", "null", "unknown", "unitless", "dimensionless
 
 
 def units_of(word: str) -> Units | None:
-    """Tell what a tag's word for a unit means; None if it means neither kelvin nor °C."""
+    """Return the unit that a tag means; None if it is neither kelvin nor °C."""
     return _WORDS.get(_letters(word))
 
 
@@ -61,13 +61,13 @@ def _letters(word: str) -> str:
 
 
 def without_factor(word: str) -> str:
-    """Take the factor from a word for a stored unit, as in ``kelvin*10``."""
+    """Remove the factor from a unit tag such as ``kelvin*10``."""
     return re.sub(r"\s*[*x×/]\s*[\d.]+\s*$|^\s*[\d.]+\s*[*x×]?\s*(?=[^\W\d])", "", word)
 
 
 @dataclass(frozen=True)
 class UnitEvidence:
-    """What is known of an LST's unit.
+    """The evidence for an LST's unit.
 
     Attributes:
         source: The file, as it was named.
@@ -77,7 +77,7 @@ class UnitEvidence:
         high: The greatest.
         mean: Their mean.
         is_scaled: Whether scale and offset were applied.
-        is_count: Whether values are whole numbers as they are stored, and are taken so.
+        is_count: Whether values are stored as whole numbers and used without scaling.
     """
 
     source: BandSource
@@ -111,7 +111,7 @@ class UnitEvidence:
         return self.is_likely("K") or self.is_likely("C")
 
     def scalings(self, among: Sequence[Units] = ("K", "C")) -> list[str]:
-        """Name the scalings that make ordinary temperatures of the values, as one would type."""
+        """List the scalings that would make the values ordinary temperatures, as they are typed."""
         if self.is_scaled:
             return []
         found = [
@@ -134,17 +134,17 @@ class UnitEvidence:
 
 
 def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
-    """Find the unit of an LST and make sure that its values can be of it.
+    """Find the unit of an LST, and check that its values are possible in it.
 
     Args:
         asked: What the user says.
         known: What the file says.
 
     Returns:
-        The unit, and how it became known: ``"option"``, ``"tags"`` or ``"values"``.
+        The unit, and its source: ``"option"``, ``"tags"`` or ``"values"``.
 
     Raises:
-        InputError: If it cannot be told, or values and words contradict each other.
+        InputError: If it cannot be found, or values and tags contradict each other.
     """
     if asked is not None:
         _refuse_outside(known, asked, "--lst-units")
@@ -159,7 +159,7 @@ def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
 
 
 def _guessed(known: UnitEvidence) -> Units:
-    """Guess the unit of values that can be of one only."""
+    """Guess the unit if the values are possible in only one."""
     units = next((units for units in _RANGES if known.fits(units)), None)
     if units is None:
         raise InputError(f"{known.said}, which are not clearly kelvin or °C; {_ways(known)}")
@@ -189,7 +189,7 @@ def _refuse_zeros(known: UnitEvidence) -> None:
 
 
 def _refuse_other_quantities(known: UnitEvidence) -> None:
-    """Refuse what is called, or looks like, something that is not a temperature."""
+    """Refuse bands whose name or values are not those of a temperature."""
     called = next(filter(None, map(other_than_temperature, known.names)), None)
     is_index = _INDEX[0] <= known.low and known.high <= _INDEX[1]
     if called is None and not is_index:
@@ -203,7 +203,7 @@ def _refuse_other_quantities(known: UnitEvidence) -> None:
 
 
 def _ways(known: UnitEvidence, among: Sequence[Units] = ("K", "C")) -> str:
-    """Say what settles values that fit no unit, or not the one that was said."""
+    """Say what to type for values that fit no unit, or not the stated one."""
     if found := known.scalings(among):
         return f"write {', or '.join(found)}"
     return (
@@ -231,7 +231,7 @@ def _tagged(known: UnitEvidence) -> Units | None:
 
 
 def _converting(known: UnitEvidence, word: str) -> str:
-    """Say what makes kelvin or °C of values in another unit."""
+    """Say how to convert values in another unit to kelvin or °C."""
     if _letters(word) in _FAHRENHEIT_WORDS and not known.is_scaled:
         source = replace(known.source, name=None, scaling=_FAHRENHEIT[:2])
         return f"write {typed(source)} with --lst-units C"

@@ -1,4 +1,4 @@
-"""A folder that appears whole, or not at all: made beside its place, then given its name."""
+"""Folders that appear complete or not at all: written under another name, then renamed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,22 +18,22 @@ def whole_folder(
     foreign: Callable[[Path], Path | None],
     option: str = "--out",
 ) -> Iterator[Path]:
-    """Make a folder under another name, and give it its own when it is whole.
+    """Write a folder under another name, and rename it when it is complete.
 
     Args:
         out: The folder's name; the folder around it exists.
-        overwrite: Whether a folder that stands there may be replaced.
-        inputs: What is read, and must not lie in it.
-        foreign: Finds a file, in a folder that stands there, that the command did not write;
-            returns the folder itself if it wrote nothing of it.
+        overwrite: Whether an existing folder may be replaced.
+        inputs: Input files, which must not be inside it.
+        foreign: Finds a file in an existing folder that the command did not write; returns the
+            folder itself if the command wrote none of it.
         option: Names the folder on the command line, for messages.
 
     Yields:
         Where to write.
 
     Raises:
-        OutputExistsError: If it stands there and may not be replaced.
-        UsageError: If it cannot be made.
+        OutputExistsError: If it exists and must not be replaced.
+        UsageError: If it cannot be created.
     """
     if not out.name or not out.parent.is_dir():
         raise UsageError(
@@ -70,7 +70,7 @@ def _refuse_loss(
     foreign: Callable[[Path], Path | None],
     option: str,
 ) -> None:
-    """Refuse to replace a folder with which something would go that is not to go."""
+    """Refuse to replace a folder that contains files which must not be deleted."""
     if out.is_symlink():
         raise UsageError(f"{option} {out} is a symbolic link; name the folder that it points to")
     if not out.exists():

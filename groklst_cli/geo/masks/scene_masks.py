@@ -58,7 +58,7 @@ class SceneMasks:
     def hide(
         self, values: NDArray[np.float32], names: Sequence[str], rows: slice, columns: slice
     ) -> None:
-        """Take away what is hidden in guidance, of which a method fills what it needs.
+        """Set masked pixels of guides to NaN; methods fill what they need.
 
         Args:
             values: ``(bands, rows, columns)`` of the fine grid.
