@@ -1,4 +1,4 @@
-"""Where the pixels of an array of xarray lie: its rows and columns, its CRS, its transform."""
+"""The position of the pixels of an xarray array: its rows, columns, CRS and transform."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -29,10 +29,10 @@ _ROWS: Final = frozenset({"y", "lat", "latitude"})
 
 
 def with_place(name: str, array: xr.DataArray) -> xr.DataArray:
-    """Return an array of which rioxarray knows the rows and the columns.
+    """Return the array with its rows and columns set for rioxarray.
 
     Raises:
-        InputError: If nothing tells which dimensions they are.
+        InputError: If it is not known which dimensions they are.
     """
     try:
         _ = array.rio.x_dim, array.rio.y_dim
@@ -46,7 +46,7 @@ def with_place(name: str, array: xr.DataArray) -> xr.DataArray:
 
 
 def with_dimensions(array: xr.DataArray, columns: Hashable, rows: Hashable) -> xr.DataArray:
-    """Return an array of the same values that calls these its columns and rows."""
+    """Return an array of the same values with these columns and rows."""
     named = array.copy(deep=False)
     named.rio.set_spatial_dims(columns, rows, inplace=True)
     return named
@@ -113,7 +113,7 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
 
 
 def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
-    """Refuse coordinates whose attributes state another unit of length than the CRS."""
+    """Refuse coordinates whose unit of length differs from that of the CRS."""
     if not crs.is_projected or crs.linear_units_factor[1] != 1:
         return
     both = (array.rio.x_dim, array.rio.y_dim)
@@ -128,7 +128,7 @@ def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
 
 
 def _height(crs: CRS) -> float | None:
-    """Return the height of a geostationary view, by which scan angles become metres."""
+    """Return the height of a geostationary view, which converts scan angles to metres."""
     height = crs.to_dict().get("h")
     return None if height is None else float(height)
 
@@ -140,10 +140,9 @@ def _in_degrees(array: xr.DataArray) -> bool:
 
 
 def _transform(name: str, array: xr.DataArray) -> Affine:
-    """Find where pixels are: the transform that is stored, unless coordinates tell another.
+    """Find the transform: the stored one, unless the coordinates give another.
 
-    A part that was cut out of an array keeps the whole array's transform, but has its own
-    coordinates.
+    A part of an array keeps the transform of the whole array, but has its own coordinates.
     """
     refuse_strange(name, array)
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints: what one holds, and those that are made of published weights."""
+"""Describe checkpoints, and make them from published weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.toolkit import import_toolkit
 
 _MOST_TENSORS: Final = 100_000
-"""More than any network has."""
+"""More parameters than any network has."""
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
-    """Describe a checkpoint, after a look at all of it.
+    """Describe a checkpoint after checking all of it.
 
     Raises:
         InputError: If it cannot be used.
@@ -42,7 +42,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_checked(path: Path) -> Header:
-    """Read a checkpoint and all that a run would meet in it; return what it says.
+    """Read and check a checkpoint as a run would; return its header.
 
     Raises:
         InputError: If it cannot be used.
@@ -70,7 +70,7 @@ def import_checkpoint(
     overwrite: bool = False,
     note: Note = silent,
 ) -> dict[str, Any]:
-    """Turn a file of published code into a checkpoint.
+    """Convert a file of published code into a checkpoint.
 
     Args:
         toolkit: The file.
@@ -79,12 +79,13 @@ def import_checkpoint(
         scale: What the weights were trained for.
         bands: Names of the guidance channels; None for the GrokLST dataset's ten.
         sets: Texts ``arguments.NAME=VALUE`` for widths and depths that are not the published ones.
-        accept_differences: Whether to take weights of a network that ours computes otherwise.
+        accept_differences: Whether to import weights of a network that groklst computes
+            differently.
         overwrite: Whether to replace the output.
-        note: Told what ours computes otherwise.
+        note: Called with what groklst computes differently.
 
     Raises:
-        GroklstError: If the output exists, or the file is not what it is said to be.
+        GroklstError: If the output exists, or the file does not hold this network.
     """
     spare([output], [toolkit])
     check_target(output, overwrite=overwrite)
@@ -121,10 +122,10 @@ def import_checkpoint(
 def _arguments(
     network: str, scale: int, bands: tuple[str, ...], sets: Sequence[str]
 ) -> dict[str, Any]:
-    """Read what is set of a network.
+    """Read the arguments of a network.
 
     Raises:
-        UsageError: If it takes no such argument, or refuses its value.
+        UsageError: If it has no such argument, or the value is not valid.
     """
     known = [name for name in arguments_of(network) if name not in ("scale", "guide_channels")]
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Whether files that groklst wrote are still whole: ``groklst info --check``."""
+"""Check that files that groklst wrote are still intact: ``groklst info --check``."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from groklst_cli.pipeline.catalogue.entries import SUFFIX
 
 
 def check(text: str) -> str | None:
-    """Say what is wrong with a result or a checkpoint; None if nothing is.
+    """Return what is wrong with a result or a checkpoint; None if it is intact.
 
     Args:
         text: The file's name.
@@ -20,7 +20,9 @@ def check(text: str) -> str | None:
         return "does not exist here; name a GeoTIFF or a checkpoint that groklst wrote"
     if path.suffix != SUFFIX:
         return find_flaw(path)
-    from groklst_cli.pipeline.catalogue.checkpoints import read_checked  # it waits for torch
+    from groklst_cli.pipeline.catalogue.checkpoints import (
+        read_checked,
+    )  # importing torch takes long
 
     try:
         read_checked(path)
@@ -30,7 +32,7 @@ def check(text: str) -> str | None:
 
 
 def refuse_flawed(found: Mapping[str, str | None]) -> None:
-    """Say of how many files something is wrong, and of the first what.
+    """Raise an error that says how many files are not intact, and what is wrong with the first.
 
     Args:
         found: What `check` says, by file.

@@ -1,7 +1,7 @@
-"""What may be wrong with an installation, and the command that mends it.
+"""Checks of an installation, and how to repair what is wrong.
 
-A check is a function without arguments that returns what it found. None needs torch or rasterio to
-be there: libraries are imported inside, where their absence is a finding.
+A check is a function without arguments that returns its findings. Libraries are imported inside the
+checks, so that a missing one is a finding and not an error.
 """
 
 import os
@@ -23,16 +23,16 @@ DATA_FILES: Final[dict[str, str | None]] = {
     "PROJ_LIB": "proj.db",
     "GDAL_DRIVER_PATH": None,
 }
-"""Variables that lead libraries to files of theirs, and a file that must be there."""
+"""Variables that name data folders of libraries, and a file that must exist there."""
 
 
 def examine() -> list[Finding]:
-    """Make every check, in the order in which one thing leans on another."""
+    """Run all checks, in the order of their dependencies."""
     return [finding for check in CHECKS for finding in check()]
 
 
 def check_gdal() -> Iterator[Finding]:
-    """Ask GDAL for its drivers, and both builds of PROJ for one point."""
+    """Check GDAL's drivers, and one point with both builds of PROJ."""
     rasterio = library("rasterio")
     if rasterio is None or library("pyproj") is None:
         return
@@ -58,7 +58,7 @@ def check_gdal() -> Iterator[Finding]:
 
 
 def check_devices() -> Iterator[Finding]:
-    """Tell where networks can run."""
+    """List the devices that networks can run on."""
     torch = library("torch")
     if torch is None:
         return
@@ -80,7 +80,7 @@ def check_devices() -> Iterator[Finding]:
 
 
 def check_variables() -> Iterator[Finding]:
-    """Find environment variables that send libraries elsewhere or hold them back."""
+    """Find environment variables that redirect or limit libraries."""
     for name, holds in DATA_FILES.items():
         value = os.environ.get(name)
         if value:
@@ -100,7 +100,7 @@ def check_variables() -> Iterator[Finding]:
 
 
 def check_disk() -> Iterator[Finding]:
-    """Tell how much room there is, here and where temporary files go."""
+    """Report free disk space, here and in the folder for temporary files."""
     for about, folder in (("disk here", "."), ("disk temporary", tempfile.gettempdir())):
         free = shutil.disk_usage(folder).free
         found = f"{free / 2**30:.1f} GiB free in {Path(folder).resolve()}"

@@ -1,4 +1,4 @@
-"""What a check of the doctor's finds, and its look at groklst and the libraries it stands on."""
+"""The findings of the doctor, and its checks of groklst and the libraries that it needs."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ _MODULES: Final = {
     "xgboost-cpu": "xgboost",
 }
 _BUILDS: Final = {"xgboost-cpu": "xgboost", "xgboost": "xgboost-cpu"}  # without and with CUDA
-_EXTRAS: Final = ("boosting", "dask", "tensorboard")  # others are for those who change groklst
+_EXTRAS: Final = ("boosting", "dask", "tensorboard")  # others are for developers of groklst
 _OPTIONAL: Final = {
     "catboost": "the method catboost",
     "dask": "--workers and --scheduler",
@@ -38,10 +38,10 @@ class Finding:
     """What one check found.
 
     Attributes:
-        about: What was looked at, a word or two.
-        state: ``wrong`` keeps groklst from working, ``warning`` may surprise.
-        found: What is there.
-        mend: What to type or do, where something is to be mended.
+        about: What was checked, a word or two.
+        state: ``ok``, ``warning``, or ``wrong`` if groklst cannot work.
+        found: What was found.
+        mend: What to type or do to repair it, if anything.
     """
 
     about: str
@@ -51,7 +51,7 @@ class Finding:
 
 
 def check_program() -> Iterator[Finding]:
-    """Tell which groklst and which Python run."""
+    """Report which groklst and which Python run."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("groklst", "ok", f"{__version__} on Python {python} ({sys.platform})")
     own, first = Path(sysconfig.get_path("scripts")), shutil.which("groklst")
@@ -66,7 +66,7 @@ def check_program() -> Iterator[Finding]:
 
 
 def check_libraries() -> Iterator[Finding]:
-    """Import every library that groklst needs, and hold its version against the lowest."""
+    """Import every library that groklst needs, and compare its version with the lowest allowed."""
     try:
         lines = metadata.requires("groklst") or []
     except metadata.PackageNotFoundError:
@@ -130,7 +130,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def library(name: str) -> Any:
-    """Import a library, or return None; `check_libraries` says why it cannot be."""
+    """Import a library, or return None; `check_libraries` says why it failed."""
     try:
         return import_module(name)
     except (ImportError, OSError, ValueError):

@@ -26,7 +26,7 @@ _SECONDS: Final = 300
 
 
 def misplaced() -> str:
-    """Say what is wrong with PROJ, rasterio's and pyproj's; nothing if nothing is."""
+    """Return what is wrong with the PROJ of rasterio and pyproj; empty if nothing."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 

@@ -1,4 +1,4 @@
-"""Whether an earlier run has made what is asked for: ``--resume`` and ``--skip-existing``."""
+"""Whether an earlier run has finished the same request: ``--resume`` and ``--skip-existing``."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from groklst_cli.pipeline.downscale.request import Request
 
 
 def is_finished(request: Request, job: Job) -> bool:
-    """Tell whether this very request was carried out before, so that nothing is left to do.
+    """Return whether the same request was finished before, so that nothing is left to do.
 
     Raises:
-        OutputExistsError: If something else stands in its place, and may not be replaced.
+        OutputExistsError: If the output is something else that must not be replaced.
     """
     if request.skip_existing:
         return _holds(request, job)
@@ -29,7 +29,7 @@ def is_finished(request: Request, job: Job) -> bool:
 
 
 def _holds(request: Request, job: Job) -> bool:
-    """Check all that an earlier run has left, down to the pixels."""
+    """Check everything that an earlier run has written, including the pixels."""
     goes_on = request.resume and job.folder.exists()
     existing = [path for path in request.targets if path.exists()]
     for path in existing:

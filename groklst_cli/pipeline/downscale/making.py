@@ -1,4 +1,4 @@
-"""The work on one scene, from what is planned to finished files; torch comes with it."""
+"""The work on one scene, from the plan to finished files; this module imports torch."""
 
 import math
 import time
@@ -34,7 +34,7 @@ from groklst_models.threads import threads
 
 
 def tried(request: Request, planned: Planned) -> tuple[Plan, Estimate]:
-    """Try one tile, and say what a run comes to."""
+    """Time one tile, and estimate the run."""
     with threads(request.jobs) as machine:
         return estimate(planned, machine, request.processes)
 
@@ -49,21 +49,21 @@ def make(
     note: Note,
     progress: Progress,
 ) -> Result:
-    """Do what is planned, as ``downscale`` describes it.
+    """Run a plan, as ``downscale`` describes it.
 
     Args:
-        request: What was asked for, its scale settled.
-        inputs: Its files, as they were before they were opened.
-        planned: The scene, open, and what is to be done.
-        own: Threads that are this run's; None for all that the request asks for.
+        request: The request, with a known scale.
+        inputs: The state of its files before they were opened.
+        planned: The open scene and the plan.
+        own: Threads of this run; None for all that the request asks for.
         began: When the run did, by the monotonic clock.
-        note: Told what is worth knowing.
-        progress: Told how far it is.
+        note: Called with messages.
+        progress: Called with the progress.
 
     Raises:
         GroklstError: If it fails.
     """
-    check_memory(request, inputs, planned.plan.target)  # again: libraries have been loaded
+    check_memory(request, inputs, planned.plan.target)  # again, because libraries have been loaded
     with threads(request.jobs) as machine, threads(own):
         planned = planned.aligned(note)
         plan, shifts = planned.plan, planned.shifts
@@ -79,7 +79,7 @@ def make(
             seconds = time.monotonic() - began
             return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
         with job, inputs.watched():
-            check_targets(request)  # again: what another run has just finished is there now
+            check_targets(request)  # again, because another run may just have finished it
             ready = planned.ready(
                 machine,
                 own=own,
@@ -105,7 +105,7 @@ def make(
 
 
 def _written(run: Run, tags: Mapping[str, str]) -> float | None:
-    """Write all outputs; None if memory ran out where a smaller batch may help."""
+    """Write all outputs; None if memory ran out and a smaller batch may help."""
     try:
         return run.write(tags, provenance(run.request, run.ready.plan.choice))
     except (RuntimeError, MemoryError) as error:
@@ -115,7 +115,7 @@ def _written(run: Run, tags: Mapping[str, str]) -> float | None:
 
 
 def _with_half_the_batch(run: Run) -> Run:
-    """Go on with what is missing; the batch was ours to choose, so the request is the same."""
+    """Continue with a smaller batch; the batch was not requested, so the request is the same."""
     free_gpu()
     batch = run.ready.layout.batch // 2
     run.note(

@@ -1,4 +1,4 @@
-"""Where a request writes, and what must not be written over."""
+"""Check the outputs of a request, which must not overwrite other files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,16 +25,16 @@ _OTHERS: Final = frozenset(
 
 
 def check_targets(request: Request) -> None:
-    """Refuse files that cannot or may not be written, before anything is.
+    """Refuse outputs that cannot or must not be written, before anything is written.
 
     Raises:
         OutputExistsError: If one exists and may not be replaced.
-        UsageError: If one can be no file here, is an input or another output, or its name says
-            that it is of another format.
+        UsageError: If one cannot be a file, is an input or another output, or has the ending of
+            another format.
     """
     spare(
         request.targets, map(Path, [*request.rasters, request.model])
-    )  # before their folders are looked into
+    )  # before their folders are read
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
         if not is_text(str(target)):
@@ -59,10 +59,10 @@ def check_targets(request: Request) -> None:
 
 
 def spare_inputs(request: Request, files: Iterable[Path]) -> None:
-    """Refuse to write over a file that is read, or to remove one with an output that is replaced.
+    """Refuse to overwrite an input, or to delete one together with an output that is replaced.
 
     Raises:
-        UsageError: If an output, or what stands beside it, is one of the files.
+        UsageError: If an output, or one of its companions, is an input.
     """
     beside = [other for target in request.targets for other in companions(target)]
     spare([*request.targets, *beside], files)

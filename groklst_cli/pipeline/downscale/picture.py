@@ -1,12 +1,12 @@
-"""Pictures of results: the LST, what was made of it, what the method left of it, how sure it is.
+"""Pictures of results: the LST, the result, the residual and the standard deviation.
 
-The residual is what the method's own means lack of the LST: where coarse means are restored, before
-that is done, for afterwards there is next to nothing to see.
+The residual is the LST minus the coarse means of the method's answer before conservation, because
+almost nothing of it is left afterwards.
 
 Brightness rises with the value in every panel, also in the residual's, so that a print without
 colours reads the same; all colour maps are perceptually uniform and made for colour-blind readers.
-A panel has at most 1 200 pixels along a side, whatever the scene has: the LST and the residual are
-averaged as rows are written, results are read from their overviews.
+A panel has at most 1 200 pixels along a side, for scenes of any size: the LST and the residual are
+averaged while rows are written, results are read from their overviews.
 """
 
 import math
@@ -38,13 +38,13 @@ _SIDE: Final = 1200
 """Longest side of a panel, pixels."""
 
 _PANEL: Final = 5.2  # inches across
-_LEAST_RESIDUAL: Final = 0.05  # kelvin; less is not worth a colour
+_LEAST_RESIDUAL: Final = 0.05  # kelvin; smaller ranges are not resolved
 _DEGREE: Final = 111_320.0  # metres along a meridian
 _BAR: Final = 0.3  # of a panel's width, at most
 
 
 class MeansOf:
-    """A raster that comes in rows, as means of square blocks of it."""
+    """Block means of a raster that arrives in rows."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._block = max(1, -(-max(shape) // _SIDE))
@@ -68,7 +68,7 @@ class MeansOf:
 
 
 class Watched:
-    """What a picture shows besides files, collected while they are written."""
+    """Data for a picture that is collected while files are written."""
 
     def __init__(self, plan: Plan, scene: Scene) -> None:
         """Watch over a plan's strip."""
@@ -80,7 +80,7 @@ class Watched:
         self.left, self.lacking = Spread(), Spread()
 
     def add_residual(self, rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
-        """Take what conserving had to restore; the part in the strip counts."""
+        """Add the residual of conservation; only the part in the strip counts."""
         strip = self._plan.strip
         top, bottom = max(rows.start, strip.rows.start), min(rows.stop, strip.rows.stop)
         if top < bottom:
@@ -108,7 +108,7 @@ class Watched:
 
     @property
     def residual(self) -> Values:
-        """What the method left of the LST, kelvin."""
+        """The residual of the method, kelvin."""
         return (self._left if self._plan.conserve else self._lacking).values
 
 
@@ -119,13 +119,13 @@ class Spread:
         self._squares, self._count = 0.0, 0
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Take some numbers; what is none does not count."""
+        """Add some numbers; NaN does not count."""
         known = values[np.isfinite(values)]
         self._squares += float(np.square(known).sum())
         self._count += known.size
 
     def __str__(self) -> str:
-        """Say it to people, kelvin."""
+        """Return it as text, kelvin."""
         return f"{math.sqrt(self._squares / self._count):.3f} K" if self._count else "unknown"
 
 
@@ -144,14 +144,14 @@ def draw(plan: Plan, watched: Watched, fine: Path, sigma: Path | None, drawing: 
     """Draw the LST, the result, the residual and the standard deviation, each with its legend.
 
     Args:
-        plan: What was done.
-        watched: What was seen of it.
+        plan: The plan.
+        watched: Data that were collected during the run.
         fine: The result.
         sigma: Its standard deviation, if there is one.
         drawing: The PNG to write.
 
     Raises:
-        GroklstError: If the disk refuses.
+        GroklstError: If a file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -238,7 +238,7 @@ def _caption(plan: Plan) -> str:
 
 
 def _metres(grid: Grid) -> float | None:
-    """Return how many metres a CRS unit is across, in the middle of a grid; None if unknown."""
+    """Return the length of a CRS unit in metres, in the middle of a grid; None if unknown."""
     if grid.crs.is_projected:
         return float(grid.crs.linear_units_factor[1])
     if not grid.crs.is_geographic:

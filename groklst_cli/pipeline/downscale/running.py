@@ -1,4 +1,4 @@
-"""How a run goes about it and what it leaves: one field an option."""
+"""How a run works and what it writes: one field per option."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _MOST_THREADS: Final = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Outputs and the way to them; see each option's help for its meaning.
+    """Outputs and how they are made; see each option's help for its meaning.
 
     Attributes:
         like: A raster whose grid the output is to have, or None.
@@ -33,10 +33,10 @@ class Running:
         jobs: Threads to compute and compress with; None for all processors.
         workers: Local processes to spread the work over; 0 for this one alone.
         scheduler: Address of a Dask scheduler whose workers are to do it.
-        resume: Whether to go on from what an interrupted run has finished.
+        resume: Whether to continue an interrupted run.
         skip_existing: Whether outputs that hold what this request asks for are left as they are.
         overwrite: Whether existing files may be replaced.
-        online: Whether GDAL may fetch what lies on the network.
+        online: Whether GDAL may use the network.
     """
 
     like: str | None = option(
@@ -103,10 +103,10 @@ class Running:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense, whatever the files hold.
+        """Refuse values that are never valid, without opening files.
 
         Raises:
-            UsageError: If one does not.
+            UsageError: If a value is not valid.
         """
         if self.like is not None and self.resolution is not None:
             raise UsageError(

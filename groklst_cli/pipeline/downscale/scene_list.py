@@ -1,10 +1,9 @@
-"""Reading a list of scenes: CSV with a header, or one JSON object a line.
+"""Read a list of scenes: CSV with a header, or one JSON object per line.
 
-CSV is read as spreadsheets save it: cells lie between commas, semicolons or tabs, names of columns
-in any case, and empty lines and columns at the end mean nothing.
-
-A list is data. Cells are text as it would be typed on the command line; what they mean is settled
-by whoever asked. The file is read as a stream, and no line of it may be longer than a mebibyte.
+CSV is read as spreadsheets save it: cells are separated by commas, semicolons or tabs, column names
+may be in any case, and empty lines and columns at the end are ignored. A list is data: cells are
+text as on the command line, and the caller decides what they mean. The file is read as a stream,
+and no line of it may be longer than a mebibyte.
 """
 
 import csv
@@ -36,7 +35,7 @@ _JSON: Final[Mapping[Any, tuple[type, ...]]] = {
     str: (str, int, float),
     Path: (str,),
 }
-"""The JSON types that an option's value may be of; others are text, or lists of numbers."""
+"""The JSON types of option values; others are text, or lists of numbers."""
 
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "lst": (str,),
@@ -46,10 +45,10 @@ KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "guide_mask": (str, list),
     **{name: _JSON.get(option.kind, (str, list)) for name, option in LISTED.items()},
 }
-"""What a scene may say, and the JSON types it may say it in."""
+"""The keys of a scene, and their JSON types."""
 
 SEVERAL: Final = frozenset(("guide", "mask", "guide_mask"))
-"""Keys that may say several things."""
+"""Keys that may have several values."""
 
 _LONGEST: Final = 2**20  # characters of a line
 _SEPARATORS: Final = (",", ";", "\t")
@@ -62,14 +61,14 @@ class SceneRow:
 
     Attributes:
         where: The file and the line, for messages.
-        cells: What it says, as typed text; only guides and masks may be several.
+        cells: Its values as typed text; only guides and masks may have several.
     """
 
     where: str
     cells: Mapping[str, tuple[str, ...]]
 
     def get(self, key: str) -> str | None:
-        """Return what is said about a key; None if nothing is."""
+        """Return the value of a key, or None."""
         found = self.cells.get(key)
         return found[0] if found else None
 
@@ -79,7 +78,7 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
 
     Raises:
         InputError: If the file cannot be read.
-        UsageError: If it is of another kind, or a line of it does not make sense.
+        UsageError: If it has another ending, or a line is not valid.
     """
     suffix = path.suffix.lower()
     if suffix != ".csv" and suffix not in _JSON_LINES:
@@ -117,7 +116,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _encoding(error: UnicodeDecodeError) -> str:
-    """Say what a file is that is not UTF-8."""
+    """Describe the encoding of a file that is not UTF-8."""
     if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "UTF-16 text, as some spreadsheets save it"
     return "not UTF-8 text"
@@ -149,7 +148,7 @@ def _read_csv(path: Path, file: TextIO) -> Iterator[SceneRow]:
 
 
 def _reader(path: Path, file: TextIO) -> "tuple[_csv.Reader, int]":
-    """Return a reader of what the file separates cells by, and the number of its first line."""
+    """Return a reader for the file's separator, and the number of its first line."""
     lines = _lines(path, file)
     first, number = next(lines, ""), 1
     if stated := re.fullmatch(r'"?sep=([,;\t])"?', first.strip(" \r\n"), re.IGNORECASE):
@@ -191,11 +190,11 @@ def _read_json_lines(path: Path, file: TextIO) -> Iterator[SceneRow]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as it stands, twins and all."""
+    """A JSON object with repeated keys."""
 
 
 def _texts(key: str, value: Any, where: str) -> list[str]:
-    """Turn a JSON value into what would be typed for it."""
+    """Convert a JSON value to the text that would be typed for it."""
     if value is None:
         return []
     allowed = KEYS[key]
@@ -224,7 +223,7 @@ def _key(name: str, where: str) -> str:
 
 
 def _refuse_no_text(where: str, key: str, text: str) -> None:
-    """Refuse what can be the name of no file, as JSON can write it."""
+    """Refuse JSON texts that cannot be file names."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""All maps of a series in one file: what is checked before any is made, and the file at the end."""
+"""All results of a series in one file: checks at the start, and the file at the end."""
 
 import math
 from collections.abc import Collection
@@ -20,10 +20,10 @@ _NAMES: Final = (".tif", ".tiff", ZARR)
 
 
 def check_stack(stack: Path, requests: Collection[Request]) -> None:
-    """Refuse a stack that could not be written, before any map is made.
+    """Refuse a stack that could not be written, before any scene is downscaled.
 
     Raises:
-        OutputExistsError: If it is there and may not be replaced.
+        OutputExistsError: If it exists and must not be replaced.
         UsageError: If its name says neither format, Zarr is not installed or a date is missing for
             it, or the maps would lie on several grids.
     """
@@ -47,7 +47,7 @@ def check_stack(stack: Path, requests: Collection[Request]) -> None:
 
 
 def make_stack(stack: Path, requests: Collection[Request]) -> list[str]:
-    """Write the maps of requests that were carried out into one file, by date; return the dates.
+    """Write the results of finished requests into one file, by date; return the dates.
 
     Raises:
         GroklstError: If it cannot be written; nothing is left under its name.
@@ -89,7 +89,7 @@ def _order(layer: Layer) -> float:
 
 
 def _refuse_several_grids(requests: Collection[Request], *, dated: bool) -> None:
-    """Compare the maps' grids as far as they can be told; a scene that fails does so in its turn.
+    """Compare the grids of the results as far as they are known; failing scenes fail in their turn.
 
     Raises:
         UsageError: If two differ, or a date is missing.
@@ -115,10 +115,10 @@ def _refuse_several_grids(requests: Collection[Request], *, dated: bool) -> None
 
 
 def _grid(request: Request) -> Grid:
-    """Return the grid of a request's map.
+    """Return the grid of a request's result.
 
     Raises:
-        GroklstError: If it cannot be told.
+        GroklstError: If it cannot be found.
     """
     if isinstance(request, Refused):
         raise request.why

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: maps side by side as in papers, errors against gradients, scatter."""
+"""Figures of an evaluation: maps next to each other, errors by gradient, scatter plots."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +32,7 @@ _Given = ParamSpec("_Given")
 
 
 def _plainly(draw: Callable[_Given, None]) -> Callable[_Given, None]:
-    """Have every text drawn as it stands: no formula in it, no word about signs a font lacks."""
+    """Draw texts literally: without formulas, and without warnings about missing glyphs."""
 
     @wraps(draw)
     def drawn(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
@@ -45,7 +45,7 @@ def _plainly(draw: Callable[_Given, None]) -> Callable[_Given, None]:
 
 @_plainly
 def draw_maps(shown: Shown, path: Path) -> None:
-    """Draw coarse LST, predictions and truth under one colour bar, and errors under another."""
+    """Draw coarse LST, predictions and truth with one colour bar, and errors with another."""
     columns: list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]] = []
     if shown.coarse is not None:
         columns.append(("coarse", shown.coarse, None))
@@ -159,7 +159,7 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
 
 
 def _title(method: str) -> str:
-    """Break a name, which may be a long path, into lines that a panel is wide enough for."""
+    """Break a name, which may be a long path, into lines that fit the width of a panel."""
     return fill(printable(method), _TITLE, break_on_hyphens=False)
 
 

@@ -1,4 +1,4 @@
-"""Protocols: how a method is put to the test on a folder of scenes, as small TOML files."""
+"""Protocols: how methods are evaluated on a folder of scenes, as small TOML files."""
 
 import os
 import tomllib
@@ -12,19 +12,19 @@ from typing import Any, ClassVar, Final
 from groklst_cli.errors import InputError, UsageError
 
 BASELINE: Final = "bicubic:raw"
-"""What methods are compared with unless a protocol says otherwise."""
+"""The default baseline of protocols."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What both kinds of protocol state.
+    """The fields of both kinds of protocol.
 
     Attributes:
-        title: For people.
+        title: A title for reports.
         scale: Fine pixels along a coarse pixel.
-        methods: Run when none is named, written as for ``--model``.
+        methods: The methods that run by default, written as for ``--model``.
         baseline: The method that ratios are taken to; always run.
-        not_guides: Names of rasters in scene folders that are no guidance.
+        not_guides: Names of rasters in scene folders that are not guides.
         left_out: Scenes that are not run, and why.
     """
 
@@ -38,10 +38,10 @@ class Protocol:
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         _require("scale", self.scale, int, low=2, high=64)
         for key in ("title", "baseline"):
@@ -61,18 +61,18 @@ class Protocol:
 class WaldProtocol(Protocol):
     """Aggregate, reconstruct, compare (Wald, Ranchin & Mangolini, PE&RS 1997).
 
-    Without point spread and noise the coarse values are the truth's exact means. With either they
-    are what a real sensor measures, and methods are scored on the exact means too.
+    Without point spread and noise, the coarse values are the exact means of the truth. With either,
+    they imitate a real sensor, and methods are also scored on the exact means.
 
     Attributes:
         psf_sigma: Standard deviation of the imitated sensor's point spread, coarse pixels.
         noise_k: Standard deviation of its noise, kelvin.
-        noise_of_detail: The same as a share of the standard deviation of the detail in each
-            scene's exact means; only one of the two can be stated.
-        seed: Another seed, other noise.
+        noise_of_detail: The noise as a share of the standard deviation of the detail in each
+            scene's exact means; only one of the two can be set.
+        seed: Seed of the noise.
         native: By scene, the factor that brings the LST's grid to its sensor's own resolution,
-            where the truth is; ``default`` serves scenes that are neither named nor state it in
-            their ``scene.json``.
+            where the truth is; ``default`` is used for scenes that are not named and do not state
+            it in their ``scene.json``.
     """
 
     kind = "wald"
@@ -84,10 +84,10 @@ class WaldProtocol(Protocol):
     native: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         super().__post_init__()
         _require("psf_sigma", self.psf_sigma, float, low=0, high=4)
@@ -106,7 +106,7 @@ class WaldProtocol(Protocol):
         return not (self.psf_sigma or self.noise_k or self.noise_of_detail)
 
     def native_of(self, scene: str, stated: int | None = None) -> int:
-        """Find the aggregation factor of a scene: by its name here, as it states, or by default."""
+        """Find the aggregation factor of a scene: by its name, from its facts, or by default."""
         return self.native.get(scene, stated or self.native.get("default", 1))
 
 
@@ -116,10 +116,10 @@ class CrossSensorProtocol(Protocol):
 
     Attributes:
         least_covered: Share of a pixel that valid reference must cover.
-        least_correlation: Correlation of the two at the coarse scale below which a pair says more
-            about the sensors than about a method, and is left out.
-        remove_bias: Whether the mean difference to the reference is taken away first.
-        shift: Reach of the whole-scene shift that is reported beside, fine pixels.
+        least_correlation: Pairs with a lower correlation of the two sensors at the coarse scale are
+            left out, because they say more about the sensors than about a method.
+        remove_bias: Whether the mean difference to the reference is subtracted first.
+        shift: Largest whole-scene shift that is also reported, fine pixels.
     """
 
     kind = "cross-sensor"
@@ -130,10 +130,10 @@ class CrossSensorProtocol(Protocol):
     shift: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         super().__post_init__()
         _require("least_covered", self.least_covered, float, low=0.01, high=1)
@@ -154,11 +154,12 @@ _KINDS: Final = {kind.kind: kind for kind in (WaldProtocol, CrossSensorProtocol)
 
 
 _FACTS: Final = {"native": "aggregate_first_by", "left_out": "left_out"}
-"""What a protocol states by scene, and what a table of scenes and ``scene.json`` call it."""
+"""Fields of a protocol that differ by scene, and their keys in tables of scenes and
+``scene.json``."""
 
 
 def packaged(*below: str) -> dict[str, str]:
-    """Return the text of what comes with the project, by name.
+    """Return the texts of the files that come with groklst, by name.
 
     Args:
         below: Folders below that of the protocols: ``scenes`` holds the tables of scenes.
@@ -176,7 +177,7 @@ def find_protocol(text: str) -> WaldProtocol | CrossSensorProtocol:
 
     Raises:
         UsageError: If it is neither.
-        InputError: If the file states something that is unknown or makes no sense.
+        InputError: If the file has a key that is unknown or a value that is not valid.
     """
     if os.path.isfile(text):
         try:
@@ -196,7 +197,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     """Read a protocol from TOML.
 
     Raises:
-        InputError: If it states something that is unknown or makes no sense.
+        InputError: If it has a key that is unknown or a value that is not valid.
     """
     try:
         facts = tomllib.loads(text)
@@ -224,7 +225,7 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
 
 
 def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str, Any]:
-    """Add what the table of scenes that a protocol names knows; the protocol's own word counts.
+    """Add facts from the table of scenes that a protocol names; the protocol takes precedence.
 
     Args:
         facts: What the protocol states.
@@ -232,7 +233,7 @@ def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str
         name: The protocol's.
 
     Raises:
-        InputError: If it names no such table.
+        InputError: If there is no such table.
     """
     own = {key: value for key, value in facts.items() if key != "scenes"}
     if own == facts:
@@ -261,7 +262,7 @@ def _frozen(value: Any) -> Any:
 def _require_all(
     key: str, values: Any, container: type[Any], kind: type[Any], low: float = 0, high: float = 0
 ) -> None:
-    """Refuse a list or table of another type, or one that holds such a value."""
+    """Refuse a list or table of the wrong type, or with a value that is not valid."""
     if not isinstance(values, container):
         raise ValueError(f"{key} is {values!r}, expected {_WORDS[container]}")
     held = values.values() if isinstance(values, Mapping) else values

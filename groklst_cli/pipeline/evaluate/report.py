@@ -1,7 +1,7 @@
-"""A page with pictures about an evaluation; it needs nothing but itself.
+"""A self-contained page with pictures about an evaluation.
 
-Pictures stand in the page until it has grown large, and beside it from there on; as files they are
-all there.
+Pictures are embedded in the page until it is large; further ones are linked. All pictures are also
+written as files.
 """
 
 import base64
@@ -40,7 +40,7 @@ from groklst_cli.shown_text import printable
 
 _PICTURES: Final = "pictures"
 _LARGE: Final = 16 * 2**20
-"""Bytes of pictures that stand in the page itself."""
+"""Largest size of the pictures that are embedded in the page, bytes."""
 
 
 class Report:
@@ -78,7 +78,7 @@ class Report:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave a whole report, or none."""
+        """Remove the report if it is not complete."""
         shutil.rmtree(self._work, ignore_errors=True)
         if self._is_new and not any(self._folder.iterdir()):
             self._folder.rmdir()
@@ -103,7 +103,7 @@ class Report:
             self._samples[method] = found if known is None else known.joined(found)
 
     def write(self, evaluation: Evaluation) -> Path:
-        """Draw the pictures over all images and write the page; return its path."""
+        """Draw the pictures of all images together, and write the page; return its path."""
         scores, gradient, scatter = (
             self._picture(f"{name}.png") for name in ("scores", "gradient", "scatter")
         )
@@ -137,7 +137,7 @@ class Report:
         return self._place()
 
     def _check(self) -> None:
-        """Refuse a folder in which the page or a picture cannot or may not be written."""
+        """Refuse a folder in which the page or a picture cannot or must not be written."""
         pictures = self._folder / _PICTURES
         if os.path.lexists(pictures) and (pictures.is_symlink() or not pictures.is_dir()):
             raise UsageError(
@@ -148,7 +148,7 @@ class Report:
             check_target(path, overwrite=self._overwrite)
 
     def _place(self) -> Path:
-        """Give the pictures their names, and the page its own when they have theirs."""
+        """Give the pictures their final names, and then the page."""
         self._check()
         (self._folder / _PICTURES).mkdir(exist_ok=True)
         for picture in sorted(self._work.glob("*.png")):
@@ -158,7 +158,7 @@ class Report:
         return self._folder / PAGE
 
     def _slider(self, shown: Shown, number: str) -> str:
-        """Lay the best prediction over what it was made from, or over the truth."""
+        """Make a slider of the best prediction over its coarse LST, or over the truth."""
         best = min(shown.outcomes, key=lambda m: _last_if_nan(shown.outcomes[m].scores.rmse))
         name, before = ("coarse", shown.coarse)
         if before is None:
@@ -197,7 +197,7 @@ def _table(
     first: str = "method",
     beside: Mapping[str, Published] = MappingProxyType({}),
 ) -> str:
-    """Lay out figures by method, the best marked, published ones below those that have any.
+    """Make a table of figures by method, with the best marked and published ones below.
 
     Columns that no method has are left out.
     """
@@ -234,7 +234,7 @@ def _figures(outcome: ImageOutcome) -> dict[str, float]:
 
 
 def _facts(evaluation: Evaluation) -> str:
-    """Say in one line how the evaluation was done."""
+    """Describe the evaluation on one line."""
     images = len({outcome.image for outcome in evaluation.outcomes})
     facts = [f"{images} image{'s' if images > 1 else ''}", f"groklst {__version__}"]
     facts += [
@@ -269,7 +269,7 @@ def _listed(images: Mapping[str, str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Write a text into a page: its marks stand for themselves, and nothing turns its direction."""
+    """Escape a text for HTML, including characters that change its direction."""
     return escape(printable(text))
 
 

@@ -214,7 +214,7 @@ def _file(path: Path, grid: Grid, profile: Mapping[str, Any]) -> Iterator[Datase
     """Open a new raster to write.
 
     Raises:
-        GroklstError: If the disk refuses.
+        GroklstError: If a file cannot be written.
     """
     place = {
         "height": grid.height, "width": grid.width, "crs": grid.crs, "transform": grid.transform,

@@ -95,7 +95,7 @@ class Planned:
         Args:
             threads: That a process would compute with alone.
             own: Threads that are this process's; all of them if None.
-            note: Told what is worth knowing.
+            note: Called with messages.
             recall: Asked for the number of tiles in a batch, where the settings leave it open.
             network: The method, where it is loaded already.
             elsewhere: Whether other machines will predict, so that the device may be theirs alone.

@@ -46,8 +46,8 @@ def fit(
         resume: Whether to go on from the state in the run's folder.
         overwrite: Whether a run in that folder may be replaced.
         data: Its sets, where they are open already.
-        note: Told, for people, what is worth knowing.
-        watch: Told how far it is.
+        note: Called with messages.
+        watch: Called with the progress.
 
     Returns:
         The checkpoint and its scores.
