@@ -86,7 +86,7 @@ def test_the_truth_under_another_name_is_refused(town, link):
 def test_the_truth_named_one_by_one_is_refused(town):
     named = [BandSource(str(town / "reference_lst.tif"))]
     for scene in (town, town / "lst.tif"):
-        with pytest.raises(UsageError, match="never a guide; leave it out"):
+        with pytest.raises(UsageError, match="cannot be a guide; leave it out"):
             SceneFiles.find(scene, named)
 
 

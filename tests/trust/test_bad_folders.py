@@ -18,7 +18,7 @@ DATA = "evaluate -q -s 2 -m bicubic --split train --data"
 
 ALONE = [
     case("facts no json", f"{WALD} torn", 3, "torn/scene.json cannot be read", "JSON object"),
-    case("facts a list", f"{WALD} listed", 3, "listed/scene.json holds no JSON object"),
+    case("facts a list", f"{WALD} listed", 3, "listed/scene.json does not hold a JSON object"),
     case("facts no text", f"{WALD} binary", 3, "binary/scene.json cannot be read"),
     case("facts too deep", f"{WALD} deep", 3, "deep/scene.json cannot be read"),
     case("factor 0", f"{PREPARE} zero", 3, "aggregate_first_by is 0", "from 1 to 64"),
@@ -30,25 +30,25 @@ ALONE = [
     case("left out alone", f"{PREPARE} cloudy", 3, "all 1 scenes are left out", "--whole"),
     case("left out of a protocol", f"{WALD} cloudy", 3, "all 1 scenes are left out", "--scene"),
     case("truth a link", f"{PREPARE} linked", 3, "warm.tif is made of reference_lst.tif"),
-    case("truth named", f"{PREPARE} good/a -g linked/reference_lst.tif", 2, "never a guide"),
+    case("truth named", f"{PREPARE} good/a -g linked/reference_lst.tif", 2, "cannot be a guide"),
     case(
         "truth named beside an lst",
         f"{PREPARE} good/a/lst.tif -g linked/reference_lst.tif",
         2,
-        "never a guide",
+        "cannot be a guide",
     ),
     case(
         "truth named to downscale",
         "downscale good/a/lst.tif out.tif -g linked/reference_lst.tif",
         2,
-        "never a guide",
+        "cannot be a guide",
     ),
     case("mask apart to downscale", "downscale masked -s 2", 3, "clear.tif", "does not overlap"),
     case(
         "folder of scenes to downscale into a file", "downscale good out.tif", 2,
         "good holds 2 scene folders", "--out-dir",
     ),
-    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare holds no scene"),
+    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare contains no scene folder"),
     case("no reference", f"{CROSS} good/a", 3, "has no reference_lst.tif", "wald_x8"),
     case("mask apart", f"{WALD} masked", 3, "clear.tif", "does not overlap"),
     case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene into test", "--whole"),
@@ -64,23 +64,23 @@ ALONE = [
         3,
         "--whole a=train gives no patches",
         "too near held-out patches of c",
-        "to one set",
+        "into one split",
     ),
     case(
         "nothing but gaps", f"{PREPARE} empty --whole empty=train", 3, "is missing in more than 0.2"
     ),
     case(
         "a set of gaps", f"{PREPARE} good/a ends --max-nodata 0.1 --whole a=train", 3,
-        "no test patch is left", "--max-nodata",
+        "no test patches are left", "--max-nodata",
     ),
-    case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
+    case("patches gone", f"{DATA} gone", 3, "does not exist", "prepare the folder again"),
     case("no patch in the split", f"{DATA} bare --split test", 3, "the split has no patches;"),
-    case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
+    case("scenes gone", f"{DATA} lost", 3, "a_lst.tif does not exist", "whole scenes"),
     case("scene of another shape", f"{DATA} misfit", 3, "is not inside its scene"),
-    case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
+    case("a patch of an endless name", f"{DATA} endless", 3, "does not exist"),
     case("a scene of an endless name", f"{PREPARE} {'a' * 5000}", 3, "neither a raster nor"),
     case("an LST of an endless name", f"downscale {'a' * 5000} out.tif", 3, "cannot be read"),
-    case("scene outside", f"{DATA} outside", 3, "lies outside the folder"),
+    case("scene outside", f"{DATA} outside", 3, "is outside the folder"),
     case("scenes a word", f"{DATA} worded", 3, "manifest.json cannot be used"),
 ]  # fmt: skip
 

@@ -109,9 +109,9 @@ VALUES = [
     bad("all nodata", lst(np.full_like(GAPS, -9999), nodata=-9999), "no valid pixel"),
     bad("mask all off", lst(mask=np.zeros((10, 12), np.uint8)), "no valid pixel"),
     bad("all zero", lst(np.zeros_like(GAPS)), "only 0", "--nodata 0"),
-    bad("no unit fits", lst(kelvin() * 100), "neither kelvin nor °C", "scaling=0.01 if"),
-    bad("int64 counts", lst((kelvin() * 1000).astype(np.int64)), "neither kelvin nor °C"),
-    bad("uint64 counts", lst((kelvin() * 1000).astype(np.uint64)), "neither kelvin nor °C"),
+    bad("no unit fits", lst(kelvin() * 100), "not clearly kelvin or °C", "scaling=0.01 if"),
+    bad("int64 counts", lst((kelvin() * 1000).astype(np.int64)), "not clearly kelvin or °C"),
+    bad("uint64 counts", lst((kelvin() * 1000).astype(np.uint64)), "not clearly kelvin or °C"),
     bad(
         "0 among kelvin",
         lst(np.where(kelvin() > 300, 0, kelvin())),
@@ -201,12 +201,19 @@ GUIDES = [
         "vrt that is no text",
         contents("lst.vrt", b'<VRTDataset rasterXSize="4"><SourceFilename>\xff.tif'),
         "lst.vrt",
-        "not valid UTF-8",
+        "not UTF-8 text",
         typed="lst.vrt",
     ),
     bad_guide("guide all nodata", guide(np.full_like(SHARP, np.nan)), "guides cover the LST"),
-    bad_guide("guide in a site CRS", guide(crs=SITE), "nothing leads from", "guide.tif"),
-    bad_guide("guide on Mars", guide(crs=MARS, transform=EAST), "nothing leads from", "guide.tif"),
+    bad_guide(
+        "guide in a site CRS", guide(crs=SITE), "no transformation is known from", "guide.tif"
+    ),
+    bad_guide(
+        "guide on Mars",
+        guide(crs=MARS, transform=EAST),
+        "no transformation is known from",
+        "guide.tif",
+    ),
     bad_guide("guide of a wrong CRS", guide(crs=CRS.from_epsg(32618)), "does not overlap"),
     bad_guide("guide at the pole", guide(crs=POLAR, transform=FINE), "does not overlap"),
     bad_guide(

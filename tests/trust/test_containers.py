@@ -118,7 +118,12 @@ ROWS = [
         "--src-nodata 0 --dst-nodata 0",
     ),
     bad("raw VRT", raw_vrt, "rio convert lst.vrt", typed="lst.vrt"),
-    bad("site and UTM", guide(crs=SITE), "nothing leads", typed="lst.tif -g guide.tif -m ridge"),
+    bad(
+        "site and UTM",
+        guide(crs=SITE),
+        "no transformation is known",
+        typed="lst.tif -g guide.tif -m ridge",
+    ),
     bad("metres in a plain CRS", lst(units="metre"), "says 'metre'"),
 ]
 

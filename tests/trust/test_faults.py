@@ -159,7 +159,9 @@ class TestChangedInput:
     )
     def test_a_change_is_noticed_and_nothing_kept(self, children, scene, tmp_path, action, name):
         fault = Fault(SAVE, "after", 2, action, str(tmp_path / name))
-        assert_one_line(children.run(*scene, fault=fault), 1, name, "while it was read", "again")
+        assert_one_line(
+            children.run(*scene, fault=fault), 1, name, "while it was being read", "again"
+        )
         assert os.listdir(tmp_path / "out") == []
 
     @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_a_network_of_more_parts_than_weights_is_not_built(many):
     arguments = {"width": 4, "stages": 1, "blocks": 1, many: 65_536}
     bands = (BandStatistics("red", 0, 1),)
     header = Header("mocolsk", 2, Normalization(300, 5, bands), arguments)
-    with pytest.raises(CheckpointError, match="far more than there are weights"):
+    with pytest.raises(CheckpointError, match="far more than the file has weights"):
         Checkpoint(header, {"a": torch.zeros(1)}).load_network()
 
 

@@ -313,8 +313,10 @@ HEADERS = [
     damaged("band mean NaN", normalized(bands=[BAND | {"mean": np.nan}]), "mean is NaN"),
     damaged("band std negative", normalized(bands=[BAND | {"std": -1}]), "not positive"),
     damaged("bands no tables", normalized(bands=["nir"]), "a list of tables"),
-    damaged("band twice", normalized(bands=[BAND, BAND]), "different names"),
-    damaged("band without a name", normalized(bands=[BAND | {"name": ""}]), "different names"),
+    damaged("band twice", normalized(bands=[BAND, BAND]), "different printable names"),
+    damaged(
+        "band without a name", normalized(bands=[BAND | {"name": ""}]), "different printable names"
+    ),
     damaged("band that rings", normalized(bands=[BAND | {"name": "\x07"}]), "printable names"),
     damaged("other network", {"network": "edsr"}, "do not fit edsr"),
     damaged("no header", {"format": "one"}, "not a groklst header"),

@@ -100,5 +100,5 @@ def test_a_manifest_that_names_no_text_is_refused(tmp_path, name):
     told = json.loads(path.read_text())
     told["patches"][0]["files"]["lst"] = name
     path.write_text(json.dumps(told))
-    with pytest.raises(InputError, match="no text"):
+    with pytest.raises(InputError, match="not valid text"):
         Manifest.read(request.out)
