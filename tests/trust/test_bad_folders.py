@@ -48,7 +48,7 @@ ALONE = [
         "folder of scenes to downscale into a file", "downscale good out.tif", 2,
         "good holds 2 scene folders", "--out-dir",
     ),
-    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare contains no scene folder"),
+    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare contains no scene"),
     case("no reference", f"{CROSS} good/a", 3, "has no reference_lst.tif", "wald_x8"),
     case("mask apart", f"{WALD} masked", 3, "clear.tif", "does not overlap"),
     case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene into test", "--whole"),
