@@ -39,8 +39,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the generator's tensors from a ``.pth`` file, its prefixes taken off.
 
     Raises:
-        CheckpointError: If the file is no such checkpoint, a tensor of it is none that a network
-            can be filled with, or two tensors get one name.
+        CheckpointError: If the file is not such a checkpoint, a tensor of it is not one that a
+            network can be filled with, or two tensors get one name.
     """
     try:
         with TorchArchive(path) as archive:

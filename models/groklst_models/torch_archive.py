@@ -49,7 +49,8 @@ class TorchArchive:
         """Open it and look at what its members claim.
 
         Raises:
-            CheckpointError: If it is no such archive, or a member claims more than the file holds.
+            CheckpointError: If it is not such an archive, or a member claims more than the file
+                holds.
         """
         try:
             self._archive = zipfile.ZipFile(path)
@@ -152,14 +153,14 @@ class TorchArchive:
 
     @property
     def _is_swapped(self) -> bool:
-        """Whether it was written on a machine of the other byte order."""
+        """Whether it was written on a machine with the other byte order."""
         name = f"{self._root}/byteorder"
         if name not in self._archive.NameToInfo:
             return False
         return self._archive.read(name).decode("ascii", "replace") != sys.byteorder
 
     def _check(self, size: int) -> str:
-        """Look at what the members claim; return the folder that all lie in."""
+        """Check the sizes of the members; return the folder that contains all of them."""
         members = self._archive.infolist()
         packed = [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]
         claimed = sum(member.file_size for member in members)

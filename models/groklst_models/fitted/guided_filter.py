@@ -37,7 +37,7 @@ class GuidedFilter(FittedMethod):
         """Choose the window.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             radius: Of the square window, fine pixels; at least 1.
             epsilon: Ridge parameter, in variances of a guide; above 0.
 

@@ -1,6 +1,6 @@
-"""What the tables beside say in words, of each network at its published sizes.
+"""The remarks of the tables, for each network at its published sizes.
 
-The tables fill tensors, for which one waits for torch; who looks a network up needs the words only.
+The tables import torch, which takes long; a user who looks up a network only needs the remarks.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Told:
-    """What is to be known of published weights before they are imported.
+    """Remarks on published weights before they are imported.
 
     Attributes:
         code: The repository whose keys they have.
-        differs: What ours computes otherwise, as a clause; empty if it computes the same.
-        note: What to know about results that are the same but for borders or rounding.
+        differs: What ours computes differently, as a clause; empty if it computes the same.
+        note: A remark on results that differ only at borders or by rounding.
     """
 
     code: str

@@ -51,7 +51,7 @@ class TreeRegression(GuidedRegression, ABC):
         """Grow the trees on a bounded number of coarse pixels.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         self.features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, self.features)

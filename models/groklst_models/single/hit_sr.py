@@ -240,7 +240,7 @@ def see_channels(query: Tensor, value: Tensor) -> Tensor:
 
 
 def up_to(side: int, multiple: int) -> int:
-    """Return the first multiple that is no smaller than a side."""
+    """Return the first multiple that is not smaller than a side."""
     return -(-side // multiple) * multiple
 
 
