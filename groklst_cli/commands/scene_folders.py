@@ -85,7 +85,7 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
     """Read what was named: rasters, scene folders, folders of scene folders.
 
     Raises:
-        InputError: If a folder holds no scene.
+        InputError: If a folder contains no scene.
     """
     for text in texts:
         path = Path(text)

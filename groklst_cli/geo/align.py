@@ -170,7 +170,7 @@ class GuideSource:
         """Look at the values, and say what a person should know of them, a line each.
 
         Raises:
-            InputError: If they would harm: fills that nobody declared, codes of classes, or tags
+            InputError: If they would harm: undeclared fill values, codes of classes, or tags
                 that seem to be applied already.
         """
         try:

@@ -96,7 +96,7 @@ def doubts_about(
         Warnings, one line each.
 
     Raises:
-        InputError: If the values would harm: fills that nobody declared, codes of classes, or
+        InputError: If the values would harm: undeclared fill values, codes of classes, or
             scale and offset tags that seem to be applied already.
     """
     windows = _windows(dataset, over)

@@ -46,7 +46,7 @@ _REFLECTANCE: Final = (0.0000275, -0.2)
 """Scale and offset of all of Collection 2 Level 2, for a product without its ``MTL``."""
 
 _CLAMPS: Final = (293, 65535)
-"""Surface temperatures that stand for all beyond them: 150.0 K and 373.0 K."""
+"""Saturated surface temperatures: 150.0 K and 373.0 K."""
 
 
 def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
@@ -125,7 +125,7 @@ class _Scene:
         return FileLayer.of(path, fills=fills, place=self._place)
 
     def _place(self, path: str, height: int, width: int) -> Grid:
-        """Find the place of a file that lost it: corners in ``MTL`` are middles of pixels."""
+        """Find the grid of a file without a geotransform; corners in ``MTL`` are pixel centres."""
         known = self._needed_metadata()
         zone = known.needed("UTM_ZONE", "PROJECTION")
         left, top, right, bottom = (
@@ -219,7 +219,7 @@ class _Scene:
 
     @property
     def _is_night(self) -> bool:
-        """Whether reflectance at the top of the air means nothing."""
+        """Whether reflectance at the top of the atmosphere is not valid."""
         if self.is_surface or self.metadata is None:
             return False
         elevation = self.metadata.number("SUN_ELEVATION", "IMAGE_ATTRIBUTES")
@@ -272,7 +272,7 @@ def _scaled(scale: float, offset: float) -> Callable[[Sequence[Stored]], NDArray
 def _planck(
     gain: float, bias: float, k1: float, k2: float, most: float | None
 ) -> Callable[[Sequence[Stored]], NDArray[np.float64]]:
-    """Make kelvin of counts; the largest count is what a saturated detector gives."""
+    """Convert counts to kelvin; the largest count means a saturated detector."""
 
     def kelvin(stored: Sequence[Stored]) -> NDArray[np.float64]:
         counts = stored[0].astype(np.float64)

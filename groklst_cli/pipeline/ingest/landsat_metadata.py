@@ -16,7 +16,7 @@ _LINE: Final = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*")
 
 @dataclass(frozen=True)
 class LandsatMetadata:
-    """What an ``MTL`` file says.
+    """The content of an ``MTL`` file.
 
     Attributes:
         name: The file.
@@ -52,7 +52,7 @@ class LandsatMetadata:
         """Find a number.
 
         Raises:
-            InputError: If it is there and is none.
+            InputError: If it is present and not a number.
         """
         found = self.text(key, groups)
         if found is None:
@@ -66,7 +66,7 @@ class LandsatMetadata:
         """Find a number that has to be there.
 
         Raises:
-            InputError: If it is not, or is none.
+            InputError: If it is missing, or not a number.
         """
         found = self.number(key, groups)
         if found is None:
@@ -75,7 +75,7 @@ class LandsatMetadata:
 
 
 def _from_text(text: str, name: str) -> dict[str, dict[str, str]]:
-    """Read the lines between ``GROUP`` and ``END_GROUP``; what else there is means nothing here."""
+    """Read the lines between ``GROUP`` and ``END_GROUP``; other lines are ignored."""
     groups: dict[str, dict[str, str]] = {}
     inside: list[str] = []
     for line in text.splitlines():

@@ -18,15 +18,14 @@ def guides_for(
 ) -> list[Guide]:
     """Choose guides for a temperature.
 
-    Products that are there for guidance come first, the nearest in time of those that lie under
-    the temperature; tiles of one pass are laid side by side. Bands that only the thermal product
-    has are kept beside them.
+    Products for guidance come first, the nearest in time of those that overlap the temperature;
+    tiles of one pass are joined. Bands that only the thermal product has are added.
 
     Args:
         product: With the temperature.
-        others: That may have guides for it.
-        coarse: Where the temperature lies.
-        note: Told what is left out.
+        others: Products that may have guides for it.
+        coarse: The grid of the temperature.
+        note: Called with what is left out.
     """
     near = sorted(others, key=lambda other: _apart(product, other))
     chosen: dict[str, Guide] = {}

@@ -1,4 +1,4 @@
-"""Parts of grids: the window that is asked for, and a layer's pixels under another grid's."""
+"""Parts of grids: the requested window, and a layer's pixels under another grid."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from groklst_cli.pipeline.ingest.layers import Layer, Read, Stored
 Bounds = tuple[float, float, float, float]
 
 _ROWS: Final = 256  # that are made at once
-_LARGEST: Final = 2**32  # pixels; a sparse file of a few bytes can claim more
+_LARGEST: Final = 2**32  # pixels; the header of a small sparse file can state more
 _MARGIN: Final = 10  # coarse pixels around a part, so that guides have surroundings
 
 

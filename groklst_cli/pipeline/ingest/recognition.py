@@ -1,4 +1,4 @@
-"""Which products a delivery holds: every sensor's file looks for its own."""
+"""Recognise the products of a delivery; each sensor's module looks for its own."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ _UNREAD: Final = (
         "Sentinel-2 Level 1C is not corrected for the atmosphere; order Level 2A",
     ),
 )
-"""Products that are known by name and not read, and why."""
+"""Products that are recognised by name but cannot be read, and why."""
 
 
 def products_in(path: Path, wishes: Wishes) -> list[Product]:
@@ -55,7 +55,7 @@ def products_in(path: Path, wishes: Wishes) -> list[Product]:
 
     Raises:
         InputError: If there is none, or one cannot be used.
-        UsageError: If a wish does not fit it.
+        UsageError: If an option does not fit it.
     """
     delivery = Delivery.find(path)
     found = [product for find in _SENSORS for product in find(delivery, wishes)]
@@ -66,7 +66,7 @@ def products_in(path: Path, wishes: Wishes) -> list[Product]:
 
 
 def _refusal(delivery: Delivery, found: list[Product]) -> str:
-    """Say what was found instead, and what is supported."""
+    """Return what was found instead, and what is supported."""
     named = [delivery.name, *(name.rsplit("/", 1)[-1] for name in delivery.files)]
     if delivery.only is not None:
         named = [delivery.only]

@@ -2,8 +2,8 @@
 
 Radiance is count × gain + bias, W m⁻² sr⁻¹ µm⁻¹, by band in ``.calib.xml``, which lists all
 sensors of the satellite; count 0 is the fill, which files do not declare. Brightness temperature
-follows from Planck's law at the band's effective wavelength. No delivered file was at hand: names,
-bands and calibration follow what public programs read.
+follows from Planck's law at the band's effective wavelength. No delivered file was available:
+names, bands and calibration follow public programs.
 
 A split window makes surface temperature of bands 2 and 3, in the form of Ulivieri and Cannizzaro
 (1985): a0 + a1 T2 + a2 (T2 - T3) + a3 (1 - ε) + a4 Δε, with ε the mean of both emissivities, Δε
@@ -193,7 +193,7 @@ def _calibration(delivery: Delivery, identifier: str, sensor: str) -> dict[tuple
 
 
 def _of_sensor(root: Element, sensor: str) -> Element:
-    """Find a sensor's part; a file that names no sensor is of one alone."""
+    """Find the section of a sensor; a file without sensor names is for one sensor."""
     if (found := next(root.iter(sensor), None)) is not None:
         return found
     if any(next(root.iter(other), None) is not None for other in ("TIS", "MII", "GIU")):
@@ -216,7 +216,7 @@ def _pair(
 
 
 def _moment(delivery: Delivery, identifier: str, day: str) -> tuple[datetime, bool]:
-    """Read the time from ``.meta.xml``, where it is there; else the day from the name."""
+    """Read the time from ``.meta.xml`` if it exists, else the day from the name."""
     for name, match in delivery.matching(_META):
         if match["id"].upper() == identifier:
             found = re.search(

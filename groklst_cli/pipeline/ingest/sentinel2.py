@@ -56,7 +56,7 @@ _METADATA: Final = ("MTD_MSIL2A.xml", "manifest.safe")
 
 @dataclass(frozen=True)
 class _Radiometry:
-    """What stored values mean, and how that is known."""
+    """The scaling of stored values, and its source."""
 
     quantification: float = _QUANTIFICATION
     offset: float = 0.0
@@ -92,7 +92,7 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def _granules(delivery: Delivery) -> list[_Group]:
-    """Group files whose names tell tile and time, whatever folders they lie in."""
+    """Group files whose names contain tile and time, in any folders."""
     groups: dict[tuple[str, str, str], _Group] = {}
     for name, match in delivery.matching(_GRANULE):
         folder = name.partition("/GRANULE/")[0] if "/GRANULE/" in f"/{name}" else ""
@@ -111,7 +111,7 @@ def _granules(delivery: Delivery) -> list[_Group]:
 
 
 def _items(delivery: Delivery) -> list[_Group]:
-    """Group files that are called by their band alone, in a folder that is called by its item."""
+    """Group files that are named after their band, in a folder named after its item."""
     groups: dict[str, _Group] = {}
     for name, match in delivery.matching(_BARE):
         parent = PurePosixPath(name).parent.as_posix()
@@ -236,12 +236,12 @@ def _of_baseline(baseline: int, known_from: str) -> _Radiometry:
 
 
 def _is_first_of_earth_search(group: _Group) -> bool:
-    """Tell by its name whether an item is of ``sentinel-2-l2a``, which has the offset applied."""
+    """Return whether an item's name is of ``sentinel-2-l2a``, which has the offset applied."""
     return group.is_item and not group.has_time
 
 
 def _by_date(group: _Group) -> _Radiometry:
-    """Tell by the form of the name and the date; a doubt stays, which is said."""
+    """Guess from the form of the name and the date; the message says that it is a guess."""
     is_first = _is_first_of_earth_search(group)
     offset = _OFFSET if group.moment >= _FIRST_DAY and not is_first else 0.0
     doubt = (

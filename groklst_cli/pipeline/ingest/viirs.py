@@ -1,7 +1,7 @@
 """VIIRS temperatures as LP DAAC delivers them: HDF-EOS5 files on the sinusoidal grid.
 
-GDAL gives these files no place on the Earth, or a wrong one, and passes over their fill, whose
-attribute is spelt ``_Fillvalue``. So the grid is made of ``StructMetadata.0``: the upper left and
+GDAL gives these files no position on the Earth, or a wrong one, and ignores their fill value, whose
+attribute is spelt ``_Fillvalue``. So the grid is read from ``StructMetadata.0``: the upper left and
 the lower right corner of the whole tile, and the radius of the sphere.
 
 VNP21 User Guide: https://lpdaac.usgs.gov/products/vnp21a1dv002/
@@ -48,7 +48,7 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def _read(delivery: Delivery, name: str, match: re.Match[str]) -> Iterator[Product]:
-    import h5py  # for which no other sensor waits
+    import h5py  # other sensors do not need it
 
     path = delivery.files[name]
     opened = io.BytesIO(delivery.content(name, _LARGEST)) if path.startswith("/vsi") else path
@@ -109,7 +109,7 @@ def _layer(path: str, field: Any, grid: Grid, fill: float | None) -> ArrayLayer:
 
 
 def _grid(text: str, path: str) -> Grid:
-    """Make the grid of what ``StructMetadata.0`` says."""
+    """Make the grid from ``StructMetadata.0``."""
     found = {
         "size": re.search(r"XDim=(\d+)\s+YDim=(\d+)", text),
         "top": re.search(rf"UpperLeftPointMtrs={_PAIR}", text),

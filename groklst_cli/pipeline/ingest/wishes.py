@@ -1,4 +1,4 @@
-"""What a user may say about how a product is taken."""
+"""Options of a user for products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from groklst_cli.errors import UsageError
 
 _MOST_COEFFICIENTS: Final = 5
 KINDS: Final = ("water", "snow")
-"""Clear pixels that some do not want."""
+"""Kinds of clear pixels that may be masked too."""
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """How products are taken.
+    """Options for products.
 
     Attributes:
         thermal_band: Which of several thermal bands; empty for the sensor's first.
@@ -60,7 +60,7 @@ class Wishes:
         """Choose a product's thermal band.
 
         Raises:
-            UsageError: If it does not have the one that is wanted.
+            UsageError: If it does not have the requested one.
         """
         if not self.thermal_band:
             return there[0]

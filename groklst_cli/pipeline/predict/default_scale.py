@@ -1,4 +1,4 @@
-"""By how much to refine: as asked, as the checkpoint does, or down to the finest guide's pixel."""
+"""The scale: as requested, from the checkpoint, or from the finest guide."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.settings import SCALES, Settings
 
 ScaleSource = Literal["option", "checkpoint", "target", "guides", "default"]
-"""Who says by how much to refine."""
+"""The source of the scale."""
 
 _WITHOUT_GUIDES: Final = 8
 _NEAR: Final = 0.02
-"""How far a ratio of pixels may be from a whole number, as a share of it."""
+"""Largest distance of a ratio of pixels from a whole number, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class FoundScale:
 
     Attributes:
         value: Fine pixels along a coarse pixel.
-        source: Who says so.
-        reason: A clause for people; empty where they have asked for it.
+        source: Where it comes from.
+        reason: The reason, as a clause; empty if it was requested.
     """
 
     value: int
@@ -37,10 +37,10 @@ class FoundScale:
 
 
 def scale_of_files(settings: Settings, lst: BandSource, guides: Sequence[BandSource]) -> FoundScale:
-    """Find the scale for files, which are opened for it where nothing else tells.
+    """Find the scale for files, which are opened only if nothing else determines it.
 
     Raises:
-        GroklstError: If it cannot be told, or a file cannot be opened.
+        GroklstError: If it cannot be found, or a file cannot be opened.
     """
     found = _stated(settings)
     if found is not None:
@@ -60,7 +60,7 @@ def scale_of_grids(settings: Settings, coarse: Grid, guides: Mapping[str, Grid])
     """Find the scale for rasters whose grids are known.
 
     Raises:
-        GroklstError: If it cannot be told.
+        GroklstError: If it cannot be found.
     """
     return _stated(settings) or _of_grids("lst", coarse, guides)
 
@@ -77,7 +77,7 @@ def finer_than_guides(scene: Scene) -> list[str]:
 
 
 def _stated(settings: Settings) -> FoundScale | None:
-    """Take a scale that was typed or that the checkpoint has."""
+    """Return a scale that was typed or is in the checkpoint."""
     if settings.scale is not None:
         return FoundScale(settings.scale, "option")
     if (header := header_of(settings.model)) is not None:

@@ -1,4 +1,4 @@
-"""What people type for an option, as a value; or what to type instead."""
+"""Parse the typed value of an option, or say what to type instead."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,17 +7,17 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 from groklst_cli.errors import UsageError
 
 Shift = tuple[float, float]
-"""By how much a guide's content lies too far along columns and rows, coarse pixels."""
+"""Shift of a guide's content along columns and rows, coarse pixels."""
 
 Coregistration = Literal["none", "auto", "fitted"] | Shift
-"""Leave guides where they are, find their shift, for all methods or for those that are fitted to
-the scene, or state it (columns, rows; coarse pixels)."""
+"""Do not move guides, estimate their shift for all methods or only for fitted ones, or state it
+(columns, rows; coarse pixels)."""
 
 PointSpread = Literal["auto", "none"] | float
-"""Estimate the point spread, take none, or take this one, fine pixels."""
+"""Estimate the point spread, use none, or use this one, fine pixels."""
 
 NoiseLevel = Literal["auto"] | float
-"""Estimate the noise of the coarse LST, or take this standard deviation, kelvin."""
+"""Estimate the noise of the coarse LST, or use this standard deviation, kelvin."""
 
 _LARGEST_SIGMA: Final = 32.0
 _LARGEST_NOISE: Final = 20.0
@@ -26,7 +26,7 @@ Word = TypeVar("Word")
 
 
 def one_of(flag: str, text: str, choices: Sequence[str]) -> str:
-    """Take a text only if it is one of some.
+    """Accept a text only if it is one of some choices.
 
     Raises:
         UsageError: If it is not.
@@ -45,7 +45,7 @@ def number(flag: str, text: str) -> float:
     """Read a number.
 
     Raises:
-        UsageError: If it is none.
+        UsageError: If it is not a number.
     """
     try:
         return float(text)

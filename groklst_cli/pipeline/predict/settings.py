@@ -1,4 +1,4 @@
-"""What decides the pixels of a result, besides its files: one field an option."""
+"""Everything except files that determines the pixels of a result: one field per option."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from groklst_cli.pipeline.predict.reading import Coregistration, NoiseLevel, Poi
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 Conserving = Literal["auto", "kelvin", "radiance", "none"]
-"""Keep coarse means as the method does by default, of T, of T⁴, or not at all."""
+"""Conserve coarse means: by the method's default, of T, of T⁴, or not at all."""
 
 SCALES: Final = range(2, 65)
 
@@ -28,28 +28,30 @@ _LONGEST: Final = 65536
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What decides pixels; see each option's help for its meaning.
+    """Settings that determine pixels; see each option's help for its meaning.
 
     Attributes:
         scale: Fine pixels along a coarse pixel; None until it is found.
         model: ``auto``, a method's key, or a checkpoint's path.
         lst_units: The LST's unit, or None to find out.
-        resampling: How guidance comes to the fine grid.
+        resampling: How guides are resampled to the fine grid.
         coregister: What to do about guides that are misregistered; ``fitted`` looks for shifts only
             where a method is fitted, which reads the scene anyway.
         psf: The point spread of the fine product, fine pixels, for fitted methods.
-        conserve: Which coarse means are kept; ``auto`` keeps them as far as they are believed.
-        noise: Of the coarse LST, kelvin, which ``auto`` lets them differ by; 0 for exact values.
-        sensor_psf: Keep the mean weighted by a Gaussian of so many coarse pixels; 0: the plain one.
+        conserve: Which coarse means are conserved; ``auto`` keeps them as far as their noise
+            allows.
+        noise: Noise of the coarse LST, kelvin, for ``auto``; 0 for exact values.
+        sensor_psf: Standard deviation of Gaussian weights for conserved means, coarse pixels; 0:
+            plain.
         tile: Side of a tile, fine pixels; None for the method's own.
-        overlap: What neighbouring tiles share, fine pixels; None for the method's own.
-        batch: Tiles that a network gets at once; ``auto`` for as many as its device allows.
-        device: Where a network runs; several, with commas between, share the work.
+        overlap: Overlap of neighbouring tiles, fine pixels; None for the method's own.
+        batch: Tiles that a network processes at once; ``auto`` for as many as memory allows.
+        device: Where a network runs; several, separated by commas, share the work.
         precision: Floating-point precision of a network.
         seed: Seed of a method's random numbers.
-        samples: Draws whose mean is the result, for networks with chance in their answers.
-        min_clear: Share of a coarse pixel that has to be clear by its mask for its value to count.
-        fill_masked: Whether masked parts of known coarse pixels are shown.
+        samples: Samples whose mean is the result, for networks with random answers.
+        min_clear: Share of a coarse pixel that must be clear for its value to be used.
+        fill_masked: Whether masked parts of known coarse pixels get values.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
     """
 
@@ -158,10 +160,10 @@ class Settings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense, whatever the files hold.
+        """Refuse values that are never valid, without opening files.
 
         Raises:
-            UsageError: If one does not.
+            UsageError: If a value is not valid.
         """
         check_range("--tile", self.tile, 1, _LONGEST)
         check_range("--samples", self.samples, 1, MOST_SAMPLES)
@@ -174,7 +176,7 @@ class Settings:
 
     @property
     def factor(self) -> int:
-        """The scale, once it is settled."""
+        """The scale, when it is known."""
         assert self.scale is not None
         return self.scale
 

@@ -1,4 +1,4 @@
-"""Preparing a training set: scenes in, patches and a manifest out."""
+"""Prepare a training set: scenes in, patches and a manifest out."""
 
 import json
 import re
@@ -33,7 +33,7 @@ from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
 _WRITTEN: Final = re.compile(
     rf"{re.escape(MANIFEST)}|({'|'.join(SPLITS)}|scenes)/.+_(lst|truth|guide)\.tif(\.aux\.xml)?"
 )
-"""What lies in a prepared folder; a viewer's statistics may lie beside a patch."""
+"""Files of a prepared folder; statistics of viewers may be next to a patch."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Preparation:
         scale: Fine pixels along a coarse pixel.
         patch: Side of a patch, fine pixels.
         bands: The guidance bands to keep; empty for all.
-        native: The LST's true resolution by scene, "" for all others: pixels to join, or metres
-            such as ``100m``. What a ``scene.json`` states holds where nothing is said here.
+        native: The LST's true resolution by scene, "" for all others: pixels to aggregate, or
+            metres such as ``100m``. The default is what ``scene.json`` states.
         psf: Standard deviation of the sensor's point spread, coarse pixels.
         max_nodata: Largest share of a patch where LST or a guide is missing.
-        whole: Sets of scenes that are not cut but belong to one set as a whole.
-        vary: How many poorer versions of each training patch to write beside it: fewer bands,
-            guides that are off, noisy or blurred, clouds, a blurred truth.
-        seed: Of what is drawn for them.
+        whole: Splits of scenes that belong to one split completely.
+        vary: Number of degraded versions of each training patch: fewer bands, misregistered, noisy
+            or blurred guides, clouds, a blurred truth.
+        seed: Seed of these.
         overwrite: Whether an existing folder may be replaced.
     """
 
@@ -71,10 +71,10 @@ class Preparation:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
+        """Refuse values that contradict each other.
 
         Raises:
-            UsageError: If a value is impossible or names no scene.
+            UsageError: If a value is not valid, or does not name a scene.
         """
         names = [scene.name for scene in self.scenes]
         twins = sorted({name for name in names if names.count(name) > 1})
@@ -114,11 +114,11 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was made.
+    """The result.
 
     Attributes:
         out: The folder.
-        patches: Patches by set.
+        patches: Patches by split.
         left_out: Patches that were not kept, by reason.
         bands: Names of the guidance bands.
     """
@@ -135,7 +135,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Window:
-    """Where a patch lies: fine pixels of its scene, and degrees."""
+    """The position of a patch: fine pixels of its scene, and degrees."""
 
     split: Split
     rows: slice
@@ -144,16 +144,16 @@ class _Window:
 
 
 def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: None) -> Prepared:
-    """Cut scenes into patches, in a folder that appears whole or not at all.
+    """Cut scenes into patches, in a folder that appears complete or not at all.
 
     Args:
         request: What to do.
-        note: Told, for people, what each scene came to.
+        note: Called with a summary of each scene.
 
     Raises:
         OutputExistsError: If the folder exists and may not be replaced.
         UsageError: If it cannot be made.
-        InputError: If a scene cannot be used or no training patch is left.
+        InputError: If a scene cannot be used, or no training patches are left.
     """
     inputs = [path for scene in request.scenes for path in scene.local()]
     with (
@@ -206,7 +206,7 @@ def _open(files: SceneFiles, request: Preparation) -> SceneTruth:
 
 
 def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Preparation:
-    """Pass over scenes that say so of themselves, unless ``whole`` names them; say why."""
+    """Leave out scenes that state it, unless ``whole`` names them; report why."""
     kept = []
     for files in request.scenes:
         reason = files.left_out if files.name not in request.whole else None
@@ -284,7 +284,7 @@ def _bands(scenes: Sequence[SceneTruth], request: Preparation) -> tuple[str, ...
 
 
 def _apart(name: str, windows: Mapping[str, Sequence[_Window]], drops: Drops) -> list[_Window]:
-    """Choose a scene's patches that lie a patch or more from those held out in other scenes."""
+    """Choose a scene's patches that are a patch away from other scenes' held-out ones."""
     kept = []
     for window in windows[name]:
         near = [
@@ -306,7 +306,7 @@ def _counts(splits: Iterable[Split]) -> dict[str, int]:
 
 
 def _place(scene: SceneTruth, request: Preparation) -> list[_Window]:
-    """Place a scene's patches: blocks along its longer side, patches side by side in a block."""
+    """Place a scene's patches in blocks along its longer side, next to each other."""
     unit, size = request.scale, request.patch // request.scale
     height, width = (length // unit for length in scene.grid.shape)
     if min(height, width) < 1:
@@ -355,7 +355,7 @@ def _write_patches(
     statistics: Mapping[str, RunningStatistics],
     levels: BandLevels,
 ) -> Iterator[list[PatchEntry]]:
-    """Write a scene's patches, each with its poorer versions; none of one with too many gaps."""
+    """Write a scene's patches and their degraded versions, without those with many gaps."""
     for number, window in enumerate(windows):
         truth = scene.read_lst(window.rows, window.columns)
         guide = scene.read_guide(window.rows, window.columns)
