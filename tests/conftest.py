@@ -19,7 +19,7 @@ settings.register_profile("any_machine", deadline=None)  # no test is about time
 settings.load_profile("any_machine")
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-"""Real scenes and specifications that lie beside the checkout, where they do: ``scenes`` marks
+"""Real scenes and specifications next to the checkout, if they exist: ``scenes`` marks
 tests that read them."""
 WriteRaster = Callable[..., str]
 

@@ -142,7 +142,7 @@ class TestRun:
             return replace(hold(handed), contents={**handed.contents, **held})
 
         monkeypatch.setattr(cluster, "_hold", elsewhere)
-        with pytest.raises(OtherFileError, match=r"sees another nir\.tif"):
+        with pytest.raises(OtherFileError, match=r"reads another nir\.tif"):
             downscale(request(model=model, scheduler=scheduler))
         assert not Path("out.tif").exists()
 

@@ -139,7 +139,9 @@ def test_another_split_is_said(whole):
 
 def test_a_part_of_the_dataset_is_said(dataset):
     (why,) = beside(dataset, "random-forest", scale=8).remarks
-    assert why.endswith("641 tiles of which three tenths are for the test; here 1 of 6")
+    assert why.endswith(
+        "641 tiles of which three tenths are for the test; here 1 of 6 tiles are tested"
+    )
 
 
 def test_smaller_tiles_are_said(whole, monkeypatch):
@@ -170,7 +172,7 @@ def test_a_network_that_was_scored_in_another_form_needs_that_form(whole, tmp_pa
     found = beside(whole, path)
     assert not found.figures
     assert found.missing == [
-        f"{path} is not SVLRM as published: linear_in_lst is False, there True"
+        f"{path} is not SVLRM as published: linear_in_lst is False here and True there"
     ]
 
 
@@ -186,8 +188,8 @@ def test_arguments_that_say_what_the_defaults_do_change_nothing(whole, tmp_path)
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        (replace(FENET, arguments={"width": 24}), "width is 24, there 48"),
-        (replace(FENET, conserve=True), "coarse means are restored"),
+        (replace(FENET, arguments={"width": 24}), "width is 24 here and 48 there"),
+        (replace(FENET, conserve=True), "coarse means are conserved"),
         (replace(FENET, training={"data": {"kind": "prepared"}}), "it was trained on other data"),
         (
             replace(SVLRM, normalization=replace(GUIDED, bands=GUIDED.bands[:3])),
@@ -270,7 +272,7 @@ def test_a_tile_that_fails_leaves_no_figures(whole, monkeypatch, capsys):
     told = json.loads(capsys.readouterr().out)["published"]
     assert told["figures"] == {}
     assert told["remarks"] == [
-        "no published figures: they are means over all tiles, and 1 of 2 were scored"
+        "no published figures: they are means over all tiles, but only 1 of 2 were scored here"
     ]
 
 

@@ -179,7 +179,7 @@ def test_planetary_computer_folders_without_metadata(name, offset, tmp_path, cap
     assert ingest(tmp_path / name, "--out", tmp_path / "guides") == 0
     expected = red * 1e-4 + (-0.1 if offset is None else offset)
     np.testing.assert_allclose(physical(tmp_path / "guides/red.tif"), expected, atol=1e-7)
-    assert ("taken for -1000" in capsys.readouterr().err) == (offset is None)
+    assert ("assumed to be -1000" in capsys.readouterr().err) == (offset is None)
 
 
 def test_one_band_of_a_safe_folder_brings_the_others(tmp_path):
