@@ -82,7 +82,7 @@ def device_of_fitted(method: str, name: str, note: Note = silent) -> torch.devic
     if name == "auto" or found.type == "cpu":
         return CPU
     if not find(method).any_device:
-        note(f"{method} grows its trees on the CPU; {name} is not used")
+        note(f"{method} computes on the CPU, where its trees are grown; {name} is not used")
         return CPU
     if found.type == "mps":
         note(f"{method} computes on the CPU: {name} has no double precision")

@@ -179,7 +179,7 @@ class TestAnotherBand:
         monkeypatch.setattr(run, "_write", stopped)
         with pytest.raises(Stopped):
             downscale(request())
-        with pytest.raises(UsageError, match=r"was .*, band 1.*, is .*, band 2"):
+        with pytest.raises(UsageError, match=r"was .*, band 1.* is now .*, band 2"):
             downscale(request(**other, resume=True))
 
 

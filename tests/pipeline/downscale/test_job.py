@@ -166,7 +166,7 @@ class TestDownscale:
                 downscale(self.request(tmp_path, write_raster))
         path = tmp_path / "lst.tif"
         path.write_bytes(path.read_bytes() + b"\0")
-        with pytest.raises(UsageError, match=r"the LST was lst\.tif of .* is lst\.tif of"):
+        with pytest.raises(UsageError, match=r"the LST was lst\.tif of .* is now lst\.tif of"):
             downscale(self.request(tmp_path, write_raster, resume=True))
 
 

@@ -80,7 +80,7 @@ def test_a_noisy_and_blurred_sensor_is_believed_as_far_as_it_deserves(scene, mod
     (found,) = [line for line in said if line.startswith("noise of")]
     believed = float(found.split(", ")[1].split(" K")[0])
     assert NOISE / 2 < believed < NOISE * 1.5
-    assert "point spread 0.4" in found
+    assert "point spread of the sensor 0.4" in found
     assert [line for line in said if "kept only as far as this noise allows" in line]
 
 

@@ -66,5 +66,8 @@ def test_a_stated_shift_is_applied_to_the_pixel(write_raster):
 
 
 def test_more_than_a_coarse_pixel_is_refused(write_raster):
-    with scene_with(write_raster, (0.0, 0.0)) as scene, pytest.raises(UsageError, match="mend"):
+    with (
+        scene_with(write_raster, (0.0, 0.0)) as scene,
+        pytest.raises(UsageError, match="correct the guide"),
+    ):
         coregister(scene, (1.5, 0.0), print)
