@@ -254,7 +254,7 @@ def test_a_folder_without_the_scene_says_what_it_has(scenes, tmp_path):
     with pytest.raises(InputError, match="no scene sea; it has field, town"):
         scene_folders(scenes, ["sea"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no scene"):
+    with pytest.raises(InputError, match="contains no scene"):
         scene_folders(tmp_path / "empty")
     assert scene_folders(scenes / "town") == [scenes / "town"]
 
