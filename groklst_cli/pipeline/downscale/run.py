@@ -17,10 +17,11 @@ from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
-from groklst_cli.pipeline.downscale.picture import Watched, draw
+from groklst_cli.pipeline.downscale.picture import draw
 from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
+from groklst_cli.pipeline.downscale.watched import Watched
 from groklst_cli.pipeline.predict.deviation import Evidence
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note, Progress
