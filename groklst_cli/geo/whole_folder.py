@@ -35,19 +35,15 @@ def whole_folder(
         OutputExistsError: If it stands there and may not be replaced.
         UsageError: If it cannot be made.
     """
-    if not out.name or not out.parent.is_dir():
-        raise UsageError(f"{option} {out} cannot be made; name a new folder in one that is there")
-    if not is_text(str(out)):
-        raise UsageError(f"{option} {out} is no UTF-8 text; name a folder that is")
+    refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
     place = Workplace(out)
     place.enter()
     try:
         place.clear()
-        _refuse_loss(out, overwrite, inputs, foreign, option)
         made = place.folder / "made"
         made.mkdir()
         yield made
-        _refuse_loss(out, overwrite, inputs, foreign, option)
+        refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
         old = place.folder / "old"
         if out.exists():
             out.rename(old)
@@ -61,14 +57,22 @@ def whole_folder(
         place.leave(keep=False)
 
 
-def _refuse_loss(
+def refuse_loss(
     out: Path,
+    *,
     overwrite: bool,
     inputs: Sequence[Path],
     foreign: Callable[[Path], Path | None],
-    option: str,
+    option: str = "--out",
 ) -> None:
-    """Refuse to replace a folder with which something would go that is not to go."""
+    """Refuse a folder that cannot be made, or with which something would go that is not to go.
+
+    See ``whole_folder`` for the arguments and what is raised; nothing is written.
+    """
+    if not out.name or not out.parent.is_dir():
+        raise UsageError(f"{option} {out} cannot be made; name a new folder in one that is there")
+    if not is_text(str(out)):
+        raise UsageError(f"{option} {out} is no UTF-8 text; name a folder that is")
     if out.is_symlink():
         raise UsageError(f"{option} {out} is a link; name the folder that it leads to")
     if not out.exists():

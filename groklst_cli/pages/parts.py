@@ -32,9 +32,7 @@ def image(source: str, alt: str, *, classes: str = "", shape: float | None = Non
         shape: Its width over its height on the page; None for that of its pixels.
     """
     style = "" if shape is None else f' style="aspect-ratio:{shape:.6g}"'
-    return (
-        f'<img src="{escape(source)}" alt="{text(alt)}" class="{classes}"{style} loading="lazy">'
-    )
+    return f'<img src="{escape(source)}" alt="{text(alt)}" class="{classes}"{style} loading="lazy">'
 
 
 def figure(content: str, caption: str) -> str:
@@ -95,9 +93,7 @@ def table(
         titles: What some of the heads mean.
     """
     meant = titles or {}
-    head = "".join(
-        f'<th scope="col"{_title(meant.get(name))}>{text(name)}</th>' for name in heads
-    )
+    head = "".join(f'<th scope="col"{_title(meant.get(name))}>{text(name)}</th>' for name in heads)
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"

@@ -77,7 +77,7 @@ def length_words(metres: float) -> str:
 
 def crs_name(crs: CRS) -> str:
     """Name a CRS in a few words: by its code, else its own name, else its projection."""
-    said = crs.to_string()
+    said = str(crs.to_string())
     if "[" not in said:
         return said[:40]
     wkt = crs.to_wkt()

@@ -28,6 +28,7 @@ class Request(Settings, Running):
         masks: Which pixels of LST and guides are clear.
         named: Who named the output; what groklst did not write is replaced only by an option.
         provenance: Tags that say who asked for it, such as the command.
+        page: A page about the run to write, in a folder that the caller makes whole, or None.
     """
 
     lst: BandSource
@@ -36,6 +37,7 @@ class Request(Settings, Running):
     masks: Masks = NO_MASKS
     named: Naming = "option"
     provenance: Mapping[str, str] = field(default_factory=dict)
+    page: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, whatever the files hold.

@@ -51,6 +51,7 @@ class Run:
         note: Told what is worth knowing.
         tiles: Predicted so far, without those of an earlier run.
         coarse_means: How far they are off on another grid than the LST's own, once it is written.
+        watched: What pictures and pages show of it, if there are to be any.
     """
 
     request: Request
@@ -63,6 +64,7 @@ class Run:
     note: Note
     tiles: int = 0
     coarse_means: dict[str, Any] | None = None
+    watched: Watched | None = None
 
     def write(self, tags: Mapping[str, str], provenance: Mapping[str, str]) -> float:
         """Write all outputs; return the mean of the result, kelvin.
@@ -73,7 +75,8 @@ class Run:
         """
         request, plan = self.request, self.ready.plan
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
-        watched = None if request.picture is None else Watched(plan, self.ready.scene)
+        shows = request.picture is not None or request.page is not None
+        watched = self.watched = Watched(plan, self.ready.scene) if shows else None
         with ExitStack() as files:
             rows = self.ready.finished(
                 self._tile_rows("lst", self.ready.method, self.ready.needed()),

@@ -30,17 +30,21 @@ _AT_ONCE: Final = 2**22
 
 
 class MeansOf:
-    """A raster that comes in rows, as means of square blocks of it."""
+    """A raster that comes in rows, as means of square blocks of it.
+
+    Attributes:
+        block: Pixels along a block.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        self._block = max(1, -(-max(shape) // SIDE))
-        small = tuple(-(-side // self._block) for side in shape)
+        self.block = max(1, -(-max(shape) // SIDE))
+        small = tuple(-(-side // self.block) for side in shape)
         self._sum, self._count = np.zeros(small), np.zeros(small, np.int64)
 
     def add(self, row: int, values: Values) -> None:
         """Take whole rows from ``row`` on, NaN where there is no value."""
-        starts = np.arange(0, values.shape[1], self._block)
-        into = (row + np.arange(len(values))) // self._block
+        starts = np.arange(0, values.shape[1], self.block)
+        into = (row + np.arange(len(values))) // self.block
         known = np.isfinite(values)
         np.add.at(self._sum, into, np.add.reduceat(np.where(known, values, 0.0), starts, axis=1))
         np.add.at(self._count, into, np.add.reduceat(known.astype(np.int64), starts, axis=1))
@@ -109,8 +113,9 @@ class Watched:
 
     @property
     def residual(self) -> Values:
-        """What the method left of the LST, kelvin."""
-        return (self._left if self._plan.conserve else self._lacking).values
+        """What the method left of the LST, kelvin; where that is not known, what the result did."""
+        known = self._plan.conserve and self.left.is_known
+        return (self._left if known else self._lacking).values
 
 
 class Spread:
@@ -124,6 +129,11 @@ class Spread:
         known = values[np.isfinite(values)]
         self._squares += float(np.square(known).sum())
         self._count += known.size
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is any."""
+        return self._count > 0
 
     def __str__(self) -> str:
         """Say it to people, kelvin."""

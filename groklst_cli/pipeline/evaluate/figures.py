@@ -184,7 +184,7 @@ def _lst_colours() -> Colormap:
 
 
 def _error_colours() -> Colormap:
-    return colormaps["RdBu_r"].with_extremes(bad="#c8c8c8")
+    return colormaps["cividis"].with_extremes(bad="#c8c8c8")
 
 
 def _thinned(plane: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -59,7 +59,7 @@ def test_every_image_has_its_maps_scores_and_slider(page):
     assert text.count('class="slider"') == 2
     assert text.count("<table>") == 1 + 2
     assert text.count('<tr class="best">') == 1 + 2
-    assert "coarse to the left" in text
+    assert "To its left: coarse;" in text
 
 
 def test_names_cannot_do_harm(page):
@@ -92,8 +92,8 @@ def test_a_report_is_not_replaced_unless_told_so(page):
 
 def test_without_a_coarse_lst_the_slider_shows_the_truth(tmp_path):
     text = write(tmp_path / "page", shown("field", coarse=False)).read_text(encoding="utf-8")
-    assert "truth to the left" in text
-    assert "coarse to the left" not in text
+    assert "To its left: truth;" in text
+    assert "To its left: coarse;" not in text
 
 
 def test_the_page_opens_in_a_browser(page, tmp_path):
