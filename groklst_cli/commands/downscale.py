@@ -179,7 +179,8 @@ def downscale(
     note = console.Notes(quiet=quiet)
     with ExitStack() as held:
         if report is not None:
-            from groklst_cli.pipeline.downscale.report_folder import INDEX, report_folder
+            from groklst_cli.pipeline.downscale.page_names import INDEX
+            from groklst_cli.pipeline.downscale.report_folder import report_folder
 
             pages = held.enter_context(report_folder(report, [request], [log]))
             request = replace(request, page=pages / INDEX)

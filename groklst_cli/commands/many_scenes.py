@@ -19,8 +19,8 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
+from groklst_cli.pipeline.downscale.page_names import INDEX
 from groklst_cli.pipeline.downscale.report_folder import (
-    INDEX,
     Index,
     WithPages,
     check_report_folder,

@@ -87,7 +87,7 @@ def ticks(limits: Limits, most: int = 6) -> list[tuple[float, str]]:
     step = next(s * whole for s in (1, 2, 5, 10) if (high - low) / (s * whole) <= most)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
-    return [(n * step, f"{n * step:.{digits}f}") for n in range(first, last + 1)]
+    return [(n * step, f"{n * step:.{digits}f}".replace("-", "−")) for n in range(first, last + 1)]
 
 
 def _table(colours: Colours, length: int) -> NDArray[np.uint8]:

@@ -63,7 +63,7 @@ def slider(
     left, right = alts or names
     name = f"slider-{next(_NUMBERS)}"
     return (
-        f'<div class="slider"><div class="ends"><span>{text(names[0])}</span>'
+        f'<div class="slider"{_shape(shape)}><div class="ends"><span>{text(names[0])}</span>'
         f'<span>{text(names[1])}</span></div><div class="views">'
         f"{image(before, left, classes=classes, shape=shape)}"
         f"{image(after, right, classes=f'{classes} after')}"
@@ -83,7 +83,11 @@ def words(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[str], titles: Mapping[str, str] | None = None
+    heads: Sequence[str],
+    rows: Iterable[str],
+    titles: Mapping[str, str] | None = None,
+    *,
+    classes: str = "",
 ) -> str:
     """Return a table as HTML; what is too wide for the page scrolls.
 
@@ -91,11 +95,13 @@ def table(
         heads: Plain texts.
         rows: Whole rows of HTML.
         titles: What some of the heads mean.
+        classes: Of the style; ``cards`` has rows become cards on a narrow page, whose cells name
+            their heads as ``data-head``.
     """
     meant = titles or {}
     head = "".join(f'<th scope="col"{_title(meant.get(name))}>{text(name)}</th>' for name in heads)
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table class="{classes}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -104,6 +110,10 @@ def notes(lines: Iterable[str]) -> str:
     """Return a list of plain lines as HTML; nothing for none."""
     items = "".join(f"<li>{text(line)}</li>" for line in lines)
     return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _shape(shape: float | None) -> str:
+    return "" if shape is None else f' style="--shape:{shape:.6g}"'
 
 
 def _title(meaning: str | None) -> str:

@@ -17,13 +17,12 @@ from groklst_cli.geo.whole_folder import refuse_loss, whole_folder
 from groklst_cli.pages import parts
 from groklst_cli.pages.page import mark, page
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome
+from groklst_cli.pipeline.downscale.page_names import COMMAND, INDEX
 from groklst_cli.pipeline.downscale.request import Request
 
-INDEX: Final = "index.html"
-COMMAND: Final = "downscale"
 _HEAD: Final = 512  # bytes of a page in which its generator is named
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_HEADS: Final = ("scene", "what became of it", "method", "scale", "mean", "noise", "time")
+_HEADS: Final = ("scene", "state", "method", "scale", "mean", "noise", "time")
 _SAID: Final = {
     "done": "done",
     "skipped": "done by an earlier run",
@@ -128,7 +127,7 @@ class Index:
         """Write the page."""
         counts = ", ".join(f"{count} {what}" for what, count in self._states.items())
         body = (
-            parts.table(_HEADS, self._rows),
+            parts.table(_HEADS, self._rows, classes="cards"),
             "<h2>How to repeat it</h2>",
             f"<pre><code>{parts.text(self.command)}</code></pre>" if self.command else "",
         )
@@ -145,7 +144,7 @@ def _row(outcome: SceneOutcome) -> str:
     if outcome.failure is not None:
         why = parts.text(f"exit code {outcome.code}: {outcome.error}")
         return (
-            f'<tr><td class="name">{named}</td><td class="why" colspan="{len(_HEADS) - 1}">'
+            f'<tr><td>{named}</td><td class="why" colspan="{len(_HEADS) - 1}">'
             f"<b>failed</b>, {why}</td></tr>"
         )
     if request.page is not None and request.page.is_file():
@@ -160,8 +159,11 @@ def _row(outcome: SceneOutcome) -> str:
         "" if noise is None else f"{noise['believed']:.2f} K",
         f"{facts['seconds']:.1f} s",
     )
-    rest = "".join(f"<td>{parts.text(str(cell))}</td>" for cell in cells)
-    return f'<tr><td class="name">{named}</td>{rest}</tr>'
+    rest = "".join(
+        f'<td data-head="{head}">{parts.text(str(cell)) or "–"}</td>'
+        for head, cell in zip(_HEADS[1:], cells, strict=True)
+    )
+    return f"<tr><td>{named}</td>{rest}</tr>"
 
 
 def _page_name(number: int, request: Request) -> str:

@@ -26,6 +26,7 @@ from groklst_cli.pages import parts
 from groklst_cli.pages.histogram import histograms
 from groklst_cli.pages.maps import Colours, Limits, colour_bar, data_uri, png
 from groklst_cli.pages.page import page
+from groklst_cli.pipeline.downscale.page_names import COMMAND, INDEX
 from groklst_cli.pipeline.downscale.preview import (
     LEAST_RESIDUAL,
     crs_name,
@@ -42,7 +43,6 @@ from groklst_cli.pipeline.predict.plan import Plan
 
 Values = NDArray[np.floating[Any]]
 
-COMMAND: Final = "downscale"
 _SIDE: Final = 1000
 """Longest side of a picture in a page, pixels."""
 
@@ -103,18 +103,24 @@ def scene_page(request: Request, result: Result, watched: Watched, said: Sequenc
     tags = _tags(request.output)
     repeat = "\n".join(_repeat(request, tags))
     body = (
+        _way_back(request),
         "<h2>Before and after</h2>",
         _maps(plan, views),
         f'<div class="panels">{"".join(_panels(request, plan, watched))}</div>',
         "<h2>Values</h2>",
         _values(views),
         "<h2>What was chosen, and why</h2>",
-        parts.words(_chosen(result, watched)),
+        parts.words(_chosen(result, tags, watched)),
         "<h2>What the run said</h2>",
         parts.notes(said),
         "<h2>Where it comes from</h2>",
-        _inputs(tags.get(INPUTS_TAG, "[]")),
-        parts.words([("software", tags.get(SOFTWARE_TAG, "")), *_files(request)]),
+        parts.words(
+            [
+                *_inputs(tags.get(INPUTS_TAG, "[]")),
+                ("software", tags.get(SOFTWARE_TAG, "")),
+                *_files(request),
+            ]
+        ),
         "<h3>Tags of the result</h3>",
         parts.words((key, value) for key, value in sorted(tags.items()) if key not in _TOLD),
         "<h2>How to repeat it</h2>",
@@ -127,6 +133,12 @@ def scene_page(request: Request, result: Result, watched: Watched, said: Sequenc
         crs_name(plan.output.crs),
     ]
     return page(request.output.name, " · ".join(facts), "\n".join(body), of=COMMAND)
+
+
+def _way_back(request: Request) -> str:
+    """Return a link to the page of all scenes; nothing where there is but one."""
+    alone = request.page is None or request.page.name == INDEX
+    return "" if alone else f'<p><a href="{INDEX}">All scenes</a></p>'
 
 
 def _views(request: Request, plan: Plan, watched: Watched) -> _Views:
@@ -164,8 +176,8 @@ def _on_grid(plan: Plan, coarse: Values, block: int, shape: tuple[int, ...]) -> 
 
 def _maps(plan: Plan, views: _Views) -> str:
     """Return coarse and fine map over each other, and their one legend."""
-    known = views.coarse if np.isfinite(views.coarse).any() else views.fine
-    limits = limits_of(known)
+    ends = [limits_of(v) for v in (views.own_coarse, views.fine) if np.isfinite(v).any()]
+    limits = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 1.0)
     here = f"{plan.grid.height // plan.scale} × {plan.grid.width // plan.scale} coarse pixels"
     there = f"{plan.output.height} × {plan.output.width} fine pixels"
     names = (f"coarse, {pixel_words(plan.grid, plan.scale)}", f"fine, {pixel_words(plan.output)}")
@@ -202,6 +214,8 @@ def _panels(request: Request, plan: Plan, watched: Watched) -> Iterator[str]:
         )
         if restored:
             caption += f" Once coarse values were restored: {watched.lacking}."
+        elif plan.conserve:
+            caption += " What the method itself left was not kept by the earlier run."
         yield _panel(residual, "cividis", (-most, most), "residual (K)", caption, plan.grid)
     if request.uncertainty is not None and request.uncertainty.exists():
         deviation = read_small(request.uncertainty, _SIDE)
@@ -250,7 +264,7 @@ def _range(values: Values, unit: str) -> str:
     return f"{known.min():.2f} to {known.max():.2f} {unit}" if known.size else "no value"
 
 
-def _chosen(result: Result, watched: Watched) -> Iterator[tuple[str, str]]:
+def _chosen(result: Result, tags: Mapping[str, str], watched: Watched) -> Iterator[tuple[str, str]]:
     """Say what was chosen, and why."""
     plan = result.plan
     yield "method", f"{plan.choice.name}: {plan.choice.reason}"
@@ -267,7 +281,7 @@ def _chosen(result: Result, watched: Watched) -> Iterator[tuple[str, str]]:
         yield f"guide {Path(path).name}", f"{how}{covers}{_shift(result.shifts.get(path))}"
     if plan.masked is not None:
         yield "mask", f"{plan.masked.to_json()['clear_share']:.1%} of the LST is clear"
-    yield "noise of the sensor", _noise(result)
+    yield "noise of the sensor", _noise(result, tags)
     yield "coarse values", _kept(result, watched)
     made = "made by an earlier run" if result.skipped else f"{result.tiles} computed in this run"
     yield "tiles", f"{plan.tile} × {plan.tile} fine pixels, overlap {plan.overlap}; {made}"
@@ -281,19 +295,22 @@ def _shift(shift: tuple[float, float] | None) -> str:
     return f", was misregistered and moved back by {x:+.2f}, {y:+.2f} coarse pixels (columns, rows)"
 
 
-def _noise(result: Result) -> str:
-    if (belief := result.plan.believed) is None:
-        return "not known: an earlier run looked at it" if result.skipped else "not believed in"
-    text = f"{belief.found:.2f} K found, {belief.noise:.2f} K believed"
-    return f"{text}; point spread {belief.spread:.2f} coarse pixels" if belief.spread else text
+def _noise(result: Result, tags: Mapping[str, str]) -> str:
+    plan = result.plan
+    if (belief := plan.believed) is not None:
+        text = f"{belief.found:.2f} K found, {belief.noise:.2f} K believed"
+        spread = f"; point spread {belief.spread:.2f} coarse pixels" if belief.spread else ""
+        return text + spread
+    if believed := tags.get("GROKLST_NOISE"):
+        return f"{believed} believed"
+    return "none believed: coarse values are taken as exact" if plan.conserve else "not looked for"
 
 
 def _kept(result: Result, watched: Watched) -> str:
     plan = result.plan
     if plan.target is not None:
-        return (
-            "kept on the LST's own grid, then brought to the target's" if plan.conserve else "free"
-        )
+        kept = "kept on the LST's own grid, then brought to the target's"
+        return kept if plan.conserve else "not kept"
     if not plan.conserve:
         return f"not kept: the means of the result differ by {watched.lacking} (RMS)"
     how = "kept as far as their noise allows" if plan.believed else "kept"
@@ -305,16 +322,19 @@ def _tags(result: Path) -> dict[str, str]:
         return {**file.tags(), **{f"band 1, {k}": v for k, v in file.tags(1).items()}}
 
 
-def _inputs(tag: str) -> str:
-    """Return a table of a result's inputs and the hashes of their headers."""
-    rows = [
-        "".join(
-            f"<td>{parts.text(str(found.get(key, '')))}</td>" for key in ("is", "given", "header")
-        )
-        for found in json.loads(tag)
-    ]
-    heads = ("input", "as it was named", "hash of its header")
-    return parts.table(heads, (f"<tr>{row}</tr>" for row in rows))
+def _inputs(tag: str) -> Iterator[tuple[str, str]]:
+    """Name a result's inputs, and the hashes of their headers; a tag of others stands as it is."""
+    try:
+        named = [
+            (str(f["is"]), f"{f['given']} ({_hash(f.get('header'))})") for f in json.loads(tag)
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        named = [("inputs", tag)]
+    yield from named
+
+
+def _hash(header: str | None) -> str:
+    return "its header could not be read" if header is None else f"header {header}"
 
 
 def _files(request: Request) -> Iterator[tuple[str, str]]:
@@ -324,10 +344,16 @@ def _files(request: Request) -> Iterator[tuple[str, str]]:
 
 
 def _repeat(request: Request, tags: Mapping[str, str]) -> Iterator[str]:
-    """Bring the command, and what its file of options said; without one, the options."""
-    asked = {**tags, **request.provenance}
+    """Bring the command that made the result, and what its file of options said.
+
+    Where there is none, the options.
+    """
+    asked = {**request.provenance, **tags}
     if command := asked.get(_COMMAND_TAG):
-        yield "<p>Type this in the folder where it was typed:</p>"
+        yield (
+            "<p>Type this in the folder where it was typed; add <code>--overwrite</code> where its "
+            "files still stand:</p>"
+        )
         yield f"<pre><code>{parts.text(command)}</code></pre>"
         if config := asked.get(_CONFIG_TAG):
             yield "<p>Its file of options said:</p>"

@@ -19,7 +19,7 @@ from groklst_cli.errors import UsageError
 from groklst_cli.geo.durable import put_in_place
 from groklst_cli.geo.targets import check_target
 from groklst_cli.pages import parts
-from groklst_cli.pages.maps import data_uri
+from groklst_cli.pages.maps import colour_bar, data_uri
 from groklst_cli.pages.page import page
 from groklst_cli.pipeline.evaluate import figures
 from groklst_cli.pipeline.evaluate.contenders import Shown
@@ -166,7 +166,10 @@ class Report:
         for plane, path in zip((before, shown.predictions[best]), paths, strict=True):
             figures.draw_layer(plane, shown.truth.shape, span, path)
         under, over = (self._source(path) for path in paths)
-        return parts.slider(under, over, (name, best))
+        shape = shown.truth.shape[1] / shown.truth.shape[0]
+        return parts.slider(under, over, (name, best), shape=shape) + colour_bar(
+            "inferno", span, "LST (K)"
+        )
 
     def _picture(self, name: str) -> Path:
         return self._work / name
