@@ -364,7 +364,7 @@ def _repeat(request: Request, tags: Mapping[str, str]) -> Iterator[str]:
     yield parts.words(
         (option.flag, str(getattr(request, name)))
         for name, option in options_of(Request).items()
-        if getattr(request, name) != defaults[name]
+        if str(getattr(request, name)) != str(defaults[name])
     )
 
 

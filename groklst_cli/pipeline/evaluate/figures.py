@@ -138,7 +138,7 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
     span = limits(truths)
     across = min(4, len(samples))
     down = -(-len(samples) // across)
-    high = 3.3 + _lines(samples)
+    high = 3.5 + _lines(samples)
     figure = Figure(figsize=(3.2 * across + 0.8, high * down), layout="compressed")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for panel in panels.flat[len(samples) :]:
