@@ -78,6 +78,11 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def has_all_pictures(self) -> bool:
+        """Wait for the pictures, also for those far down; tell whether all could be drawn."""
+        loaded = "[...document.images].map(i => { i.loading = 'eager'; return i.decode(); })"
+        return bool(self.run(f"Promise.all({loaded}).then(() => true, () => false)"))
+
     def press(self, key: str, code: int) -> None:
         """Press a key and let it go."""
         for kind in ("keyDown", "keyUp"):

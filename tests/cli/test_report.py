@@ -214,8 +214,7 @@ def test_a_browser_shows_it(scenes, browser: Browser):
             assert browser.asked == [page.resolve().as_uri()]
             wide, seen = browser.run("[document.documentElement.scrollWidth, innerWidth]")
             assert wide <= seen == width
-            pictures = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
-            assert browser.run(pictures)
+            assert browser.has_all_pictures()
             paper, ink = (
                 _light(browser.run(f"getComputedStyle(document.body).{key}"))
                 for key in ("backgroundColor", "color")

@@ -110,7 +110,7 @@ def _check_page(browser: Browser, path: Path, sliders: int) -> None:
         assert all(address.startswith(path.parent.as_uri()) for address in browser.asked)
         wide, seen = browser.run("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= seen == width
-        assert browser.run("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        assert browser.has_all_pictures()
     assert browser.run("document.querySelectorAll('.slider').length") == sliders
     browser.run("document.querySelector('.slider input').focus()")
     browser.press("End", 35)
