@@ -208,7 +208,7 @@ def test_a_browser_shows_it(scenes, browser: Browser):
     assert groklst("a.tif", name, *COMMON, "--uncertainty", "sd.tif", "--report", "one") == 0
     page = scenes / "one" / "index.html"
     for width in WIDTHS.values():
-        for dark in (False, True):
+        for dark in (False, True) if width == 1280 else (True,):
             browser.open(page, width=width, height=1400, dark=dark)
             assert not browser.problems
             assert browser.asked == [page.resolve().as_uri()]
