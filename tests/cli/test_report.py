@@ -174,6 +174,22 @@ def test_many_scenes_have_a_page_that_leads_to_each_and_names_what_failed(scenes
     assert "2 done by an earlier run, 1 failed" in Path("pages/index.html").read_text()
 
 
+def test_a_disk_that_refuses_the_last_page_leaves_the_maps(scenes, capsys, monkeypatch):
+    write = Path.write_text
+
+    def refuse(path: Path, text: str, **options: str) -> int:
+        if path.name == "index.html":
+            raise OSError(28, "No space left on device")
+        return write(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert groklst("a.tif", "-O", "out", *COMMON, "--report", "pages") == 1
+    assert "the report could not be written: No space left" in capsys.readouterr().err
+    assert os.listdir("out") == ["a_x4.tif"]
+    assert not Path("pages").exists()
+    assert not left_behind()
+
+
 @pytest.mark.slow
 def test_scenes_side_by_side_have_the_same_pages(scenes):
     assert many("--report", "one", "-j", "1") == 6

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from groklst_cli.errors import UsageError
+from groklst_cli.errors import GroklstError, UsageError
 from groklst_cli.geo.whole_folder import refuse_loss, whole_folder
 from groklst_cli.pages import parts
 from groklst_cli.pages.page import mark, page
@@ -124,7 +124,11 @@ class Index:
         self._rows.append(_row(outcome))
 
     def write(self) -> None:
-        """Write the page."""
+        """Write the page.
+
+        Raises:
+            GroklstError: If the disk refuses.
+        """
         counts = ", ".join(f"{count} {what}" for what, count in self._states.items())
         body = (
             parts.table(_HEADS, self._rows, classes="cards"),
@@ -134,7 +138,13 @@ class Index:
         total = sum(self._states.values())
         facts = f"{total} scene{'' if total == 1 else 's'}: {counts}"
         text = page("Downscaled scenes", facts, "\n".join(body), of=COMMAND)
-        (self.folder / INDEX).write_text(text, encoding="utf-8")
+        try:
+            (self.folder / INDEX).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise GroklstError(
+                f"the report could not be written: {error.strerror or error}; the maps themselves "
+                "are whole"
+            ) from error
 
 
 def _row(outcome: SceneOutcome) -> str:
