@@ -163,10 +163,10 @@ def _on_grid(plan: Plan, coarse: Values, block: int, shape: tuple[int, ...]) -> 
         reproject(
             coarse.astype(np.float32),
             found,
-            src_transform=plan.grid.transform @ Affine.scale(plan.scale * block),
+            src_transform=plan.grid.transform * Affine.scale(plan.scale * block),
             src_crs=plan.grid.crs,
             src_nodata=np.nan,
-            dst_transform=plan.target.transform @ Affine.scale(wide, high),
+            dst_transform=plan.target.transform * Affine.scale(wide, high),
             dst_crs=plan.target.crs,
             dst_nodata=np.nan,
             resampling=Resampling.nearest,
