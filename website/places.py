@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BORROWED = {
     "README.md": "repository/overview.md",
     "CHANGELOG.md": "repository/changes.md",
+    "CONTRIBUTING.md": "repository/contributing.md",
     "SECURITY.md": "repository/security.md",
     "benchmarks/README.md": "repository/benchmarks.md",
     "models/README.md": "repository/methods.md",

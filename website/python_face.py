@@ -38,7 +38,8 @@ codes of the command line.
 
 ## Methods
 
-What a method is for the code that runs it.
+What a method is for the code that runs it. [contributing.md](../contributing.md) shows how to add
+one.
 
 ::: groklst_models.registry.build
     options:
