@@ -1,5 +1,6 @@
 """Hooks of MkDocs: pages that are generated, pages from outside ``docs/``, and links to both."""
 
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -12,6 +13,8 @@ from website.places import BORROWED, ROOT, links, moved, origin_of, place_of, ti
 
 GENERATED = {"reference/commands.md": commands.page, "reference/python.md": python_face.page}
 STYLE = "style.css"
+CODE = re.compile(r"(?<!<pre>)<code>([^<]*)</code>")
+FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -43,6 +46,15 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
     origin = origin_of(place)
     return moved(titled(markdown, origin), origin, place)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keep the dashes of an option in one line with its name."""
+
+    def kept(found: re.Match[str]) -> str:
+        return FLAG.sub(r'<span class="flag">\g<0></span>', found[0])
+
+    return CODE.sub(kept, html)
 
 
 def _linked_files(files: Files) -> set[str]:

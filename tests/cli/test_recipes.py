@@ -52,11 +52,8 @@ def commands_of(page: Path) -> Iterator[str]:
 
 
 def run(command: str, shown: list[str], checkout: Path) -> None:
-    """Run a command in the copy; ``> FILE`` at its end takes what it prints."""
+    """Run a command in the copy."""
     program, *arguments = shlex.split(command)
-    into = None
-    if ">" in arguments:
-        arguments, (into,) = arguments[: arguments.index(">")], arguments[-1:]
     roots = [str(checkout), str(checkout / "models")]
     done = subprocess.run(
         [*PROGRAMS[program], *arguments],
@@ -66,10 +63,6 @@ def run(command: str, shown: list[str], checkout: Path) -> None:
         encoding="utf-8",
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    if into is not None:
-        (checkout / into).write_text(done.stdout, encoding="utf-8")
-        assert shown == []
-        return
     said = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
     assert matches(shown, said), f"{command}\nshows {shown}\nbut says {said}"
 
