@@ -13,6 +13,7 @@ from rasterio.crs import CRS
 
 from groklst_models.errors import MissingPackageError
 from groklst_models.registry import find
+from tests.browser import browser as browser  # a fixture
 
 torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
 settings.register_profile("any_machine", deadline=None)  # no test is about time

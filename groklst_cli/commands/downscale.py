@@ -53,6 +53,12 @@ def downscale(
             "to a Zarr store (NAME.zarr) with a time dimension.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a page with maps and figures about each scene."
+        ),
+    ] = None,
     guide: options.Guide = None,
     mask: options.Mask = None,
     guide_mask: options.GuideMask = None,
@@ -103,6 +109,8 @@ def downscale(
         from groklst_cli.pipeline.downscale import processes
 
         processes.import_ahead()
+    from contextlib import ExitStack
+    from dataclasses import replace
     from functools import partial
 
     from groklst_cli.commands.run_options import RunOptions
@@ -144,7 +152,15 @@ def downscale(
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
         run_log.open_beside(_named(config, batch_file, *lsts))
-        many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
+        many_scenes.run(
+            requests,
+            stack=stack,
+            report=None if report is None else many_scenes.Reported(report, asked.command, log),
+            dry_run=dry_run,
+            json=json,
+            quiet=quiet,
+            debug=debug,
+        )
         return
     if stack is not None:
         raise UsageError(f"--stack {stack} is for many scenes; add --out-dir DIR for their results")
@@ -159,11 +175,25 @@ def downscale(
     spare(request.targets, _named(config))
     run_log.open_beside(_named(config, *request.targets, *request.rasters, request.model))
     if dry_run:
+        if report is not None:
+            from groklst_cli.pipeline.downscale.report_folder import check_report_folder
+
+            check_report_folder(report, [request], [log])
         plan, estimate = pipeline.plan_downscale(request)
         console.print_plan({**plan.to_json(), "estimate": estimate.to_json()}, json=json)
         return
-    with console.progress_bar("tiles", quiet=quiet) as progress:
-        result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
+    note = console.Notes(quiet=quiet)
+    with ExitStack() as held:
+        if report is not None:
+            from groklst_cli.pipeline.downscale.page_names import INDEX
+            from groklst_cli.pipeline.downscale.report_folder import report_folder
+
+            pages = held.enter_context(report_folder(report, [request], [log]))
+            request = replace(request, page=pages / INDEX)
+        progress = held.enter_context(console.progress_bar("tiles", quiet=quiet))
+        result = pipeline.downscale(request, note=note, progress=progress)
+    if report is not None:
+        note(f"report {report / INDEX}")
     run_log.tell(f"wrote {result.output}: {result.tiles} tiles in {result.seconds:.3f} s")
     if json:
         console.print_json(result.to_json())

@@ -3,9 +3,9 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,13 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
+from groklst_cli.pipeline.downscale.page_names import INDEX
+from groklst_cli.pipeline.downscale.report_folder import (
+    Index,
+    WithPages,
+    check_report_folder,
+    report_folder,
+)
 from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.downscale.stacking import check_stack, make_stack
@@ -84,10 +91,26 @@ def _ask_for_named(
     return request if one.why is None else Refused.of(request, one.why)
 
 
+@dataclass(frozen=True)
+class Reported:
+    """A report of many scenes.
+
+    Attributes:
+        folder: Where it is to stand.
+        command: As it was typed.
+        log: The run's log, if there is one, which must not lie in there.
+    """
+
+    folder: Path
+    command: str
+    log: Path | None = None
+
+
 def run(
     requests: Collection[Request],
     *,
     stack: Path | None = None,
+    report: Reported | None = None,
     dry_run: bool,
     json: bool,
     quiet: bool,
@@ -107,12 +130,15 @@ def run(
         lanes = 1 if dry_run else lanes_for(requests)
         unit = "tiles" if lanes == 1 else "scenes"
         with (
+            _pages(report, requests, stack, dry_run=dry_run) as (index, requests),
             console.progress_bar(unit, quiet=quiet) as progress,
             closing(_outcomes(requests, lanes, note, progress, dry_run=dry_run)) as scenes,
         ):
             for outcome in scenes:
                 over += 1
                 _show(outcome, json=json, debug=debug)
+                if index is not None:
+                    index.add(outcome)
                 if outcome.failure is not None:
                     failed.append((outcome.request.lst.path, outcome.code, outcome.error or ""))
     except BaseException:
@@ -122,6 +148,8 @@ def run(
     finally:
         if failed:
             console.print_failures(failed)
+    if report is not None and not dry_run:
+        note(f"report {report.folder / INDEX}")
     if failed:
         unmade = "" if stack is None else f"{stack} was not written: "
         raise SomeFailedError(
@@ -134,6 +162,25 @@ def run(
             console.print_json({"stack": str(stack), "dates": dates})
         else:
             console.stdout.print(str(stack))
+
+
+@contextmanager
+def _pages(
+    report: Reported | None, requests: Collection[Request], stack: Path | None, *, dry_run: bool
+) -> Iterator[tuple[Index | None, Collection[Request]]]:
+    """Make a report's folder, if there is to be one, and give each scene its page."""
+    if report is None:
+        yield None, requests
+        return
+    others = (report.log, stack)
+    if dry_run:
+        check_report_folder(report.folder, requests, others)
+        yield None, requests
+        return
+    with report_folder(report.folder, requests, others) as folder:
+        index = Index(folder, report.command)
+        yield index, WithPages(requests, folder)
+        index.write()
 
 
 def _outcomes(

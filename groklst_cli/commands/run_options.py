@@ -48,11 +48,16 @@ class RunOptions:
         named = self.values["output_option"]
         return None if named is None else Path(named)
 
+    @property
+    def command(self) -> str:
+        """The command as it was typed, as a shell takes it."""
+        return self.provenance[typed.COMMAND_TAG]
+
     def to_toml(self) -> str:
         """Return all of them as TOML."""
         return config_file.to_toml(self.keys, self.values)
 
     def log(self) -> None:
         """Log the command, if there is a log."""
-        run_log.tell(f"groklst {__version__}: {self.provenance[typed.COMMAND_TAG]}")
+        run_log.tell(f"groklst {__version__}: {self.command}")
         run_log.tell(config_file.to_toml(self.keys, self.values, unset=False))

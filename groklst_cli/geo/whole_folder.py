@@ -35,21 +35,15 @@ def whole_folder(
         OutputExistsError: If it exists and must not be replaced.
         UsageError: If it cannot be created.
     """
-    if not out.name or not out.parent.is_dir():
-        raise UsageError(
-            f"{option} {out} cannot be created; name a new folder inside an existing one"
-        )
-    if not is_text(str(out)):
-        raise UsageError(f"{option} {out} is not valid UTF-8; give the folder another name")
+    refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
     place = Workplace(out)
     place.enter()
     try:
         place.clear()
-        _refuse_loss(out, overwrite, inputs, foreign, option)
         made = place.folder / "made"
         made.mkdir()
         yield made
-        _refuse_loss(out, overwrite, inputs, foreign, option)
+        refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
         old = place.folder / "old"
         if out.exists():
             out.rename(old)
@@ -63,14 +57,24 @@ def whole_folder(
         place.leave(keep=False)
 
 
-def _refuse_loss(
+def refuse_loss(
     out: Path,
+    *,
     overwrite: bool,
     inputs: Sequence[Path],
     foreign: Callable[[Path], Path | None],
-    option: str,
+    option: str = "--out",
 ) -> None:
-    """Refuse to replace a folder that contains files which must not be deleted."""
+    """Refuse a folder that cannot be made, or with which something would go that is not to go.
+
+    See ``whole_folder`` for the arguments and what is raised; nothing is written.
+    """
+    if not out.name or not out.parent.is_dir():
+        raise UsageError(
+            f"{option} {out} cannot be created; name a new folder inside an existing one"
+        )
+    if not is_text(str(out)):
+        raise UsageError(f"{option} {out} is not valid UTF-8; give the folder another name")
     if out.is_symlink():
         raise UsageError(f"{option} {out} is a symbolic link; name the folder that it points to")
     if not out.exists():

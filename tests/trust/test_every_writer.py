@@ -180,7 +180,7 @@ def test_an_evaluation_that_fails_leaves_no_report(scene):
 
 
 WRITES = {
-    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log", "stack"},
+    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log", "stack", "report"},
     "evaluate": {"csv", "report"},
     "ingest": {"out"},
     "import": {"output"},

@@ -25,6 +25,7 @@ BESIDE_PIXELS: Final[Mapping[str, str]] = {
     "output": "the place of the pixels",
     "named": "who named that place",
     "provenance": "who asked for the pixels",
+    "page": "the place of a page about the pixels",
     **{name: option.beside_pixels for name, option in _OPTIONS.items() if option.beside_pixels},
 }
 """Fields of a request that pixels do not depend on, and the reasons."""

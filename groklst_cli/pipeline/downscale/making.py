@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from groklst_cli.pipeline.downscale.outputs import check_targets
 from groklst_cli.pipeline.downscale.provenance import provenance, shown
 from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
+from groklst_cli.pipeline.downscale.scene_page import write_scene_page
+from groklst_cli.pipeline.downscale.watched import Watched
 from groklst_cli.pipeline.predict.batch import free_gpu
 from groklst_cli.pipeline.predict.estimate import Estimate, estimate
 from groklst_cli.pipeline.predict.listeners import Note, Progress
@@ -46,6 +48,7 @@ def make(
     *,
     own: int | None,
     began: float,
+    said: Sequence[str],
     note: Note,
     progress: Progress,
 ) -> Result:
@@ -57,6 +60,7 @@ def make(
         planned: The open scene and the plan.
         own: Threads of this run; None for all that the request asks for.
         began: When the run did, by the monotonic clock.
+        said: All that is told, which a page repeats; ``note`` adds to it.
         note: Called with messages.
         progress: Called with the progress.
 
@@ -77,7 +81,11 @@ def make(
         if is_finished(request, job):
             note(f"{request.output} was finished by an earlier run")
             seconds = time.monotonic() - began
-            return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
+            result = Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
+            if request.page is not None:
+                watched = Watched.again(plan, planned.scene, request.output)
+                write_scene_page(request.page, request, result, watched, said)
+            return result
         with job, inputs.watched():
             check_targets(request)  # again, because another run may just have finished it
             ready = planned.ready(
@@ -101,7 +109,10 @@ def make(
                     run = _with_half_the_batch(run)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     seconds, means = time.monotonic() - began, run.coarse_means
-    return Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
+    result = Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
+    if request.page is not None and run.watched is not None:
+        write_scene_page(request.page, request, result, run.watched, said)
+    return result
 
 
 def _written(run: Run, tags: Mapping[str, str]) -> float | None:

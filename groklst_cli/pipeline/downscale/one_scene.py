@@ -84,12 +84,27 @@ def downscale(
             open_scene(request, request.lst, request.guides, masks=request.masks)
         )
         planned = _planned(request, scene, found, target)
+        said: list[str] = []
+
+        def tell(text: str) -> None:
+            said.append(text)
+            note(text)
+
         for line in (*planned.explain(), *_output_lines(planned.plan)):
-            note(line)
+            tell(line)
         with uncollected():
             from groklst_cli.pipeline.downscale.making import make
 
-        return make(request, inputs, planned, own=own, began=began, note=note, progress=progress)
+        return make(
+            request,
+            inputs,
+            planned,
+            own=own,
+            began=began,
+            said=said,
+            note=tell,
+            progress=progress,
+        )
 
 
 def _check(request: Request) -> None:

@@ -29,6 +29,7 @@ class Request(Settings, Running):
         named: How the output was named; a file that groklst did not write is replaced only if an
             option names it.
         provenance: Tags about the request, such as the command.
+        page: A page about the run to write, in a folder that the caller makes whole, or None.
     """
 
     lst: BandSource
@@ -37,6 +38,7 @@ class Request(Settings, Running):
     masks: Masks = NO_MASKS
     named: Naming = "option"
     provenance: Mapping[str, str] = field(default_factory=dict)
+    page: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that are never valid, without opening files.

@@ -17,10 +17,11 @@ from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
-from groklst_cli.pipeline.downscale.picture import Watched, draw
+from groklst_cli.pipeline.downscale.picture import draw
 from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
+from groklst_cli.pipeline.downscale.watched import Watched
 from groklst_cli.pipeline.predict.deviation import Evidence
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note, Progress
@@ -50,6 +51,7 @@ class Run:
         note: Called with messages.
         tiles: Predicted so far, without those of an earlier run.
         coarse_means: How far they are off on another grid than the LST's own, once it is written.
+        watched: What pictures and pages show of it, if there are to be any.
     """
 
     request: Request
@@ -62,6 +64,7 @@ class Run:
     note: Note
     tiles: int = 0
     coarse_means: dict[str, Any] | None = None
+    watched: Watched | None = None
 
     def write(self, tags: Mapping[str, str], provenance: Mapping[str, str]) -> float:
         """Write all outputs; return the mean of the result, kelvin.
@@ -72,7 +75,8 @@ class Run:
         """
         request, plan = self.request, self.ready.plan
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
-        watched = None if request.picture is None else Watched(plan, self.ready.scene)
+        shows = request.picture is not None or request.page is not None
+        watched = self.watched = Watched(plan, self.ready.scene) if shows else None
         with ExitStack() as files:
             rows = self.ready.finished(
                 self._tile_rows("lst", self.ready.method, self.ready.needed()),

@@ -25,6 +25,9 @@ _TITLE: Final = 34  # characters in a line
 _LINE: Final = 0.15  # inches
 _LARGEST: Final = 900  # pixels along a panel's longer side
 _BINS: Final = 12
+_MARKERS: Final = "os^Dv*X"
+"""Tell methods apart where colours do not."""
+
 _LEAST_IN_BIN: Final = 20
 
 Limits = tuple[float, float]
@@ -117,7 +120,8 @@ def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
         parts = np.array_split(np.argsort(slopes), _BINS)
         at = [float(slopes[part].mean()) for part in parts]
         rmse = [float(np.sqrt(np.mean(errors[part] ** 2))) for part in parts]
-        panel.plot(at, rmse, "o-", label=printable(method), markersize=4)
+        marker = _MARKERS[len(panel.lines) % len(_MARKERS)]
+        panel.plot(at, rmse, f"{marker}-", label=printable(method), markersize=5)
     panel.set_xlabel("gradient of the truth, K per pixel (bins with equal numbers of pixels)")
     panel.set_ylabel("RMSE, K")
     panel.set_ylim(bottom=0)
@@ -134,7 +138,7 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
     span = limits(truths)
     across = min(4, len(samples))
     down = -(-len(samples) // across)
-    high = 3.3 + _lines(samples)
+    high = 3.5 + _lines(samples)
     figure = Figure(figsize=(3.2 * across + 0.8, high * down), layout="compressed")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for panel in panels.flat[len(samples) :]:
@@ -154,7 +158,10 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
         panel.set_aspect("equal")
     figure.supxlabel("truth, K", fontsize=9)
     figure.supylabel("prediction, K", fontsize=9)
-    figure.colorbar(drawn, ax=list(panels.flat), label="sampled pixels", shrink=0.9, pad=0.01)
+    bar = figure.colorbar(
+        drawn, ax=list(panels.flat), label="sampled pixels", shrink=0.9, pad=0.01, format="%g"
+    )
+    bar.minorticks_off()
     figure.savefig(path, dpi=_DPI)
 
 
@@ -184,7 +191,7 @@ def _lst_colours() -> Colormap:
 
 
 def _error_colours() -> Colormap:
-    return colormaps["RdBu_r"].with_extremes(bad="#c8c8c8")
+    return colormaps["cividis"].with_extremes(bad="#c8c8c8")
 
 
 def _thinned(plane: NDArray[np.float32]) -> NDArray[np.float32]:

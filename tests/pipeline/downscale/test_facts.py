@@ -145,6 +145,7 @@ def test_fields_of_the_table_change_nothing():
         "resolution": 60.0,
         "uncertainty": Path("u.tif"),
         "picture": Path("p.png"),
+        "page": Path("page.html"),
         "overwrite": True,
         "resume": False,
         "skip_existing": True,

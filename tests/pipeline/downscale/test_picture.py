@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from rasterio.crs import CRS
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import picture
+from groklst_cli.pipeline.downscale import watched
 from groklst_cli.pipeline.downscale.one_scene import downscale
-from groklst_cli.pipeline.downscale.picture import MeansOf
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.watched import MeansOf
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
 SCALE = 4
@@ -99,7 +99,7 @@ def test_another_grid_has_its_own_extent(drawn):
 
 @pytest.mark.parametrize("side", [1, 7, 20])
 def test_a_panel_is_bounded_and_a_block_is_the_mean_of_what_is_known(monkeypatch, side):
-    monkeypatch.setattr(picture, "_SIDE", side)
+    monkeypatch.setattr(watched, "SIDE", side)
     values = np.random.default_rng(1).normal(0, 1, (20, 13))
     values[2:9, 3:8] = np.nan
     means = MeansOf(values.shape)
