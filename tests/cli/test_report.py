@@ -81,7 +81,7 @@ def test_what_is_not_a_report_stays(scenes, capsys, name, content):
     path.parent.mkdir(parents=True)
     path.write_text(content)
     assert groklst("a.tif", "f.tif", *COMMON, "--report", "page", "--overwrite") == 4
-    assert "is not of this command" in capsys.readouterr().err
+    assert "was not written by this command" in capsys.readouterr().err
     assert path.read_text() == content
     assert not Path("f.tif").exists()
 

@@ -78,8 +78,8 @@ WRONG = [
     for do, says in (
         (same_size, r"its \d+ bytes differ"),
         (longer, r"it has \d+ bytes instead of \d+"),
-        (gone, "it is not there"),
-        (folder, "it is not there"),
+        (gone, "it does not exist there"),
+        (folder, "it does not exist there"),
     )
 ]
 
@@ -98,7 +98,9 @@ def test_a_file_that_only_the_worker_has_beside_an_input_is_refused():
     asked = task()
     Path("nir.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
     refuse_other_files(asked)
-    with pytest.raises(OtherFileError, match=r"another nir\.tif\.aux\.xml .* it is not there"):
+    with pytest.raises(
+        OtherFileError, match=r"another nir\.tif\.aux\.xml .* it does not exist there"
+    ):
         refuse_more_files(asked, Inputs.of(request()))
 
 
