@@ -96,8 +96,8 @@ def test_an_existing_output_is_code_4_and_overwrite_replaces_it(files, capsys):
         (["lst.tif", "a.tif", "-o", "b.tif"], 2, "two outputs"),
         (["lst.tif", "absent/out.tif"], 2, "no folder"),
         (["lst.tif", "--tile", "7"], 2, "multiple"),
-        (["lst.tif", "--batch", "0"], 2, "from 1 on"),
-        (["lst.tif", "--batch", "many"], 2, "from 1 on"),
+        (["lst.tif", "--batch", "0"], 2, "at least 1"),
+        (["lst.tif", "--batch", "many"], 2, "at least 1"),
         (["lst.tif", "--workers", "2", "--scheduler", "tcp://h:1"], 2, "name one of them"),
         (["lst.tif", "--bounds", "0", "0", "1", "1"], 3, "outside"),
         (["lst.tif", "--picture", "lst.tif"], 2, "an input"),
@@ -222,7 +222,7 @@ def test_models_tells_whose_weights_can_be_imported(capsys):
     assert groklst("models", "rcan", "--json") == 0
     assert json.loads(capsys.readouterr().out)["import"] == "weights of yulunzhang/RCAN"
     assert groklst("models", "dkn", "--json") == 0
-    assert "--accept-differences: there" in json.loads(capsys.readouterr().out)["only_with"]
+    assert "--accept-differences: the published code" in json.loads(capsys.readouterr().out)["only_with"]
     assert groklst("models", "ridge", "--json") == 0
     assert "import" not in json.loads(capsys.readouterr().out)
 

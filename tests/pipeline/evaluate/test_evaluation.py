@@ -262,7 +262,7 @@ def test_a_folder_without_the_scene_says_what_it_has(scenes, tmp_path):
 def test_a_failing_method_names_itself_and_the_scene(scenes):
     (scenes / "town" / "nir.tif").unlink()
     (scenes / "town" / "bqa.tif").unlink()
-    with pytest.raises(UsageError, match="ridge on town: ridge needs guidance"):
+    with pytest.raises(UsageError, match="ridge on town: ridge needs guides"):
         run_protocol(WALD, scenes, METHODS, scenes=["town"])
 
 

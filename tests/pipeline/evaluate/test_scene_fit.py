@@ -159,7 +159,7 @@ def test_a_scene_that_fails_while_it_runs_does_not_stop_the_others(scenes):
         (scenes / "a" / f"{guide}.tif").unlink()
     found = run_protocol(WALD, scenes, RIDGE)
     assert {outcome.image for outcome in found.outcomes} == {"c"}
-    assert found.failures[0].line.startswith("ridge on a: ridge needs guidance")
+    assert found.failures[0].line.startswith("ridge on a: ridge needs guides")
     assert found.failures[0].code == 2
 
 

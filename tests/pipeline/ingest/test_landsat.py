@@ -219,7 +219,7 @@ def test_water_and_snow_are_masked_where_that_is_wanted(tmp_path, capsys):
     assert (stored(tmp_path / "dry/clear.tif")[:6] == 0).all()
     assert (stored(tmp_path / "dry/clear.tif")[6:] == 1).all()
     assert ingest(product, "--out", tmp_path / "x", "--mask-also", "sand") == 2
-    assert "is none of water, snow" in capsys.readouterr().err
+    assert "is not one of water, snow" in capsys.readouterr().err
 
 
 def test_metadata_with_a_document_type_is_not_read(tmp_path, capsys):
