@@ -222,7 +222,10 @@ def test_models_tells_whose_weights_can_be_imported(capsys):
     assert groklst("models", "rcan", "--json") == 0
     assert json.loads(capsys.readouterr().out)["import"] == "weights of yulunzhang/RCAN"
     assert groklst("models", "dkn", "--json") == 0
-    assert "--accept-differences: the published code" in json.loads(capsys.readouterr().out)["only_with"]
+    assert (
+        "--accept-differences: the published code"
+        in json.loads(capsys.readouterr().out)["only_with"]
+    )
     assert groklst("models", "ridge", "--json") == 0
     assert "import" not in json.loads(capsys.readouterr().out)
 

@@ -112,8 +112,8 @@ TOLD: Final[Mapping[str, Told]] = {
     "han": Told(
         "wwlCape/HAN",
         differs=(
-            "in the published code the layers that are least similar get the largest weights, by "
-            "a sum over the values, and the last features are convolved before they are added"
+            "the published code gives the largest weights to the least similar layers, by a sum "
+            "over the values, and convolves the last features before they are added"
         ),
     ),
     "haunet": Told(
