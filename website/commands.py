@@ -15,6 +15,8 @@ OPENING = """# The command line
 `groklst COMMAND --help` prints the same on a terminal. Results go to stdout, everything else to
 stderr; [errors.md](../errors.md) explains the exit codes.
 """
+PYTHON_TYPE = re.compile(r" <list\[\w+\]>")
+"""What a help names an argument's values after, where it has no name for them."""
 
 
 def page() -> str:
@@ -31,7 +33,8 @@ def entries(command: Any, name: str) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:
-            yield record
+            typed, said = record
+            yield PYTHON_TYPE.sub("", typed), said
 
 
 def plain(text: str) -> str:
