@@ -109,39 +109,51 @@ def test_its_parameters_are_counted_and_are_the_benchmarks(name, scale):
 SLOWEST = {"pgdm"}
 """Networks whose facts take minutes to find out."""
 
+SLOW = {"haunet", "sgnet", "dkn", "fdkn", "djfr", "ngswin"}
+"""Networks whose reach takes many seconds to find out."""
+
 
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOWEST)) for n in NETWORKS]
 )
-class TestFactsOfNetworks:
-    @pytest.mark.parametrize("size", [(33, 47)])
-    def test_a_larger_odd_size_works(self, name, size):
-        network, given = tiny(name, 2), inputs(name, 2, *size, batch=1)
-        fine = run(network, given, 2)
-        assert fine.shape == (1, 1, 66, 94)
+def test_a_larger_odd_size_works(name):
+    network, given = tiny(name, 2), inputs(name, 2, 33, 47, batch=1)
+    fine = run(network, given, 2)
+    assert fine.shape == (1, 1, 66, 94)
 
-    def test_it_says_whether_it_sees_the_whole_tile(self, name):
-        far = False
-        for seed in range(4):  # a narrow ReLU may be shut in one draw
-            network = shaken(name, 2, seed).double()
-            side = fits(network, 96)
-            given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
-            given[0].requires_grad_()
-            network(*given)[0, 0, 0, 0].backward()
-            far = far or bool(given[0].grad[0, 0, -16:, -16:].any())
-            if far:
-                break
-        assert far == network.sees_whole_tile
 
-    @pytest.mark.skipif(not hasattr(torch, "export"), reason="this torch has no export")
-    def test_it_exports_where_the_table_says_so(self, name):
-        network = tiny(name, 2)
-        given = tuple(inputs(name, 2, fits(network, 8), fits(network, 8), batch=1))
-        if not TABLE[name]["exports"]:
-            pytest.skip("this network cannot be exported")
-        program = torch.export.export(network, given, strict=False)
-        with torch.inference_mode():
-            torch.testing.assert_close(program.module()(*given), network(*given))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOWEST | SLOW)) for n in NETWORKS]
+)
+def test_it_says_whether_it_sees_the_whole_tile(name):
+    far = False
+    for seed in range(4):  # a narrow ReLU may be shut in one draw
+        network = shaken(name, 2, seed).double()
+        side = fits(network, 96)
+        given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
+        given[0].requires_grad_()
+        network(*given)[0, 0, 0, 0].backward()
+        far = far or bool(given[0].grad[0, 0, -16:, -16:].any())
+        if far:
+            break
+    assert far == network.sees_whole_tile
+
+
+@pytest.mark.skipif(not hasattr(torch, "export"), reason="this torch has no export")
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("edsr", "mocolsk", "swinir")))
+        for name in NETWORKS
+        if TABLE[name]["exports"]
+    ],
+)
+def test_it_exports_where_the_table_says_so(name):
+    network = tiny(name, 2)
+    given = tuple(inputs(name, 2, fits(network, 8), fits(network, 8), batch=1))
+    program = torch.export.export(network, given, strict=False)
+    with torch.inference_mode():
+        torch.testing.assert_close(program.module()(*given), network(*given))
 
 
 def shaken(name: str, scale: int, seed: int) -> nn.Module:

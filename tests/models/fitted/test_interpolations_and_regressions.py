@@ -169,7 +169,7 @@ class TestGuidedMethods:
 
     def test_an_unknown_option_value_is_refused(self, method):
         wrong = {TsHARP: {"form": "cubic"}, GuidedFilter: {"radius": 0}}
-        with pytest.raises(ValueError, match=r"must (not )?be|at least"):
+        with pytest.raises(ValueError, match="expected"):
             method(scale=4, **wrong.get(method, {"shrinkage": -1.0}))
 
 

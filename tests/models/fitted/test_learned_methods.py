@@ -285,7 +285,7 @@ class TestBest:
     def test_it_says_what_it_chose(self):
         best = fitted(Best, make(shape=(40, 40)))
         assert f"{best.straight:.2f} linear" in best.summary
-        assert f"{best.gain:.0%} below interpolation's" in best.summary
+        assert f"{best.gain:.0%} below that of interpolation" in best.summary
         assert 0 < best.gain <= 1
         assert 0 <= best.straight <= 1
 

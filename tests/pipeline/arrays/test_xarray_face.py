@@ -131,7 +131,7 @@ def test_resampling_and_radiance_reach_the_strips(files, tmp_path):
         "resampling": "lanczos",
         "conserve": "radiance",
     }
-    fine = groklst_cli.downscale(*arrays(files, chunks=20), SCALE, "ridge", tile=TILE, **options)
+    fine = groklst_cli.downscale(*arrays(files, chunks=48), SCALE, "ridge", tile=TILE, **options)
     np.testing.assert_array_equal(fine.values, written(files, tmp_path, "ridge", **options))
 
 
@@ -146,7 +146,7 @@ def test_one_dask_array_among_arrays_of_numpy_is_enough(files, tmp_path):
 def test_the_number_of_torchs_threads_is_left_as_it_was(files, network):
     before = torch.get_num_threads()
     groklst_cli.downscale(*arrays(files), SCALE, network, tile=TILE)
-    groklst_cli.downscale(*arrays(files, chunks=20), SCALE, network, tile=TILE).compute()
+    groklst_cli.downscale(*arrays(files, chunks=65), SCALE, network, tile=TILE).compute()
     assert torch.get_num_threads() == before
 
 
@@ -229,7 +229,7 @@ def test_fitting_reads_at_once_and_strips_read_again(files):
     assert 0 < len(watch.read) < watch.shape[0] // 2
 
 
-@pytest.mark.parametrize("chunks", [None, 20])
+@pytest.mark.parametrize("chunks", [None, 48])
 def test_a_result_knows_where_it_lies_and_what_it_is(files, chunks):
     lst, guides = arrays(files, chunks=chunks)
     lst = lst.assign_coords(time=np.datetime64("2024-06-26", "ns"))
@@ -246,7 +246,7 @@ def test_a_result_knows_where_it_lies_and_what_it_is(files, chunks):
     np.testing.assert_array_equal(np.isnan(fine.values), gaps)
 
 
-@pytest.mark.parametrize("chunks", [None, 20])
+@pytest.mark.parametrize("chunks", [None, 48])
 def test_a_result_can_be_written(files, tmp_path, chunks):
     fine = groklst_cli.downscale(*arrays(files, chunks=chunks), SCALE, "ridge", tile=TILE)
     fine.rio.to_raster(tmp_path / "out.tif")
