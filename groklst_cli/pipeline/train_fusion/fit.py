@@ -101,7 +101,7 @@ def train(
                 kept.lerp_(now, 1 - decay)
         mean = 0.98 * mean + 0.02 * float(value.detach())
         plain = 0.98 * plain + 0.02 * float(loss(torch.zeros_like(answer), batch))
-        if (step + 1) % 500 == 0:
+        if (step + 1) % 500 == 0 or step + 1 == options.steps:
             note(f"seed {seed}, step {step + 1}: {mean / plain:.3f} of the loss without it")
     return averaged
 
