@@ -1,8 +1,8 @@
 """Bringing guidance onto the fine grid, window by window, never whole.
 
-A guide that already lies on the fine grid's lattice is read as it is. Any other is warped by GDAL
-through a ``WarpedVRT`` whose blocks are anchored at the fine grid's origin, so what a pixel gets
-does not depend on the window that asked for it.
+A guide that already lies on the fine grid's lattice is read as it is. Any other is sampled
+bilinearly (``bilinear.py``), or warped by GDAL through a ``WarpedVRT`` whose blocks are anchored at
+the fine grid's origin. Either way a pixel does not depend on the window that asked for it.
 """
 
 import math
@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
+from groklst_cli.geo.bilinear import EXACT, Bilinear
 from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
@@ -69,6 +70,18 @@ class Warping:
     resampling: str
     nodata: str
     dtype: str
+
+    @property
+    def none(self) -> float | None:
+        """The stored value that means that there is none."""
+        return None if self.nodata == "None" else float(self.nodata)
+
+    @property
+    def bilinear(self) -> Bilinear | None:
+        """How values are sampled without GDAL's warper; None where it has to be used."""
+        if self.resampling != "bilinear" or self.dtype not in EXACT:
+            return None
+        return Bilinear.between(self.own, self.fine)
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ class GuideSource:
             self._may_hold_fills = any("float" in kind for kind in self._dataset.dtypes)
             self.grid = grid_of(self._dataset)
             self._fine, self._resampling = fine, resampling
-            self._copies: list[_Offset | list[_Warp]] = []
+            self._copies: list[_Offset | Warping | list[_Warp]] = []
             self._without: dict[float, WarpedVRT] = {}
             self._read_from(fine)
         except BaseException:
@@ -291,12 +304,17 @@ class GuideSource:
         self.method = _choose(self.ratio) if self._resampling == "auto" else self._resampling
         if self.method == "average" and self.grid.is_torn_under(fine):
             self._grain = max(2, math.ceil(self.ratio))
-        for copy in copies:
-            self._copies.append(self._warps(copy, fine.refine(self._grain)))
-        self.warping = self._plain_warping(copies, fine)
+        plain = self._plain_warping(copies, fine)
+        if plain is not None and plain.bilinear is not None:
+            self._copies.append(plain)
+        else:
+            for copy in copies:
+                self._copies.append(self._warps(copy, fine.refine(self._grain)))
+        if self._dataset.driver == "GTiff" and os.path.isfile(self._dataset.name):
+            self.warping = plain
 
     def _plain_warping(self, copies: Sequence[Grid], fine: Grid) -> Warping | None:
-        """Tell how all bands are warped, if several files can be warped so at once."""
+        """Tell how all bands are warped; None if bands differ in that, or have masks."""
         dataset, numbers = self._dataset, [band.number for band in self._bands]
         flags = {flag for number in numbers for flag in dataset.mask_flag_enums[number - 1]}
         marked = {repr(self._marked(band)) for band in self._bands}
@@ -306,8 +324,6 @@ class GuideSource:
             or self._grain > 1
             or flags - {MaskFlags.all_valid, MaskFlags.nodata}
             or not (len(marked) == len(kinds) == len(self._marked(self._bands[0])) == 1)
-            or dataset.driver != "GTiff"
-            or not os.path.isfile(dataset.name)
         ):
             return None
         nodata = repr(self._marked(self._bands[0])[0])
@@ -322,7 +338,7 @@ class GuideSource:
 
     def _close_copies(self) -> None:
         for copy in self._copies:
-            if not isinstance(copy, _Offset):
+            if isinstance(copy, list):
                 for warp in copy:
                     warp.vrt.close()
         self._copies.clear()
@@ -356,10 +372,17 @@ class GuideSource:
         )
 
     def _read_copy(
-        self, copy: _Offset | list[_Warp], values: NDArray[np.float32], rows: slice, columns: slice
+        self,
+        copy: _Offset | Warping | list[_Warp],
+        values: NDArray[np.float32],
+        rows: slice,
+        columns: slice,
     ) -> None:
         if isinstance(copy, _Offset):
             self._read_lattice(copy, values, rows, columns)
+            return
+        if isinstance(copy, Warping):
+            self._sample(copy, values, rows, columns)
             return
         window = Window.from_slices(rows, columns)
         for warp in copy:
@@ -368,6 +391,20 @@ class GuideSource:
                 warp.vrt.read(bands, window=window, out=values)
             else:
                 values[warp.places] = warp.vrt.read(bands, window=window)
+        self._scale(values)
+
+    def _sample(
+        self, warping: Warping, values: NDArray[np.float32], rows: slice, columns: slice
+    ) -> None:
+        numbers = [band.number for band in self._bands]
+
+        def read(rows: slice, columns: slice) -> NDArray[np.generic]:
+            window = Window.from_slices(rows, columns)
+            stored: NDArray[np.generic] = self._dataset.read(numbers, window=window)
+            return stored
+
+        assert warping.bilinear is not None
+        warping.bilinear.sample_into(values, rows, columns, read, warping.none)
         self._scale(values)
 
     def _scale(self, values: NDArray[np.float32]) -> None:

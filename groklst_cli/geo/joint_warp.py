@@ -1,8 +1,8 @@
 """Warping bands of several files of one grid together, so that coordinates are computed once.
 
-GDAL warps all bands of a dataset in one go, and the bits of each are those that it has alone. A VRT
-in memory makes one dataset of the bands. Each thread has a dataset of its own and warps some of the
-columns, cut where GDAL's blocks end, so threads change no bits either.
+A VRT in memory makes one dataset of the bands. All of its bands are sampled or warped in one go,
+and the bits of each are those that it has alone. Each thread has a dataset of its own and reads
+some of the columns, cut where GDAL's blocks end, so threads change no bits either.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,6 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from groklst_cli.geo.align import GuideSource, Warping, warped
@@ -50,13 +49,14 @@ class JointWarp:
         """
         self.guides = guides
         bands = [band for guide in guides for band in guide.stored]
-        nodata = None if warping.nodata == "None" else float(warping.nodata)
         described = _vrt(bands, warping)
         self._datasets = [
             DatasetReader(described, driver=["VRT"]) for _ in range(threads_of_environment())
         ]
+        self._warping, self._bilinear = warping, warping.bilinear
         self._warped = [
-            warped(dataset, warping.fine, warping.resampling, nodata) for dataset in self._datasets
+            warped(dataset, warping.fine, warping.resampling, warping.none)
+            for dataset in (self._datasets if self._bilinear is None else ())
         ]
         self._pool = ThreadPoolExecutor(len(self._datasets))
 
@@ -82,17 +82,32 @@ class JointWarp:
             guide.take_warped(part, rows)
 
     def _warp_into(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
-        cuts = _cuts(columns, len(self._warped))
+        cuts = _cuts(columns, len(self._datasets))
+        if len(cuts) == 1:
+            self._read_part(0, values, rows, columns)
+            return
 
-        def warp(source: WarpedVRT, part: slice) -> None:
+        def read(thread: int, part: slice) -> None:
             inside = slice(part.start - columns.start, part.stop - columns.start)
             with gdal_environment():
-                values[..., inside] = source.read(window=Window.from_slices(rows, part))
+                self._read_part(thread, values[..., inside], rows, part)
 
-        if len(cuts) == 1:
-            self._warped[0].read(window=Window.from_slices(rows, columns), out=values)
-        else:
-            list(self._pool.map(warp, self._warped, cuts))
+        list(self._pool.map(read, range(len(cuts)), cuts))
+
+    def _read_part(
+        self, thread: int, values: NDArray[np.float32], rows: slice, columns: slice
+    ) -> None:
+        if self._bilinear is None:
+            window = Window.from_slices(rows, columns)
+            values[...] = self._warped[thread].read(window=window)
+            return
+        dataset = self._datasets[thread]
+
+        def read(rows: slice, columns: slice) -> NDArray[np.generic]:
+            stored: NDArray[np.generic] = dataset.read(window=Window.from_slices(rows, columns))
+            return stored
+
+        self._bilinear.sample_into(values, rows, columns, read, self._warping.none)
 
 
 class GuideReader:

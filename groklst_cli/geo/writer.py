@@ -38,6 +38,9 @@ _DEFAULTS: Final = {
     "NUM_THREADS": "ALL_CPUS",
 }
 
+_FAST: Final = "1"
+"""DEFLATE's level. GDAL's own, 6, takes nearly twice as long for files 2% smaller."""
+
 
 @dataclass(frozen=True)
 class OutputFormat:
@@ -265,6 +268,8 @@ class ResultFile:
 def cog_options(creation: Mapping[str, str]) -> dict[str, str]:
     """Return what GDAL's COG driver is told: what was asked for, and else our own."""
     options = _DEFAULTS | {key.upper(): value for key, value in creation.items()}
+    if options["COMPRESS"].upper() == "DEFLATE":
+        options.setdefault("LEVEL", _FAST)
     if options["COMPRESS"].upper() not in ("DEFLATE", "LZW", "ZSTD"):
         options.pop("PREDICTOR", None)
     return options

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import Block, SceneView
+from groklst_models.sampling.banded import weigh_columns, weigh_rows
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.folds import FIVE
 from groklst_models.sampling.sensor import Sensor, estimate_sensor
@@ -30,7 +31,6 @@ from groklst_models.sampling.sensor_windows import (
 )
 from groklst_models.sampling.shift_step import RefinedShift, refine_shift
 from groklst_models.sampling.side_by_side import side_by_side
-from groklst_models.threads import one_thread
 
 BOUND: Final = 1.0
 """Largest shift that is looked for, coarse pixels."""
@@ -90,9 +90,8 @@ def estimate_shift(scene: SceneView) -> Shift:
     search = _Search(windows, target, torch.cat([window.fold for window in windows]))
     place, errors = search.minimum()
     explained = max(0.0, 1 - float(errors / ((target - target.mean()) ** 2).sum()))
-    with one_thread():
-        sensor = estimate_sensor(scene, features)
-        refined = refine_shift(blocks, features, sensor, place)
+    sensor = estimate_sensor(scene, features)
+    refined = refine_shift(blocks, features, sensor, place)
     if refined is None or not all(map(math.isfinite, (*refined.place, refined.row_error))):
         return Shift(*place, math.inf, explained, trusted=False)
     spread = max(refined.row_error, refined.column_error)
@@ -142,14 +141,17 @@ class _Window:
             FIVE.of(block)[known],
         )
 
-    def down(self, shift: float) -> Tensor:
-        """See the window from a place moved along the rows; ``(F, h, s·w)``."""
-        return self._matrix(self.shape[0], shift) @ self.fine
+    def designs(self, row: float, columns: Sequence[float]) -> Tensor:
+        """See the window from places moved down the rows and along the columns by some shifts.
 
-    def design(self, down: Tensor, shift: float) -> Tensor:
-        """See that moved along the columns too; ``(n, F)`` of the known pixels."""
-        seen = down @ self._matrix(self.shape[1], shift).T
-        return high_pass(seen.double()).flatten(1).index_select(1, self.places).T
+        Returns:
+            ``(shifts, F, n)`` of the known pixels.
+        """
+        height, width = self.shape
+        down = torch.stack([self._matrix(height, row)])
+        across = torch.stack([self._matrix(width, column) for column in columns])
+        seen = weigh_columns(weigh_rows(down, self.fine), across).double()
+        return high_pass(seen).flatten(2).index_select(2, self.places)
 
     def _matrix(self, size: int, shift: float) -> Tensor:
         sensor = Sensor(self.scale, _BLUR * self.scale)
@@ -188,13 +190,13 @@ class _Search:
     def _along(self, wanted: tuple[float, Sequence[float]]) -> dict[tuple[float, float], float]:
         """Compute the errors of one shift along the rows and some along the columns."""
         row, columns = wanted
-        found = {}
-        downs = [window.down(row) for window in self._windows] if columns else []
-        for column in columns:
-            parts = [w.design(d, column) for w, d in zip(self._windows, downs, strict=True)]
-            errors = left_out_error(torch.cat(parts), self._target, self._fold)
-            found[row, column] = float(errors.sum())
-        return found
+        if not columns:
+            return {}
+        designs = torch.cat([window.designs(row, columns) for window in self._windows], dim=-1)
+        return {
+            (row, column): float(left_out_error(design, self._target, self._fold).sum())
+            for column, design in zip(columns, designs, strict=True)
+        }
 
 
 def _vertex(values: Tensor) -> float:

@@ -9,6 +9,7 @@ import torch
 from groklst_models.contract import Tiles
 from groklst_models.guidance import coarse_means
 from groklst_models.registry import build
+from groklst_models.sampling import sensor as sensor_module
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import (
     CANDIDATES,
@@ -120,3 +121,19 @@ def test_a_gain_is_sure_beyond_three_standard_errors():
     assert surely(gains)  # ten standard errors
     assert not surely(gains - 0.75)  # two and a half
     assert not surely(torch.ones(1))
+
+
+def test_one_estimate_serves_all_who_ask_of_the_same_windows(monkeypatch):
+    asked = []
+    estimated = sensor_module._estimated
+    monkeypatch.setattr(sensor_module, "_FOUND", {})
+    monkeypatch.setattr(
+        sensor_module, "_estimated", lambda *given: asked.append(given) or estimated(*given)
+    )
+    scene = scene_seen_through(0.7)
+    found = [estimate_sensor(one, FEATURES) for one in (scene, scene_seen_through(0.7), scene)]
+    assert len(asked) == 1
+    assert found[0] == found[1] == found[2]
+    estimate_sensor(replace(scene, lst=scene.lst + np.float32(1)), FEATURES)
+    estimate_sensor(scene, Features(("nir", "red"), SCALE))
+    assert len(asked) == 3

@@ -13,7 +13,8 @@ fitted through all of it, but their answers are blurred by 1.2 fine pixels alone
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
+from hashlib import blake2b
 from itertools import chain
 from operator import add
 from typing import Final
@@ -24,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from groklst_models.contract import Block, SceneView
+from groklst_models.sampling.banded import weigh_columns, weigh_rows
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.fold_moments import FoldMoments
 from groklst_models.sampling.folds import FIVE
@@ -58,11 +60,16 @@ _ALIKE: Final = 16
 """Coarse pixels that say as much as one: what guidance does not explain is alike in neighbours."""
 
 _STEP: Final = 0.05  # of the search for the likeliest spread, fine pixels
-_BAND: Final = 6  # coarse rows
 _SURE: Final = 3.0  # standard errors
 _GUIDED: Final = 0.9
 _LEAST_PIXELS: Final = 100
 _LARGEST_UNEXPLAINED: Final = 0.95
+
+
+_REMEMBERED: Final = 16
+_FOUND: Final[dict[tuple[Features, str], "Sensor"]] = {}
+"""Sensors that were estimated by features and the content of the windows; guides that were found
+to be in place and the method that follows ask the same."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +130,7 @@ class Sensor:
         Returns:
             ``(coarse, scale · coarse)`` in double precision; edges are repeated outwards.
         """
-        size = coarse * self.scale
-        kernel = self._kernel(torch.float64)
-        whole = math.floor(shift)
-        first = torch.arange(size)[:, None] + torch.arange(-self.radius, self.radius + 1) + whole
-        blur = torch.zeros(size, size, dtype=torch.float64)
-        for extra, share in ((0, 1 - shift + whole), (1, shift - whole)):
-            seen = (first + extra).clamp(0, size - 1)
-            blur.scatter_add_(1, seen, (kernel * share).expand_as(seen))
-        return blur.view(coarse, self.scale, size).mean(dim=1)
+        return _matrix(self, coarse, shift)
 
     def _kernel(self, dtype: torch.dtype) -> Tensor:
         if self.radius == 0:
@@ -139,6 +138,20 @@ class Sensor:
         distance = torch.arange(-self.radius, self.radius + 1, dtype=torch.float64)
         weights = torch.exp(-0.5 * (distance / self.sigma) ** 2)
         return (weights / weights.sum()).to(dtype)
+
+
+@lru_cache(maxsize=64)
+def _matrix(sensor: Sensor, coarse: int, shift: float) -> Tensor:
+    size = coarse * sensor.scale
+    kernel = sensor._kernel(torch.float64)
+    whole = math.floor(shift)
+    reach = torch.arange(-sensor.radius, sensor.radius + 1)
+    first = torch.arange(size)[:, None] + reach + whole
+    blur = torch.zeros(size, size, dtype=torch.float64)
+    for extra, share in ((0, 1 - shift + whole), (1, shift - whole)):
+        seen = (first + extra).clamp(0, size - 1)
+        blur.scatter_add_(1, seen, (kernel * share).expand_as(seen))
+    return blur.view(coarse, sensor.scale, size).mean(dim=1)
 
 
 def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
@@ -150,8 +163,26 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     """
     if scene.psf is not None:
         return Sensor(scene.scale, scene.psf)
-    sensors = [Sensor(scene.scale, sigma) for sigma in CANDIDATES]
     blocks = sample_blocks(scene)
+    asked = features, _digest(blocks)
+    if asked not in _FOUND:
+        if len(_FOUND) >= _REMEMBERED:
+            _FOUND.clear()
+        _FOUND[asked] = _estimated(scene, features, blocks)
+    return _FOUND[asked]
+
+
+def _digest(blocks: Sequence[Block]) -> str:
+    digest = blake2b(digest_size=16)
+    for block in blocks:
+        digest.update(repr((block.row, block.column, block.guide.shape, block.device)).encode())
+        digest.update(block.lst.tobytes())
+        digest.update(block.guide.tobytes())
+    return digest.hexdigest()
+
+
+def _estimated(scene: SceneView, features: Features, blocks: Sequence[Block]) -> Sensor:
+    sensors = [Sensor(scene.scale, sigma) for sigma in CANDIDATES]
     parts = side_by_side(lambda block: _moments(block, features, sensors), blocks)
     found = reduce(add, parts)
     if int(found.count.sum()) < _LEAST_PIXELS:
@@ -284,7 +315,7 @@ def _known_detail(
     fine = bounded_features(block, features)
     height, width = block.lst.shape
     downs = torch.stack([sensor.matrix(height) for sensor in sensors]).to(fine)
-    acrosses = torch.stack([sensor.matrix(width).T for sensor in sensors]).to(fine)
+    acrosses = torch.stack([sensor.matrix(width) for sensor in sensors]).to(fine)
     groups = chain([fine], (fine[index] * fine[index:] for index in range(len(fine))))
     seen = [_detail_seen(group, downs, acrosses).flatten(-2)[..., known] for group in groups]
     target, fold = lst_detail(block).flatten()[known], FIVE.of(block).flatten()[known]
@@ -297,20 +328,9 @@ def _detail_seen(fine: Tensor, downs: Tensor, acrosses: Tensor) -> Tensor:
     Args:
         fine: The planes.
         downs: ``(S, h, s·h)``, the sensors along the rows; what is zero in it costs nothing.
-        acrosses: ``(S, s·w, w)``, the sensors along the columns.
+        acrosses: ``(S, w, s·w)``, the sensors along the columns.
     """
-    sensors, height, _ = downs.shape
-    seen = fine.new_empty(sensors, len(fine), height, fine.shape[-1])
-    for start in range(0, height, _BAND):
-        stop = min(height, start + _BAND)
-        band = downs[:, start:stop].flatten(0, 1)
-        reached = torch.nonzero(band.any(dim=0))[:, 0]
-        rows = slice(int(reached[0]), int(reached[-1]) + 1)
-        parts = torch.bmm(band[:, rows].expand(len(fine), -1, -1), fine[:, rows])
-        by_sensor = parts.view(len(fine), sensors, stop - start, -1).transpose(0, 1)
-        seen[:, :, start:stop] = by_sensor
-    across = torch.bmm(seen.flatten(1, 2), acrosses).view(sensors, len(fine), height, -1)
-    return high_pass(across.double())
+    return high_pass(weigh_columns(weigh_rows(downs, fine), acrosses).double())
 
 
 def _lowest(positions: Sequence[float], values: Sequence[float]) -> float:

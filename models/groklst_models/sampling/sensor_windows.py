@@ -79,11 +79,11 @@ def left_out_error(design: Tensor, target: Tensor, fold: Tensor) -> Tensor:
     """Regress with each fold left out and return its squared errors.
 
     Args:
-        design: ``(n, F)``.
+        design: ``(F, n)``.
         target: ``(n,)``, kelvin.
         fold: ``(n,)``, which fold each sample is in.
 
     Returns:
         ``(5,)`` sums of squared errors, square kelvin.
     """
-    return FoldMoments.of(design.T, target, fold, FIVE.count).errors(SHRINKAGE)
+    return FoldMoments.of(design, target, fold, FIVE.count).errors(SHRINKAGE)

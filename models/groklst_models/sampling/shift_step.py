@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 
 from groklst_models.contract import Block
+from groklst_models.sampling.banded import weigh_columns, weigh_rows
 from groklst_models.sampling.features import Features
 from groklst_models.sampling.sensor import Sensor
 from groklst_models.sampling.sensor_windows import bounded_features, high_pass, inner_pixels
+from groklst_models.sampling.side_by_side import side_by_side
+from groklst_models.threads import one_thread
 
 _STEPS: Final = 4
 _LONGEST: Final = 0.3  # of a step, coarse pixels
@@ -75,7 +78,8 @@ class _Window:
             [self._matrix(size, at + step) for step in (0.0, _APART, -_APART)]
             for size, at in zip(self.lst.shape, place, strict=True)
         )
-        seen = self._centred(down[0] @ self.fine @ across[0].T)
+        seen = weigh_columns(weigh_rows(down[0][None], self.fine), across[0][None])[0]
+        seen = self._centred(seen)
         planes = [seen]
         if slopes is not None:
             fit = torch.einsum("f,fhw->hw", slopes, self.fine)
@@ -84,6 +88,15 @@ class _Window:
                 (down[0] @ fit @ (across[1] - across[2]).T)[None] / (2 * _APART),
             ]
         return high_pass(torch.cat([*planes, self.lst[None]]) * self.known) * self.known
+
+    def sums(self, place: Sequence[float], slopes: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Sum products ``(parts, n, n)`` and moments ``(parts, n)`` over each part."""
+        design, products, moments = self.design(place, slopes), [], []
+        for rows, columns in self.parts():
+            planes = design[:, rows, columns].flatten(1)
+            products.append(planes[:-1] @ planes[:-1].T)
+            moments.append(planes[:-1] @ planes[-1])
+        return torch.stack(products), torch.stack(moments)
 
     def parts(self) -> list[tuple[slice, slice]]:
         """Cut the window."""
@@ -117,7 +130,7 @@ def refine_shift(
     Returns:
         None where nothing is known, or no more than one part of the scene.
     """
-    found = [_Window.of(block, features, sensor) for block in blocks]
+    found = side_by_side(lambda block: _Window.of(block, features, sensor), blocks)
     windows = [window for window in found if window is not None]
     if sum(len(window.parts()) for window in windows) < 2:
         return None
@@ -141,14 +154,8 @@ def _sums(
     windows: Sequence[_Window], place: Sequence[float], slopes: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Sum products ``(parts, n, n)`` and moments ``(parts, n)`` over the parts of all windows."""
-    products, moments = [], []
-    for window in windows:
-        design = window.design(place, slopes)
-        for rows, columns in window.parts():
-            planes = design[:, rows, columns].flatten(1)
-            products.append(planes[:-1] @ planes[:-1].T)
-            moments.append(planes[:-1] @ planes[-1])
-    return torch.stack(products), torch.stack(moments)
+    sums = list(side_by_side(lambda window: window.sums(place, slopes), windows))
+    return torch.cat([products for products, _ in sums]), torch.cat([m for _, m in sums])
 
 
 def _solve(products: Tensor, moments: Tensor, features: int) -> Tensor:
@@ -158,5 +165,6 @@ def _solve(products: Tensor, moments: Tensor, features: int) -> Tensor:
     shrunk[:features] = _RIDGE
     diagonal = normal.diagonal().clone()
     normal = normal + torch.diag(diagonal * shrunk + 1e-9)
-    solved: Tensor = torch.linalg.solve(normal, moments.sum(dim=0))
+    with one_thread():
+        solved: Tensor = torch.linalg.solve(normal, moments.sum(dim=0))
     return solved

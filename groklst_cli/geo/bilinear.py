@@ -1,0 +1,236 @@
+"""Bilinear sampling of all bands of a raster at the pixels of another grid.
+
+GDAL's warper computes the weights of a place's four neighbours anew for every band. Here the
+weights of all places are one sparse matrix, which is multiplied with a table of all bands.
+Places are interpolated on a lattice that is anchored at the fine grid's origin, so no pixel depends
+on the window that asks for it. As in GDAL, neighbours that have a value share the weight of those
+that have none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.projection import NoWayError, way
+
+EXACT: Final = frozenset(("uint8", "int8", "uint16", "int16", "float32"))
+"""Types of which float32 holds every value."""
+
+Read = Callable[[slice, slice], NDArray[np.generic]]
+"""Reads rows and columns of all bands, ``(bands, rows, columns)``, as they are stored."""
+
+Places = NDArray[np.float64]
+Values = NDArray[np.float32]
+
+_SPACINGS: Final = (32, 16, 8, 4)
+"""Fine pixels between places that are computed exactly."""
+
+_TOLERANCE: Final = 0.0005
+"""Largest error of a place that is interpolated between them, guide pixels."""
+
+_CELLS: Final = 24
+"""Cells of the lattice along each side in which that error is measured."""
+
+_COLUMNS: Final = 1024
+"""Columns that are sampled at once, so that what is worked on stays in the processor's cache."""
+
+_LEAST_WEIGHT: Final = 1e-5
+"""Of the neighbours that have a value; GDAL's."""
+
+
+@dataclass(frozen=True)
+class Bilinear:
+    """How the pixels of a fine grid lie on a raster's own grid.
+
+    Attributes:
+        own: The raster's grid.
+        fine: The grid whose pixels are looked up.
+        spacing: Fine pixels between places that are computed exactly.
+    """
+
+    own: Grid
+    fine: Grid
+    spacing: int
+
+    @classmethod
+    def between(cls, own: Grid, fine: Grid) -> Self | None:
+        """Choose the spacing; None where places cannot be interpolated, as across a seam."""
+        spacing = _widest_spacing(own, fine)
+        return None if spacing is None else cls(own, fine, spacing)
+
+    def sample_into(
+        self, values: Values, rows: slice, columns: slice, read: Read, nodata: float | None
+    ) -> None:
+        """Sample a window of the fine grid.
+
+        Args:
+            values: To fill, ``(bands, rows, columns)``, stored values; NaN where there is none.
+            rows: Of the fine grid.
+            columns: Of the fine grid.
+            read: Reads the raster.
+            nodata: The stored value that means that there is none, in all bands.
+        """
+        for start in range(columns.start, columns.stop, _COLUMNS):
+            part = slice(start, min(start + _COLUMNS, columns.stop))
+            inside = slice(part.start - columns.start, part.stop - columns.start)
+            self._sample_part(values[..., inside], rows, part, read, nodata)
+
+    def _sample_part(
+        self, values: Values, rows: slice, columns: slice, read: Read, nodata: float | None
+    ) -> None:
+        places = self.places(rows, columns)
+        outside = _clip(places, self.own.shape)
+        first, last = int(np.floor(places[0].min())), int(np.floor(places[0].max())) + 1
+        left, right = int(np.floor(places[1].min())), int(np.floor(places[1].max())) + 1
+        if outside is not None and outside.all():
+            values.fill(np.nan)
+            return
+        table = np.full((last - first + 1, right - left + 1, len(values)), np.nan, np.float32)
+        there = (
+            slice(max(first, 0), min(last + 1, self.own.height)),
+            slice(max(left, 0), min(right + 1, self.own.width)),
+        )
+        _tabulate(
+            table[
+                there[0].start - first : there[0].stop - first,
+                there[1].start - left : there[1].stop - left,
+            ],
+            read(*there),
+            nodata,
+        )
+        places[0] -= first
+        places[1] -= left
+        sampled = _weight_neighbours(table, *places)
+        if outside is not None:
+            sampled[outside.ravel()] = np.nan
+        for plane, band in zip(values, sampled.T, strict=True):
+            plane[...] = band.reshape(plane.shape)
+
+    def places(self, rows: slice, columns: slice) -> Places:
+        """Find where the middles of a window's pixels lie on the raster's grid.
+
+        Returns:
+            ``(2, rows, columns)``: row and column there, whole where a pixel's middle is.
+        """
+        step = self.spacing
+        down = np.arange(rows.start // step, (rows.stop - 1) // step + 2)
+        across = np.arange(columns.start // step, (columns.stop - 1) // step + 2)
+        exact = _exact_at(
+            self.own, self.fine, _middles(down * step)[:, None], _middles(across * step)
+        )
+        row = np.arange(rows.start, rows.stop)
+        node, share = row // step - down[0], (row % step / step)[:, None]
+        lines = exact[:, node] + (exact[:, node + 1] - exact[:, node]) * share
+        start, stop = lines[..., :-1, None], np.diff(lines)[..., None]
+        found = start + stop * (np.arange(step) / step)
+        skipped = columns.start - int(across[0]) * step
+        width = columns.stop - columns.start
+        return found.reshape(2, len(row), -1)[..., skipped : skipped + width].copy()
+
+
+def _middles(pixels: NDArray[np.int_]) -> Places:
+    return pixels.astype(np.float64) + 0.5
+
+
+def _exact_at(own: Grid, fine: Grid, rows: Places, columns: Places) -> Places:
+    """Compute where places of the fine grid lie, ``(2, rows, columns)``; infinite where nowhere."""
+    t, back = fine.transform, ~own.transform
+    x, y = way(fine.crs, own.crs)(
+        t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
+    )
+    x, y = np.asarray(x), np.asarray(y)
+    return np.stack((back.d * x + back.e * y + back.f, back.a * x + back.b * y + back.c)) - 0.5
+
+
+@lru_cache(maxsize=32)
+def _widest_spacing(own: Grid, fine: Grid) -> int | None:
+    """Choose the widest lattice on which places are true; None if the narrowest is too wide."""
+    if own.is_torn_under(fine):
+        return None
+    try:
+        return next((step for step in _SPACINGS if _bend(own, fine, step) <= _TOLERANCE), None)
+    except NoWayError:
+        return None
+
+
+def _bend(own: Grid, fine: Grid, step: int) -> float:
+    """Measure how far from the middle of four places the place between them lies."""
+    corners = [
+        np.unique(np.linspace(0, size // step, _CELLS).astype(int)) * step for size in fine.shape
+    ]
+    rows, columns = _middles(corners[0])[:, None], _middles(corners[1])
+    half = step / 2
+    around = [
+        _exact_at(own, fine, rows + down, columns + across)
+        for down in (0, step)
+        for across in (0, step)
+    ]
+    off = np.abs(_exact_at(own, fine, rows + half, columns + half) - sum(around) / 4).max()
+    return float(off) if np.isfinite(off) else np.inf
+
+
+def _clip(places: Places, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Move places outside a raster onto its edge, in place; tell which they were, if any."""
+    outside = None
+    for positions, size in zip(places, shape, strict=True):
+        if positions.min() >= -0.5 and positions.max() <= size - 0.5:
+            continue
+        beyond = ~((positions >= -0.5) & (positions <= size - 0.5))
+        outside = beyond if outside is None else outside | beyond
+        np.copyto(positions, -0.5, where=beyond)
+    return outside
+
+
+def _tabulate(table: Values, stored: NDArray[np.generic], nodata: float | None) -> None:
+    """Lay bands side by side, ``(rows, columns, bands)``, NaN where there is no value."""
+    for place, plane in enumerate(stored):
+        table[..., place] = plane
+        if nodata is not None and (none := plane == nodata).any():
+            table[none, place] = np.nan
+    if stored.dtype.kind == "f" and not np.isfinite(table).all():
+        table[~np.isfinite(table)] = np.nan
+
+
+def _weight_neighbours(table: Values, rows: Places, columns: Places) -> Values:
+    """Average the four neighbours of each place, weighted by how near they are.
+
+    Args:
+        table: ``(rows, columns, bands)``, NaN where there is no value.
+        rows: From the table's first, with one row after each.
+        columns: The same.
+
+    Returns:
+        ``(places, bands)``, NaN where no neighbour has a value.
+    """
+    from scipy.sparse import csr_array
+
+    row, column = rows.ravel(), columns.ravel()
+    above, before = row.astype(np.int32), column.astype(np.int32)
+    down, across = (row - above).astype(np.float32), (column - before).astype(np.float32)
+    width = table.shape[1]
+    weights, neighbours = np.empty((row.size, 4), np.float32), np.empty((row.size, 4), np.int32)
+    np.add(above * np.int32(width), before, out=neighbours[:, 0])
+    for place, further in enumerate((1, width, width + 1), 1):
+        np.add(neighbours[:, 0], np.int32(further), out=neighbours[:, place])
+    np.multiply(down, across, out=weights[:, 3])
+    np.subtract(across, weights[:, 3], out=weights[:, 1])
+    np.subtract(down, weights[:, 3], out=weights[:, 2])
+    np.subtract(1 - down, weights[:, 1], out=weights[:, 0])
+    flat = table.reshape(-1, table.shape[2])
+    starts = np.arange(0, weights.size + 1, 4, dtype=np.int32)
+    shape = row.size, len(flat)
+    matrix = csr_array((weights.ravel(), neighbours.ravel(), starts), shape=shape)
+    weighted: Values = matrix @ flat
+    missing = np.isnan(weighted)
+    if missing.any():
+        known = ~np.isnan(flat)
+        total = matrix @ known.astype(np.float32)
+        shared = matrix @ np.where(known, flat, np.float32(0))
+        shared[total <= _LEAST_WEIGHT] = np.nan
+        np.divide(shared, total, out=weighted, where=missing)
+    return weighted
