@@ -38,7 +38,7 @@ class Record:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["conditions"] != conditions:
             raise SystemExit(
-                f"{path} was measured under {content['conditions']}, this is {conditions}; "
+                f"{path} was measured under {content['conditions']}, but this is {conditions}; "
                 "name another folder with --out"
             )
         return cls(path, content)

@@ -22,7 +22,7 @@ from groklst_cli.pipeline.predict.default_scale import FoundScale
 from groklst_cli.pipeline.predict.planned import Planned
 from groklst_cli.pipeline.predict.settings import Settings
 
-PROMISE = re.compile(r"expect the map's to be about (-?\d+)% below")
+PROMISE = re.compile(r"expect about (-?\d+)% below in the result")
 
 
 def cases(folder: Path, protocol_name: str) -> list[Case]:

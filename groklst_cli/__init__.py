@@ -9,12 +9,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Hand on ``downscale`` for arrays, so that only those who call it wait for its libraries."""
+    """Load ``downscale`` for arrays on first use, because its libraries take long to import."""
     if name == "downscale":
         return import_module("groklst_cli.xarray_face").downscale
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """Name what can be had, the function that is not yet loaded too."""
+    """List the attributes, including the function that is not loaded yet."""
     return sorted({*globals(), *__all__})

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PRIMITIVES: Final = "128"
-"""Compiled convolutions that oneDNN keeps; it would keep 1 024, which other scenes have no use for.
-
-A tile of MoCoLSK-Net takes 65, the most of the networks that were counted.
+"""Compiled convolutions that oneDNN keeps; its default of 1 024 only costs memory. A tile of
+MoCoLSK-Net needs 65, the most of the networks that were counted.
 """
 
 
@@ -29,11 +28,12 @@ def main() -> None:
     sys.excepthook = _uncaught
     _silence_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A pipe on Windows has no sign for ×, and a path may be no text: written out, as on stderr.
+        # A pipe on Windows has no sign for ×, and a path may not be valid text: both are escaped,
+        # as on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
     code = run()
     if code in (130, 143):
-        # Stopped in the middle: a thread of native code that still runs would abort the exit.
+        # After an interruption, a thread of native code that still runs would abort the exit.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -41,30 +41,32 @@ def main() -> None:
 
 
 def _silence_libraries() -> None:
-    """Leave stderr to our own lines: what a library warns of is not for whom the command serves.
+    """Keep the warnings of libraries off stderr; they are not for users of the command.
 
-    Python's own switches show it all the same: ``python -W default -m groklst_cli``.
+    Python's switches still show them: ``python -W default -m groklst_cli``.
     """
-    os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's threads, which rasterio does not hear
-    logging.lastResort = None  # rasterio repeats there what it then raises
+    os.environ.setdefault(
+        "CPL_LOG", os.devnull
+    )  # GDAL's threads, whose messages rasterio does not receive
+    logging.lastResort = None  # rasterio logs there what it then raises
     if "--debug" not in sys.argv:
         _keep_stderr()
     if not sys.warnoptions:
-        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that are started
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of child processes
         warnings.simplefilter("ignore")
 
 
 def _keep_stderr() -> None:
-    """Give our lines a stderr of their own, and what libtiff and others print by themselves none.
+    """Give groklst's lines their own stderr, and discard what libtiff and other libraries print.
 
-    They write into the process's second stream whatever Python does, on a full disk for one.
+    They write to file descriptor 2 directly, for example when the disk is full.
     """
     before = sys.stderr
     try:
         ours = os.dup(2)
         with open(os.devnull, "wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-    except OSError:  # there is none
+    except OSError:  # there is no stderr
         return
     sys.stderr = open(  # noqa: SIM115
         ours, "w", buffering=1, encoding=before.encoding, errors=before.errors
@@ -74,14 +76,14 @@ def _keep_stderr() -> None:
 def _uncaught(
     kind: type[BaseException], error: BaseException, trace: "TracebackType | None"
 ) -> None:
-    """Print a traceback as Python does, without what a terminal would obey."""
+    """Print a traceback as Python does, with control characters escaped."""
     from groklst_cli.shown_text import traced
 
     sys.stderr.write(traced(error))
 
 
 def _unraisable(found: "sys.UnraisableHookArgs") -> None:
-    """Pass over what rasterio cannot log: GDAL quotes a damaged file in bytes that are no text."""
+    """Drop messages that rasterio cannot log: GDAL quotes bytes that are not text."""
     if not isinstance(found.exc_value, UnicodeDecodeError):
         sys.__unraisablehook__(found)
 

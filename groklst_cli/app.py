@@ -1,4 +1,4 @@
-"""The Typer app: a line a command; our errors become one line and an exit code."""
+"""The Typer app: one line per command; errors become one line on stderr and an exit code."""
 
 import signal
 import sys
@@ -24,14 +24,14 @@ from groklst_cli.commands.typed import KeepingGroup
 from groklst_cli.shown_text import one_line, traced
 
 _Refusal: Final[type[Exception]] = typer.BadParameter.__bases__[0]
-"""What Typer raises when it cannot make sense of what was typed."""
+"""The base class of what Typer raises when the command line is not valid."""
 
 
 class _App(typer.Typer):
-    """Raises what is wrong instead of printing it, so that ``run`` can say it in one line."""
+    """Raises errors instead of printing them, so that ``run`` can print them on one line."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line as ``groklst``, however it was started."""
+        """Run the command line under the name ``groklst``, however it was started."""
         return super().__call__(
             *args, **{"prog_name": "groklst", "standalone_mode": False} | kwargs
         )
@@ -68,7 +68,7 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Turn coarse land surface temperature rasters into fine ones."""
     _State.debug = debug
@@ -90,10 +90,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def run(application: Callable[[], Any] = app) -> int:
-    """Run the command line and return its exit code; every known error becomes one line."""
+    """Run the command line and return its exit code; known errors become one line on stderr."""
     try:
         code = _run(application)
-    except BaseException as error:  # a fault of ours, which Python prints
+    except BaseException as error:  # a bug in groklst; Python prints the traceback
         run_log.tell(traced(error))
         run_log.end(1)
         raise
@@ -124,7 +124,7 @@ def _run(application: Callable[[], Any]) -> int:
         if not lacks_memory(error):
             raise
         return _failed(out_of_memory(error), 5)
-    except OSError as error:  # the machine's: a full disk, a file that may not be read
+    except OSError as error:  # of the system: a full disk, no permission to read
         return _failed(error, 1)
     if code == 130:  # how Typer ends on Ctrl-C
         return _failed("interrupted", 130)
@@ -132,11 +132,11 @@ def _run(application: Callable[[], Any]) -> int:
 
 
 def _refused(error: Exception) -> str:
-    """Say in one line what Typer says in three."""
+    """Return on one line what Typer prints on three."""
     what = cast("typer.BadParameter", error).format_message().rstrip(".")
     context: typer.Context | None = getattr(error, "ctx", None)
     command = "groklst" if context is None else context.command_path
-    return f"{what}; {command} --help shows what to type"
+    return f"{what}; {command} --help shows the options"
 
 
 def _failed(what: object, code: int) -> int:

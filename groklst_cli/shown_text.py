@@ -1,7 +1,7 @@
-"""Text from files and names, made fit to be shown: on a terminal, in a page, in a table.
+"""Escape text from files and names before it is shown on a terminal, in a page or in a table.
 
-A file's name or tag may hold what a terminal would obey instead of show, what turns the direction
-of a line, bytes that are no text, or what a spreadsheet takes for a formula.
+A file's name or tag may contain control characters of terminals, characters that reverse the
+direction of a line, bytes that are not text, or formulas of spreadsheets.
 """
 
 import json
@@ -10,7 +10,7 @@ import traceback
 from typing import Any, Final
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that spreadsheets may evaluate
+"""First characters of cells that spreadsheets may evaluate
 (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 _MASK: Final = "***"
@@ -24,15 +24,15 @@ _SECRETS: Final = (
     ),
     re.compile(r"(\b(?:password|passwd)=)[^\s'\"&;]+", re.IGNORECASE),
 )
-"""What lets a reader in where it stands in a path: who is before a host's ``@``, and values of a
-query whose names say so (signatures, tokens, keys)."""
+"""Credentials in a path: what is before the ``@`` of a host, and values of a query that are
+signatures, tokens or keys by their names."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Write out every character that is not printed by its number, as JSON does.
+    """Escape every character that cannot be printed by its number, as JSON does.
 
     Args:
-        text: Anything.
+        text: Any text.
         keep: Characters to leave, such as a newline.
     """
     if text.isprintable():
@@ -41,21 +41,21 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def one_line(what: object) -> str:
-    """Put a text on one line, without what is not printed."""
+    """Put a text on one line, with unprintable characters escaped."""
     return printable(" ".join(str(what).split()))
 
 
 def masked(text: str) -> str:
-    """Put stars in the place of credentials in paths and addresses, for what others may read."""
+    """Replace credentials in paths and addresses by stars, for texts that others may read."""
     for secret in _SECRETS:
         text = secret.sub(lambda found: (found[1] if found.re.groups else "") + _MASK, text)
     return text
 
 
 def cell(value: Any) -> Any:
-    """Make a value fit for a cell of CSV: a text that is no number stays a text for spreadsheets.
+    """Escape a value for a cell of CSV so that spreadsheets do not evaluate text as a formula.
 
-    A quote is put before what would be a formula, which is how spreadsheets write such a text.
+    A quote is put before it, which is how spreadsheets mark such a text.
     """
     if not isinstance(value, str):
         return value
@@ -64,7 +64,7 @@ def cell(value: Any) -> Any:
 
 
 def traced(error: BaseException) -> str:
-    """Write a traceback, without what is not printed."""
+    """Return a traceback with unprintable characters escaped."""
     return printable("".join(traceback.format_exception(error)), keep="\n\t")
 
 

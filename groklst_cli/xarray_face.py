@@ -32,7 +32,7 @@ _OPTIONS: Final = {
     for name, option in options_of(Settings).items()
     if option.in_python and name != "scale"
 }
-"""What is set by name; ``scale`` and ``method`` are arguments of their own."""
+"""Options that are set by name; ``scale`` and ``method`` are separate arguments."""
 
 _WHOLE: Final = ("scale", "tile", "overlap", "batch")
 
@@ -40,7 +40,7 @@ _DESCRIBED: Final = {
     "standard_name": "surface_temperature",
     "long_name": "land surface temperature",
 }
-"""What a result is in the words of the CF conventions, unless the LST says it in others."""
+"""CF attributes of a result, unless the LST has others."""
 
 _UNCERTAINTY: Final = "uncertainty"
 _DEVIATION: Final = {
@@ -94,54 +94,57 @@ def downscale(
 ) -> xr.DataArray | xr.Dataset:
     """Turn a coarse land surface temperature into a fine one.
 
-    The pixels are those that ``groklst downscale`` writes for the same rasters, bit for bit.
+    The pixels equal those that ``groklst downscale`` writes for the same rasters, bit for bit.
 
-    Arrays of numpy are downscaled at once. If any array is one of Dask, so is the result: a strip
-    is computed when it is asked for, from the parts of the arrays that lie under and around it,
-    and holds the same bits however arrays are chunked. At once are computed, in a stream: the LST
-    if nothing states its unit; and what a method is fitted to, which for most of ``fitted/`` is
-    the whole scene. A guide on another grid is warped by the same code in both cases, from the part
-    that covers the strip.
+    NumPy arrays are downscaled immediately. If any array is a Dask array, so is the result: each
+    strip is computed when it is needed, from the parts of the arrays under and around it, and its
+    bits do not depend on the chunks. Two things are still computed immediately, in a stream: the
+    range of the LST if nothing states its unit, and the fit of a fitted method, which for most
+    methods in ``fitted/`` reads the whole scene. A guide on another grid is warped by the same code
+    in both cases, from the part that covers the strip.
 
     Args:
-        lst: The coarse raster ``(rows, columns)``, or a cube with a dimension ``time``, of which
-            each date is fitted by itself; further dimensions only of one. With a CRS and evenly
-            spaced coordinates or a transform, as rioxarray has them. Integers are scaled by
+        lst: The coarse raster ``(rows, columns)``, or a cube with a dimension ``time``, whose dates
+            are downscaled separately; other dimensions must have length one. It needs a CRS and
+            evenly spaced coordinates or a transform, as rioxarray sets them. Integers are scaled by
             ``attrs["scale_factor"]`` and ``attrs["add_offset"]``. ``attrs["units"]`` states the
-            unit; without, the values' range tells.
-        guides: Guidance on any grid in any CRS: variables of a dataset, or arrays by name, or
-            arrays with names, or one array. What has a dimension ``time`` has the LST's dates; what
-            has none serves all of them. An array of several bands takes their names from
-            ``long_name`` if it is a tuple, else numbers them.
-        scale: Fine pixels along a coarse one; None for the checkpoint's, else what leads to the
-            finest guide's pixel, else 8.
+            unit; without it, the unit is guessed from the range of values.
+        guides: Guides on any grid in any CRS: a dataset, a mapping of names to arrays, a sequence
+            of named arrays, or one array. A guide with a dimension ``time`` must have the LST's
+            dates; one without is used for all dates. Bands of an array are named by ``long_name``
+            if it is a tuple, and numbered otherwise.
+        scale: Fine pixels along a coarse pixel; None for the checkpoint's scale, else that of the
+            finest guide, else 8.
         method: ``auto``, a method's key, or a checkpoint's path.
-        mask: Where the LST can be used, on any grid: 1 or True, or what a rule of the command line
-            says, as in ``mask=(qa, "landsat-qa")``. Without a value nothing is clear.
-        guide_mask: The same for guidance; a mapping has one for each band that it names.
-        uncertainty: Whether to return the standard deviation too, as ``--uncertainty`` writes it.
-            It needs the whole result at once, so arrays of Dask are refused.
-        note: Told, for people, what was chosen and found out.
-        **settings: Options of the command line by their names there, as ``lst_units="K"`` or
+        mask: Which pixels of the LST are clear, on any grid: 1 or True, or the values that a rule
+            of the command line names, as in ``mask=(qa, "landsat-qa")``. Pixels without a value are
+            not clear.
+        guide_mask: The same for guides; a mapping gives a mask for each band that it names.
+        uncertainty: Whether to also return the standard deviation, as ``--uncertainty`` writes it.
+            It needs the whole result in memory, so Dask arrays are refused.
+        note: Called with messages about what was chosen and estimated.
+        **settings: Options with the same names as on the command line, as ``lst_units="K"`` or
             ``conserve="none"``; they are listed below.
 
     Returns:
         The fine LST, float32, in the unit, CRS and dimensions of the coarse one, with its scalar
-        coordinates; NaN exactly on the coarse pixels that have no value, and where ``mask`` says
-        so. Its name is the LST's, or ``lst``. ``attrs`` name the ``units`` (K or degC), the
-        ``method`` and the ``scale``, and what it is in the words of the CF conventions. With
-        ``uncertainty`` a dataset of it and of ``uncertainty``, kelvin.
+        coordinates; NaN exactly on the coarse pixels without a value and where ``mask`` is not
+        clear. Its name is the LST's, or ``lst``. ``attrs`` hold ``units`` (K or degC), ``method``,
+        ``scale`` and the CF attributes. With ``uncertainty``, a dataset of it and of
+        ``uncertainty``, kelvin.
 
     Raises:
-        UsageError: If the arguments do not make sense, or two bands have one name.
-        InputError: If an array cannot be used: no CRS, no place, unknown unit, no overlap.
-        DeviceError: If the device is not there.
+        UsageError: If arguments are not valid, or two bands have the same name.
+        InputError: If an array cannot be used: no CRS, no position, unknown unit, no overlap.
+        DeviceError: If the device is not available.
     """
     _refuse_unknown(settings)
     settings = {name: _own_number(name, value) for name, value in settings.items()}
     asked = Settings(scale=_own_number("scale", scale), model=fspath(method), **settings)
     if len(asked.devices) > 1:
-        raise UsageError(f"device {asked.device!r} names several; name one, or use a Dask cluster")
+        raise UsageError(
+            f"device {asked.device!r} names several devices; name one, or use a Dask cluster"
+        )
     if is_cube(lst):
 
         def of_date(
@@ -178,8 +181,8 @@ def _downscaled(
 
         if uncertainty:
             raise UsageError(
-                "uncertainty=True needs the whole result at once, which arrays of Dask never are; "
-                "load them first, as in lst.load(), or leave it out"
+                "uncertainty=True needs the whole result in memory, but the arrays are Dask "
+                "arrays; load them first, as in lst.load(), or leave uncertainty out"
             )
         return _result(lst, *downscale_lazily(asked, coarse, guidance, masks, note))
     sure = with_deviation if uncertainty else None
@@ -230,16 +233,16 @@ def _result(lst: xr.DataArray, plan: Plan, values: Any) -> xr.DataArray:
 
 
 def _word(lst: xr.DataArray, key: str) -> str | None:
-    """Return what the LST calls itself."""
+    """Return the attributes that the LST has."""
     word = lst.attrs.get(key)
     return word if isinstance(word, str) and word else None
 
 
 def _own_number(name: str, value: Any) -> Any:
-    """Take a number of numpy's as Python's own, which is all that torch and rasterio know.
+    """Convert a NumPy number to a Python number, as torch and rasterio need.
 
     Raises:
-        UsageError: If it must be whole and is not.
+        UsageError: If it must be a whole number and is not.
     """
     own = value.item() if isinstance(value, np.generic) else value
     must_be_whole = name in _WHOLE and own is not None and own != "auto"
@@ -249,10 +252,10 @@ def _own_number(name: str, value: Any) -> Any:
 
 
 def _refuse_unknown(settings: Mapping[str, Any]) -> None:
-    """Refuse arguments that are no options, as Python does.
+    """Refuse arguments that are not options, as Python does.
 
     Raises:
-        TypeError: If there is one.
+        TypeError: If an argument is not an option.
     """
     for name in settings:
         if name not in _OPTIONS:

@@ -13,13 +13,14 @@ from rasterio.crs import CRS
 
 from groklst_models.errors import MissingPackageError
 from groklst_models.registry import find
+from tests.browser import browser as browser  # a fixture
 
 torch.set_num_threads(1)  # tests compute little; waiting for a second thread costs more
 settings.register_profile("any_machine", deadline=None)  # no test is about time
 settings.load_profile("any_machine")
 UTM = CRS.from_epsg(32647)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-"""Real scenes and specifications that lie beside the checkout, where they do: ``scenes`` marks
+"""Real scenes and specifications next to the checkout, if they exist: ``scenes`` marks
 tests that read them."""
 WriteRaster = Callable[..., str]
 

@@ -1,12 +1,12 @@
-"""What the shell offers for an option's value; torch is never imported for it.
+"""What the shell offers for the value of an option, without importing torch.
 
-Where nothing fits what was typed so far, the shell goes on to files.
+If nothing matches what was typed so far, the shell offers files.
 """
 
 from collections.abc import Callable, Sequence
 
 Offer = list[tuple[str, str]]
-"""Words, each with what a shell that shows help says beside it."""
+"""Words, each with a help text for shells that show one."""
 
 
 def words(choices: Sequence[str]) -> Callable[[str], Offer]:

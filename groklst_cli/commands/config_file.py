@@ -1,7 +1,7 @@
-"""Options of a command from a TOML file, and as one: ``--config`` and ``--print-config``.
+"""Read and write the options of a command as TOML: ``--config`` and ``--print-config``.
 
-The keys are the command's own flags, so that none has to be written down twice. What the file says
-stands where a default would: a flag that is typed goes before it.
+The keys are the flags of the command. Values in the file replace defaults; flags on the command
+line take precedence.
 """
 
 import inspect
@@ -20,7 +20,7 @@ from groklst_cli.errors import InputError, UsageError
 _FILES: Final = "files"
 _LSTS, _OUTPUT, _OUTPUT_FLAG = "lst", "output", "output_option"
 _NOT_IN_FILES: Final = frozenset(("config", "print_config", "no_conserve", _FILES))
-"""Of this call alone, or said by another key."""
+"""Options that only concern one call, or that another key sets."""
 
 _NUMBERS: Final = (int, float)
 
@@ -31,8 +31,8 @@ class Key:
 
     Attributes:
         parameter: The command's, that it sets.
-        kind: What is typed there: text, a path, a number, several of them, or nothing (``bool``).
-        default: The flag's, as it is typed; None for none.
+        kind: Type of the value: text, a path, a number, several of them, or a switch (``bool``).
+        default: The default of the flag, as it is typed, or None.
         help: What it does, for people.
     """
 
@@ -49,7 +49,7 @@ def keys_of(context: typer.Context, command: Callable[..., None]) -> dict[str, K
         context: Of the command, whose flags Typer has made.
         command: Its signature says what they take.
     """
-    lsts = "The coarse LST, or a scene folder; several where there is an out_dir."
+    lsts = "The coarse LST, or a scene folder; a list of them if out_dir is set."
     keys = {_LSTS: Key(_FILES, list[str], None, lsts)}
     signature = inspect.signature(command).parameters
     flags: Sequence[Any] = context.command.params
@@ -64,10 +64,10 @@ def keys_of(context: typer.Context, command: Callable[..., None]) -> dict[str, K
 
 
 def read_config(path: Path, keys: Mapping[str, Key]) -> dict[str, Any]:
-    """Read a file's options, each as if it were typed.
+    """Read the options in a file, as if they were typed.
 
     Returns:
-        By the command's parameters.
+        Values by the command's parameters.
 
     Raises:
         UsageError: If there is no such option, or its value is of another type.
@@ -77,7 +77,8 @@ def read_config(path: Path, keys: Mapping[str, Key]) -> dict[str, Any]:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # too many digits, lists too deep
         raise InputError(
-            f"{path} cannot be read as TOML: {error}; groklst downscale --print-config shows one"
+            f"{path} cannot be read as TOML: {error}; groklst downscale --print-config prints a "
+            "valid file"
         ) from error
     found: dict[str, Any] = {}
     for written, value in said.items():
@@ -85,25 +86,25 @@ def read_config(path: Path, keys: Mapping[str, Key]) -> dict[str, Any]:
         if name not in keys:
             near = get_close_matches(name, keys, n=1, cutoff=0)[0]
             raise UsageError(
-                f"{path}: there is no option {written!r}; the nearest is {near}, and "
-                "groklst downscale --print-config names all"
+                f"{path}: there is no option {written!r}; the nearest is {near}; groklst "
+                "downscale --print-config lists all options"
             )
         if keys[name].parameter in found:
-            raise UsageError(f"{path}: {name} is said twice; say it once")
+            raise UsageError(f"{path}: {name} is set twice; set it once")
         found[keys[name].parameter] = _typed(path, name, keys[name].kind, value)
     return found
 
 
 def to_toml(keys: Mapping[str, Key], values: Mapping[str, Any], *, unset: bool = True) -> str:
-    """Write options as a TOML file that says all there is to say.
+    """Write all options as a TOML file.
 
     Args:
         keys: Of the command.
-        values: By the command's parameters.
-        unset: Whether those that are not set are named, as comments.
+        values: Values by the command's parameters.
+        unset: Whether options that are not set are listed as comments.
 
     Raises:
-        UsageError: If a name in them is no text.
+        UsageError: If a file name is not valid text.
     """
     said = _in_one_place(values)
     lines = []
@@ -117,7 +118,7 @@ def to_toml(keys: Mapping[str, Key], values: Mapping[str, Any], *, unset: bool =
 
 
 def said_beside_defaults(keys: Mapping[str, Key], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Name, by key, what a file says otherwise than the flags' defaults."""
+    """Return, by key, what differs from the defaults of the flags."""
     given = {
         name: (key, said[key.parameter]) for name, key in keys.items() if key.parameter in said
     }
@@ -133,7 +134,7 @@ def _is_set(value: Any) -> bool:
 
 
 def _in_one_place(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Name a single LST and its output apart, as the keys do."""
+    """Separate a single LST and its output, as the keys do."""
     files, output = list(values[_FILES] or ()), values[_OUTPUT_FLAG]
     if len(files) == 2 and output is None and values["out_dir"] is None:
         files, output = files[:1], files[1]
@@ -141,7 +142,7 @@ def _in_one_place(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def output_of(context: typer.Context) -> str | Path | None:
-    """Take the output that an option names, unless the file says it and another is typed.
+    """Return the output that an option names, unless it is from the file and another is typed.
 
     Raises:
         UsageError: If the file names several LSTs for one output.
@@ -151,7 +152,9 @@ def output_of(context: typer.Context) -> str | Path | None:
     if context.params["out_dir"] is not None:
         return output
     if len(files) > 1 and _is_of_file(context, _FILES):
-        raise UsageError(f"lst names {len(files)} files, which takes an out_dir for the results")
+        raise UsageError(
+            f"lst names {len(files)} files; set out_dir to the folder for their results"
+        )
     return None if len(files) == 2 and _is_of_file(context, _OUTPUT_FLAG) else output
 
 
@@ -168,10 +171,10 @@ def _without_none(kind: Any) -> Any:
 
 
 def _typed(path: Path, name: str, kind: Any, value: Any) -> Any:
-    """Take a value of a fitting type, as Typer takes what is typed.
+    """Convert a value of the right type as Typer converts what is typed.
 
     Raises:
-        UsageError: If its type is another.
+        UsageError: If its type is wrong.
     """
     is_number = type(value) in _NUMBERS
     if kind is bool and isinstance(value, bool):
@@ -193,11 +196,11 @@ def _typed(path: Path, name: str, kind: Any, value: Any) -> Any:
         and [type(n) in _NUMBERS for n in value] == [True] * _length(kind) != []
     ):
         return value
-    raise UsageError(f"{path}: {name} is {_shown(value)}, it must be {_wanted(name, kind)}")
+    raise UsageError(f"{path}: {name} is {_shown(value)}, expected {_wanted(name, kind)}")
 
 
 def _length(kind: Any) -> int:
-    """Count the numbers that are typed together; -1 where it is no such kind."""
+    """Count the numbers that are typed together; -1 if the kind is not a tuple."""
     return len(get_args(kind)) or -1
 
 
@@ -224,13 +227,13 @@ def _toml(value: Any) -> str:
     """Write a value.
 
     Raises:
-        TypeError: If it is of no type that options have.
-        UsageError: If a text is none.
+        TypeError: If no option has its type.
+        UsageError: If a text is not valid.
     """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, _NUMBERS):
-        return repr(value)  # nan and inf are called so there too
+        return repr(value)  # TOML has the same names for nan and inf
     if isinstance(value, str | Path):
         return _text(str(value))
     if isinstance(value, Sequence):
@@ -240,7 +243,9 @@ def _toml(value: Any) -> str:
 
 def _text(text: str) -> str:
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise UsageError(f"{text} is a name that is no UTF-8 text, which TOML cannot hold")
+        raise UsageError(
+            f"{text} is not valid UTF-8, so it cannot be written in TOML; rename the file"
+        )
     return f'"{"".join(map(_character, text))}"'
 
 

@@ -1,4 +1,4 @@
-"""The two consoles, and progress where a person looks."""
+"""The consoles for stdout and stderr, and progress bars on terminals."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,19 @@ from rich.text import Text
 from groklst_cli.commands import run_log
 from groklst_cli.shown_text import printable
 
-if TYPE_CHECKING:  # what it imports may be what is broken: the doctor prints without it
+if TYPE_CHECKING:  # a broken library must not stop the doctor from printing
     from groklst_cli.pipeline.predict.listeners import Progress as Report
 
 
 _GETTING_READY = "getting ready"
-"""What stands beside the bar until there is something to count."""
+"""Shown next to the bar until there is something to count."""
 
 
 class _Console(Console):
-    """Writes out what a terminal would obey instead of show: names in files may hold it."""
+    """Escapes control characters, which names in files may contain."""
 
     def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
-        """Turn a text into what is printed, wherever it stands."""
+        """Escape a text before it is rendered."""
         return super().render_str(printable(text, keep="\n\t"), *args, **kwargs)
 
 
@@ -33,13 +33,13 @@ stderr = _Console(stderr=True, soft_wrap=True, highlight=False, markup=False, em
 
 
 class Notes:
-    """Says things on stderr unless told to be quiet; the log hears them all the same."""
+    """Prints notes on stderr unless quiet; the log receives them in both cases."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
 
     def __call__(self, text: str) -> None:
-        """Say something."""
+        """Print a note."""
         run_log.tell(text)
         if not self._quiet:
             stderr.print(text)
@@ -52,7 +52,7 @@ def print_json(data: Any) -> None:
 
 @contextmanager
 def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
-    """Show progress on stderr, if it is a terminal and not to be quiet."""
+    """Show progress on stderr if it is a terminal and not quiet."""
     if quiet or not stderr.is_terminal:
         yield lambda done, total: None
         return
@@ -74,7 +74,7 @@ def progress_bar(unit: str, *, quiet: bool) -> "Iterator[Report]":
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print plain data as a table on stdout; names, which stand first, are never cut."""
+    """Print plain data as a table on stdout; the first column (names) is never shortened."""
     from rich.table import Table
 
     first, *others = rows[0]
@@ -88,7 +88,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def print_plan(plan: dict[str, Any], *, json: bool) -> None:
-    """Print what a run would do on stdout: as JSON, or for people."""
+    """Print what a run would do on stdout, as JSON or as text."""
     if json:
         print_json(plan)
         return
@@ -120,15 +120,15 @@ def _plan_lines(plan: dict[str, Any]) -> Iterator[str]:
 
 def _kept(plan: dict[str, Any]) -> str:
     if noise := plan["noise"]:
-        return f"coarse means as far as they are believed, with noise of {noise['believed']:.2f} K"
-    return "the coarse means" if plan["conserve"] else "no coarse means"
+        return f"the coarse values, as far as a noise of {noise['believed']:.2f} K allows"
+    return "the coarse values" if plan["conserve"] else "not the coarse values"
 
 
 def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
     """Print which scenes failed, with which exit code and why, as a table on stderr."""
     from rich.table import Table
 
-    wide = None if stderr.is_terminal else 2**15  # a log keeps its lines whole
+    wide = None if stderr.is_terminal else 2**15  # a log does not wrap lines
     table = Table("scene", "code", box=None, pad_edge=False)
     table.add_column("why", overflow="fold")
     for scene, code, why in rows:
@@ -138,7 +138,7 @@ def print_failures(rows: Sequence[tuple[str, int, str]]) -> None:
 
 
 def print_page(text: str) -> None:
-    """Print a finished text on stdout as it is."""
+    """Print a finished text on stdout unchanged."""
     stdout.print(text, end="")
 
 

@@ -4,7 +4,7 @@ from groklst_cli.commands import options
 
 
 def doctor(json: options.Json = False) -> None:
-    """Check the installation and say what mends it.
+    """Check the installation, and say how to repair it.
 
     Looks at versions, GDAL and PROJ, devices, disk space and environment variables, and
     downscales a tiny scene in a temporary folder. Exits with 1 if something is wrong.
@@ -27,6 +27,6 @@ def doctor(json: options.Json = False) -> None:
     wrong = [finding.about for finding in findings if finding.state == "wrong"]
     if wrong:
         raise GroklstError(
-            f"{len(wrong)} of {len(findings)} findings are wrong ({', '.join(wrong)}), where none "
-            "should be; type what the lines after → say, then groklst doctor again"
+            f"{len(wrong)} of {len(findings)} checks failed ({', '.join(wrong)}); type what the "
+            "lines after → say, then run groklst doctor again"
         )

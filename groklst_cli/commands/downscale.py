@@ -12,7 +12,7 @@ from groklst_cli.pipeline.predict.settings import Settings
 
 
 def _from_file(context: typer.Context, config: Path | None) -> Path | None:
-    """Let a file say what is not typed."""
+    """Take options that are not typed from a file."""
     if config is not None and not context.resilient_parsing:
         from groklst_cli.commands.config_file import keys_of, read_config
 
@@ -27,9 +27,9 @@ def downscale(
         list[str] | None,
         typer.Argument(
             metavar="LST|SCENE [OUTPUT]",
-            help="The coarse LST raster, or a folder with lst.tif and its guides; and the GeoTIFF "
-            "to write, LST_xN.tif by default; with --out-dir every FILE is an LST, such a folder, "
-            "or a folder of such folders.",
+            help="The coarse LST raster, or a scene folder with lst.tif and its guides; then "
+            "the GeoTIFF to write (by default LST_xN.tif). With --out-dir, every FILE is "
+            "an LST, a scene folder, or a folder of scene folders.",
         ),
     ] = None,
     output_option: Annotated[
@@ -49,8 +49,14 @@ def downscale(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also put the maps of many scenes into one COG with a band a date, or, named "
-            "NAME.zarr, into a Zarr with time as a dimension.",
+            help="Also write the results of many scenes to one COG with one band per date, or "
+            "to a Zarr store (NAME.zarr) with a time dimension.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a page with maps and figures about each scene."
         ),
     ] = None,
     guide: options.Guide = None,
@@ -63,7 +69,11 @@ def downscale(
         bool, typer.Option("--no-conserve", help="The same as --conserve none.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, try one tile, print the plan.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check all inputs and options, time one tile, and print the plan; write nothing.",
+        ),
     ] = False,
     config: Annotated[
         Path | None,
@@ -72,16 +82,18 @@ def downscale(
             metavar="FILE",
             is_eager=True,
             callback=_from_file,
-            help="A TOML file of options, which those that are typed go before.",
+            help="A TOML file of options; options on the command line take precedence.",
         ),
     ] = None,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+        bool, typer.Option("--print-config", help="Print all options as TOML, and exit.")
     ] = False,
     log: Annotated[
         Path | None,
         typer.Option(
-            "--log", metavar="FILE", help="Also write what is said, and when, into a text file."
+            "--log",
+            metavar="FILE",
+            help="Also write all messages with their times to this text file.",
         ),
     ] = None,
     json: options.Json = False,
@@ -90,13 +102,15 @@ def downscale(
     """Turn a coarse LST raster into a fine one on the same CRS.
 
     Prints the output's path, or JSON with --json. Many scenes, named with --out-dir or in a
-    --batch-file, share --jobs threads, several at a time where memory allows: one that fails does
-    not stop the others, and the exit code is 6.
+    --batch-file, share --jobs threads, several at a time if memory allows. A scene that fails does
+    not stop the others, and the exit code is then 6.
     """
     if (batch_file or out_dir) and not (dry_run or chosen["jobs"] == 1 or chosen["workers"]):
         from groklst_cli.pipeline.downscale import processes
 
         processes.import_ahead()
+    from contextlib import ExitStack
+    from dataclasses import replace
     from functools import partial
 
     from groklst_cli.commands.run_options import RunOptions
@@ -138,10 +152,18 @@ def downscale(
             requests = many_scenes.from_paths(ask, lsts, out_dir or Path(), shared, note)
         debug = bool(context.find_root().params.get("debug"))
         run_log.open_beside(_named(config, batch_file, *lsts))
-        many_scenes.run(requests, stack=stack, dry_run=dry_run, json=json, quiet=quiet, debug=debug)
+        many_scenes.run(
+            requests,
+            stack=stack,
+            report=None if report is None else many_scenes.Reported(report, asked.command, log),
+            dry_run=dry_run,
+            json=json,
+            quiet=quiet,
+            debug=debug,
+        )
         return
     if stack is not None:
-        raise UsageError(f"--stack {stack} is of many scenes; add --out-dir DIR for their maps")
+        raise UsageError(f"--stack {stack} is for many scenes; add --out-dir DIR for their results")
     lst = parse.band_source(lsts[0])
     request = asking.ask_for(
         ask,
@@ -153,11 +175,25 @@ def downscale(
     spare(request.targets, _named(config))
     run_log.open_beside(_named(config, *request.targets, *request.rasters, request.model))
     if dry_run:
+        if report is not None:
+            from groklst_cli.pipeline.downscale.report_folder import check_report_folder
+
+            check_report_folder(report, [request], [log])
         plan, estimate = pipeline.plan_downscale(request)
         console.print_plan({**plan.to_json(), "estimate": estimate.to_json()}, json=json)
         return
-    with console.progress_bar("tiles", quiet=quiet) as progress:
-        result = pipeline.downscale(request, note=console.Notes(quiet=quiet), progress=progress)
+    note = console.Notes(quiet=quiet)
+    with ExitStack() as held:
+        if report is not None:
+            from groklst_cli.pipeline.downscale.page_names import INDEX
+            from groklst_cli.pipeline.downscale.report_folder import report_folder
+
+            pages = held.enter_context(report_folder(report, [request], [log]))
+            request = replace(request, page=pages / INDEX)
+        progress = held.enter_context(console.progress_bar("tiles", quiet=quiet))
+        result = pipeline.downscale(request, note=note, progress=progress)
+    if report is not None:
+        note(f"report {report / INDEX}")
     run_log.tell(f"wrote {result.output}: {result.tiles} tiles in {result.seconds:.3f} s")
     if json:
         console.print_json(result.to_json())
@@ -166,10 +202,10 @@ def downscale(
 
 
 def _refuse_early(lst: str, model: str) -> None:
-    """Refuse what is most often mistyped before rasterio is there to look at the rest.
+    """Refuse the most common typing errors before rasterio is loaded.
 
     Raises:
-        GroklstError: If the LST is not there, or the model can be none.
+        GroklstError: If the LST does not exist, or the model is not valid.
     """
     from groklst_cli.geo.absent import refuse_absent
     from groklst_cli.pipeline.predict.choice import check_model

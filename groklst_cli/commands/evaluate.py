@@ -11,42 +11,53 @@ if TYPE_CHECKING:
     from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
 
 _MOST_FAILURES = 40  # rows of the table of failures
-_WIDEST = 400  # a table is as wide as it needs, whatever the terminal: no figure is cut
+_WIDEST = 400  # the table may be wider than the terminal, so that no figure is shortened
 
 
 def evaluate(
     context: typer.Context,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A dataset, or with --protocol a folder of scenes."),
+        typer.Option(
+            metavar="DIR", help="A dataset of patches, or with --protocol a folder of scenes."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Of the dataset.")] = "test",
+    split: Annotated[str, typer.Option(help="The split of the dataset.")] = "test",
     scale: Annotated[
-        int, typer.Option("--scale", "-s", help="Of the GrokLST dataset: 2, 4 or 8.")
+        int, typer.Option("--scale", "-s", help="The scale of the GrokLST dataset: 2, 4 or 8.")
     ] = 8,
     protocol: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="How to put methods to the test.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="How methods are tested: a protocol's name or file."
+        ),
     ] = None,
     scene: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this scene; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help="Evaluate only this scene; repeatable.")
     ] = None,
     pred: Annotated[
         str | None, typer.Option(metavar="FILE", help="A fine LST to score against --ref.")
     ] = None,
     ref: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What --pred should be, on any grid.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The reference that --pred is compared with, on any grid."
+        ),
     ] = None,
     lst: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The LST --pred was made from, to judge coarse means."),
+        typer.Option(
+            metavar="FILE",
+            help="The coarse LST of which --pred was made, to check its coarse means.",
+        ),
     ] = None,
     mask: options.Mask = None,
     lst_units: options.LstUnits = "auto",
     remove_bias: Annotated[
-        bool, typer.Option("--remove-bias", help="Take the mean difference to --ref away first.")
+        bool, typer.Option("--remove-bias", help="Subtract the mean difference from --ref first.")
     ] = False,
     shift: Annotated[
-        int, typer.Option(min=0, max=8, help="Also try shifts of --pred by so many pixels.")
+        int, typer.Option(min=0, max=8, help="Also try shifts of --pred by up to this many pixels.")
     ] = 0,
     model: Annotated[
         list[str] | None,
@@ -55,20 +66,28 @@ def evaluate(
             "-m",
             metavar="NAME|FILE[:raw|:conserved]",
             autocompletion=completion.methods_and_auto,
-            help="A method or checkpoint; repeatable. ':raw' leaves coarse means as they come.",
+            help="A method or checkpoint; repeatable. Append ':raw' to run it without "
+            "conservation.",
         ),
     ] = None,
     samples: options.Samples = 1,
     device: options.Device = "auto",
     report: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a report (HTML) with pictures to this folder."
+        ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a row for each image.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a CSV file with one row per image."),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option(metavar="'NAME>NUMBER'", help="Exit with 7 if so, as 'rmse>1.5'; repeatable."),
+        typer.Option(
+            metavar="'NAME>NUMBER'",
+            help="Exit with code 7 if this holds, as in 'rmse>1.5'; repeatable.",
+        ),
     ] = None,
     online: options.Online = False,
     overwrite: options.Overwrite = False,
@@ -78,8 +97,8 @@ def evaluate(
     """Score methods on a dataset or a protocol, or a prediction against a reference.
 
     Prints a table, or JSON with --json. An image that fails does not stop the others, and the exit
-    code is 6. On the whole test split of the GrokLST dataset, published figures of the same method
-    stand beside.
+    code is then 6. On the whole test split of the GrokLST dataset, the table also shows published
+    figures of the same method.
     """
     from contextlib import ExitStack
 
@@ -135,7 +154,7 @@ def evaluate(
 
 
 def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
-    """Print which images failed and why, the first of very many."""
+    """Print which images failed and why; of very many only the first."""
     import traceback
 
     from groklst_cli.commands import console
@@ -148,7 +167,7 @@ def _print_failures(evaluation: "Evaluation", *, debug: bool) -> None:
 
 
 def _print_table(evaluation: "Evaluation") -> None:
-    """Print a row for each method, best first, with the figures that are defined for any."""
+    """Print a row per method, best first, with every figure that is defined for at least one."""
     from textwrap import fill
 
     from rich.table import Table

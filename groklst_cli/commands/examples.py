@@ -1,4 +1,4 @@
-"""What each command's ``--help`` ends with: a few lines to copy."""
+"""Examples to copy at the end of each command's ``--help``."""
 
 from typing import Final
 
@@ -41,5 +41,5 @@ _LINES: Final = {
 
 
 def examples(command: str) -> str:
-    """Lay a command's examples out; the mark in front keeps the lines as they are."""
+    """Format the examples of a command; the mark in front keeps Typer from wrapping them."""
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in _LINES[command])))

@@ -1,4 +1,4 @@
-"""Flags of a command, made from the options that dataclasses describe."""
+"""Flags of a command, made from the options of dataclasses."""
 
 import functools
 import inspect

@@ -10,7 +10,10 @@ from groklst_cli.commands import completion, options
 
 def import_toolkit(
     toolkit: Annotated[
-        Path, typer.Argument(metavar="PUBLISHED.pth", help="The file of the published code.")
+        Path,
+        typer.Argument(
+            metavar="PUBLISHED.pth", help="The weights file (.pth) of the published code."
+        ),
     ],
     output: Annotated[
         Path, typer.Argument(metavar="OUT.safetensors", help="The checkpoint to write.")
@@ -25,34 +28,37 @@ def import_toolkit(
             help="The network.",
         ),
     ],
-    scale: Annotated[int, typer.Option("--scale", "-s", help="What it was trained for.")],
+    scale: Annotated[int, typer.Option("--scale", "-s", help="The scale that it was trained for.")],
     bands: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Guidance channels in order; the dataset's ten."),
+        typer.Option(
+            metavar="NAME,…",
+            help="The guidance bands in order; by default the ten of the GrokLST dataset.",
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="arguments.NAME=VALUE",
-            help="A width or depth of the network that is not the published one; repeatable.",
+            help="A width or depth that differs from the published network; repeatable.",
         ),
     ] = None,
     accept_differences: Annotated[
         bool,
         typer.Option(
             "--accept-differences",
-            help="Import weights of a network that groklst computes otherwise.",
+            help="Import the weights although groklst computes this network differently.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn weights that published code trained into a checkpoint; only tensors are read.
+    """Convert weights of published code into a checkpoint; only tensors are read.
 
-    The GrokLST toolkit's .pth files are taken, and those of the networks' authors; groklst models
-    NAME tells whose. What would compute something else is refused.
+    Reads .pth files of the GrokLST toolkit and of the networks' authors; groklst models NAME says
+    whose. Weights that would compute something else are refused.
     """
     from groklst_cli.commands import console
     from groklst_cli.pipeline.catalogue.checkpoints import import_checkpoint

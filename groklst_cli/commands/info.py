@@ -13,14 +13,14 @@ def info(
         bool,
         typer.Option(
             "--check",
-            help="Say whether files that groklst wrote are still whole: tags, layout, every pixel, "
-            "every weight.",
+            help="Check that files that groklst wrote are still intact: tags, layout, every "
+            "pixel, every weight.",
         ),
     ] = False,
     online: options.Online = False,
     json: options.Json = False,
 ) -> None:
-    """Explain rasters and checkpoints, and what downscale would do with them."""
+    """Show what rasters and checkpoints contain, and how downscale would use them."""
     from groklst_cli.geo.absent import refuse_absent
 
     if check:
@@ -41,7 +41,7 @@ def info(
 
 
 def _check(files: list[str], *, json: bool) -> None:
-    """Print what is wrong with each file, or that nothing is.
+    """Print what is wrong with each file, or that it is intact.
 
     Raises:
         InputError: If something is wrong with one.
@@ -57,5 +57,5 @@ def _check(files: list[str], *, json: bool) -> None:
         console.print_json(rows)
     else:
         for text, flaw in found.items():
-            console.stdout.print(f"{text}: {flaw or 'whole'}")
+            console.stdout.print(f"{text}: {flaw or 'intact'}")
     refuse_flawed(found)

@@ -19,45 +19,50 @@ def ingest(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The scene folder to write.")],
     bounds: Annotated[
         tuple[float, float, float, float] | None,
-        typer.Option(metavar="L B R T", help="Only this part, in the thermal product's CRS."),
+        typer.Option(metavar="L B R T", help="Only this part, in the CRS of the thermal product."),
     ] = None,
     lst_pixel: Annotated[
         Literal["native", "delivered"],
         typer.Option(
             metavar="native|delivered",
-            help="Join pixels that are finer than what the sensor saw, or leave them.",
+            help="'native' aggregates LST pixels that are finer than the sensor's own; "
+            "'delivered' keeps them.",
         ),
     ] = "native",
     thermal_band: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Of several thermal bands, as in B11; by default the usual one."
+            metavar="NAME",
+            help="Which thermal band to use, as in B11; by default the usual one of the sensor.",
         ),
     ] = "",
     mask_also: Annotated[
         str,
         typer.Option(
-            metavar="water,snow", help="Mask these too, where the quality band tells them."
+            metavar="water,snow", help="Also mask these, where the quality band flags them."
         ),
     ] = "",
     split_window: Annotated[
         str,
         typer.Option(
             metavar="A0,A1,…",
-            help="SDGSAT-1: A0 + A1·T2 + A2·(T2 − T3) + A3·(1 − ε) + A4·Δε for the LST.",
+            help="SDGSAT-1: compute the LST as A0 + A1·T2 + A2·(T2 − T3) + A3·(1 − ε) + A4·Δε.",
         ),
     ] = "",
     emissivity: Annotated[
-        str, typer.Option(metavar="E2,E3", help="Of bands 2 and 3, for --split-window.")
+        str,
+        typer.Option(
+            metavar="E2,E3", help="The emissivities of bands 2 and 3, for --split-window."
+        ),
     ] = "",
     overwrite: options.Overwrite = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Turn delivered products into a scene folder, which downscale, prepare and evaluate take.
+    """Convert delivered products into a scene folder for downscale, prepare and evaluate.
 
-    Thermal products give lst.tif and clear.tif, others guides. Several temperatures give a folder
-    each. Prints the folders, or JSON with --json.
+    Thermal products become lst.tif and clear.tif, others become guides. Several thermal products
+    give one folder each. Prints the folders, or JSON with --json.
     """
     from groklst_cli.commands import console, parse
     from groklst_cli.pipeline.ingest import ingest as pipeline

@@ -1,4 +1,4 @@
-"""The requests of a list of scenes, of which only so many are kept as bounded memory allows."""
+"""The requests of a list of scenes, in bounded memory."""
 
 import os
 import stat
@@ -13,17 +13,17 @@ from groklst_cli.pipeline.downscale.scene_list import SceneRow, read_scene_list
 from groklst_cli.pipeline.predict.listeners import Note, silent
 
 _FEW: Final = 10_000
-"""Scenes that are kept, in some 15 MiB; of a longer list none is, and it is read again."""
+"""Scenes that are kept, about 15 MiB; a longer list is not kept but read again."""
 
 _OFTEN: Final = 50_000
-"""Scenes after which it is worth saying how far the list is read."""
+"""Scenes after which progress of reading the list is reported."""
 
 
 class ListedRequests(Collection[Request]):
     """A list of any length in bounded memory.
 
-    A long list is read again in every pass, which refuses one that has changed since the first, in
-    which every line was understood. A pipe, which says everything once, is kept whole.
+    A long list is read again in every pass, and refused if it changed since the first pass. A pipe
+    can be read only once, so it is kept in full.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class ListedRequests(Collection[Request]):
         ask: Callable[[SceneRow], Request],
         note: Note = silent,
     ) -> None:
-        """Go through the list once, so that a line which makes no sense is found first.
+        """Read the list once, so that a line that is not valid is found first.
 
         Args:
             path: The list.
@@ -70,7 +70,7 @@ class ListedRequests(Collection[Request]):
         for row in read_scene_list(self._path):
             if _mark(self._path) != self._mark:
                 raise InputError(
-                    f"{self._path} changed while its scenes were made; run again with "
+                    f"{self._path} changed while its scenes were being downscaled; run again with "
                     "--skip-existing"
                 )
             yield self._ask(row)

@@ -1,11 +1,11 @@
-"""Many scenes on the command line: from paths or a list to requests, and what became of them."""
+"""Many scenes on the command line: requests from paths or a list, and their outcomes."""
 
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,13 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.lanes import downscale_scenes, lanes_for
 from groklst_cli.pipeline.downscale.many_scenes import SceneOutcome, downscale_many
+from groklst_cli.pipeline.downscale.page_names import INDEX
+from groklst_cli.pipeline.downscale.report_folder import (
+    Index,
+    WithPages,
+    check_report_folder,
+    report_folder,
+)
 from groklst_cli.pipeline.downscale.request import Refused, Request
 from groklst_cli.pipeline.downscale.scene_list import LISTED, SceneRow
 from groklst_cli.pipeline.downscale.stacking import check_stack, make_stack
@@ -26,20 +33,23 @@ from groklst_cli.pipeline.predict.listeners import Note, Progress, silent
 from groklst_cli.shown_text import traced
 
 _ELSEWHERE: Final = re.compile(r"/vsi|\w{2,}:")
-"""How a path begins that GDAL does not take for a file's."""
+"""How a path begins that GDAL does not read as a local file."""
 
 
 def from_paths(
     ask: Ask, lsts: Sequence[str], folder: Path, shared: Shared, note: Note = silent
 ) -> list[Request]:
-    """Ask for each LST, or scene of a folder, the same, into one folder.
+    """Request the same for each LST, or each scene of a folder, into one folder.
 
     Raises:
-        InputError: If a folder holds no scene, or all are left out.
+        InputError: If a folder contains no scene, or all are left out.
     """
     named = list(all_named(lsts, shared, note))
     if not named:
-        raise InputError(f"all scenes of {', '.join(lsts)} are left out, as scene.json says")
+        raise InputError(
+            f'all scenes of {", ".join(lsts)} are left out by "left_out" in their '
+            "scene.json; name one that is to be used"
+        )
     return [_ask_for_named(ask, one, None, lambda lst: folder, named="lst") for one in named]
 
 
@@ -50,7 +60,7 @@ def from_list(
     shared: Shared,
     note: Note = silent,
 ) -> Collection[Request]:
-    """Ask for each scene of a list what its line says, and for the rest the same.
+    """Request each scene of a list with the options of its line, and the same for the rest.
 
     Raises:
         UsageError: If a line does not make sense, or an output lies outside ``out_dir`` or,
@@ -69,7 +79,7 @@ def _ask_for_named(
     folder_of: Callable[[BandSource], Path],
     **changes: Any,
 ) -> Request:
-    """Ask for a scene; where its scale cannot be told, it fails in its turn, not all of them."""
+    """Request a scene; if its scale cannot be found, only this scene fails, in its turn."""
     changes = {**one.changes, **changes}
     try:
         if one.why is None:
@@ -81,19 +91,35 @@ def _ask_for_named(
     return request if one.why is None else Refused.of(request, one.why)
 
 
+@dataclass(frozen=True)
+class Reported:
+    """A report of many scenes.
+
+    Attributes:
+        folder: Where it is to stand.
+        command: As it was typed.
+        log: The run's log, if there is one, which must not lie in there.
+    """
+
+    folder: Path
+    command: str
+    log: Path | None = None
+
+
 def run(
     requests: Collection[Request],
     *,
     stack: Path | None = None,
+    report: Reported | None = None,
     dry_run: bool,
     json: bool,
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Carry out requests; print each one's result as it comes, and at the end what failed.
+    """Run requests; print each result when it is done, and at the end which scenes failed.
 
     Raises:
-        SomeFailedError: If any failed; then no stack is made.
+        SomeFailedError: If a scene failed; then no stack is written.
     """
     note = console.Notes(quiet=quiet)
     if stack is not None:
@@ -104,12 +130,15 @@ def run(
         lanes = 1 if dry_run else lanes_for(requests)
         unit = "tiles" if lanes == 1 else "scenes"
         with (
+            _pages(report, requests, stack, dry_run=dry_run) as (index, requests),
             console.progress_bar(unit, quiet=quiet) as progress,
             closing(_outcomes(requests, lanes, note, progress, dry_run=dry_run)) as scenes,
         ):
             for outcome in scenes:
                 over += 1
                 _show(outcome, json=json, debug=debug)
+                if index is not None:
+                    index.add(outcome)
                 if outcome.failure is not None:
                     failed.append((outcome.request.lst.path, outcome.code, outcome.error or ""))
     except BaseException:
@@ -119,10 +148,12 @@ def run(
     finally:
         if failed:
             console.print_failures(failed)
+    if report is not None and not dry_run:
+        note(f"report {report.folder / INDEX}")
     if failed:
-        unmade = "" if stack is None else f"{stack} is not made: "
+        unmade = "" if stack is None else f"{stack} was not written: "
         raise SomeFailedError(
-            f"{unmade}{len(failed)} of {len(requests)} scenes failed, as the table says; mend "
+            f"{unmade}{len(failed)} of {len(requests)} scenes failed (see the table); correct "
             "them, and run again with --skip-existing"
         )
     if stack is not None and not dry_run:
@@ -131,6 +162,25 @@ def run(
             console.print_json({"stack": str(stack), "dates": dates})
         else:
             console.stdout.print(str(stack))
+
+
+@contextmanager
+def _pages(
+    report: Reported | None, requests: Collection[Request], stack: Path | None, *, dry_run: bool
+) -> Iterator[tuple[Index | None, Collection[Request]]]:
+    """Make a report's folder, if there is to be one, and give each scene its page."""
+    if report is None:
+        yield None, requests
+        return
+    others = (report.log, stack)
+    if dry_run:
+        check_report_folder(report.folder, requests, others)
+        yield None, requests
+        return
+    with report_folder(report.folder, requests, others) as folder:
+        index = Index(folder, report.command)
+        yield index, WithPages(requests, folder)
+        index.write()
 
 
 def _outcomes(
@@ -188,7 +238,7 @@ def _from_row(
 
 
 def _changes(row: SceneRow, results: Path) -> dict[str, Any]:
-    """Read what a line says about options, as the command line would; files lie in a folder."""
+    """Read the options of a line as the command line does; files are relative to a folder."""
     changes: dict[str, Any] = {}
     for name, option in LISTED.items():
         if (text := row.get(name)) is not None:
@@ -228,5 +278,6 @@ def _mask(text: str, folder: Path) -> MaskFile:
 def _refuse_outside(key: str, path: Path, folder: Path) -> None:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
-            f"{key} {path} lies outside {folder}; name a file in there, or another --out-dir"
+            f"{key} {path} is outside {folder}; name a file inside that folder, or another "
+            "--out-dir"
         )

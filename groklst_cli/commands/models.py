@@ -13,12 +13,15 @@ def models(
         typer.Argument(
             metavar="[NAME|FILE]",
             autocompletion=completion.methods,
-            help="One method or checkpoint only.",
+            help="Show only this method or checkpoint.",
         ),
     ] = None,
     form: Annotated[
         Literal["table", "markdown"],
-        typer.Option("--format", help="Of the list; markdown counts every network's costs."),
+        typer.Option(
+            "--format",
+            help="The format of the list; markdown also computes the costs of every network.",
+        ),
     ] = "table",
     json: options.Json = False,
 ) -> None:
@@ -29,7 +32,9 @@ def models(
 
     if form == "markdown":
         if name is not None or json:
-            raise UsageError("--format markdown writes the whole catalogue; leave the rest out")
+            raise UsageError(
+                "--format markdown writes the whole catalogue; leave the other arguments out"
+            )
         from groklst_cli.pipeline.catalogue.page import catalogue_page
 
         console.print_page(catalogue_page())

@@ -1,4 +1,4 @@
-"""Turning what a person typed into values, or saying what to type instead."""
+"""Convert command-line text into values, or say what to type instead."""
 
 import math
 import os
@@ -18,7 +18,7 @@ from groklst_cli.pipeline.predict.settings import Conserving
 
 
 def band_source(text: str) -> BandSource:
-    """Read a file, its band, and how its stored values are to be understood."""
+    """Read a file, its band, and the scaling of its stored values."""
     return BandSource.parse(text)
 
 
@@ -30,16 +30,17 @@ def masks(lst: Sequence[str], guides: Sequence[str]) -> Masks:
 def scene(
     lsts: Sequence[str], guides: list[BandSource], masks: Masks
 ) -> tuple[Sequence[str], list[BandSource], Masks]:
-    """Read a scene folder in an LST's place: its LST, and its guides and mask before those named.
+    """Read a scene folder in place of an LST; its guides and mask come before named ones.
 
     Raises:
-        UsageError: If it is a folder of such folders.
+        UsageError: If it is a folder of scene folders.
         InputError: If it cannot be used.
     """
     folder = Path(lsts[0])
     if lsts[0] and (several := scenes_in(folder)):
         raise UsageError(
-            f"{folder} holds {len(several)} scene folders; add --out-dir DIR for a map of each"
+            f"{folder} holds {len(several)} scene folders; add --out-dir DIR to downscale each of "
+            "them"
         )
     if not lsts[0] or not is_scene(folder):
         return lsts, guides, masks
@@ -49,7 +50,7 @@ def scene(
 
 
 def scale(typed: int | None, model: str, lsts: Sequence[str]) -> int | None:
-    """Take the scale that a scene folder states, where nothing else says it.
+    """Return the scale that a scene folder states, if nothing else sets it.
 
     Raises:
         InputError: If the folder's facts or the checkpoint cannot be read.
@@ -76,27 +77,27 @@ def src_nodata(text: str | None) -> Nodata | None:
 
 
 def request(*, lst: BandSource, src_nodata: Nodata | None, **facts: Any) -> Request:
-    """Make a request whose LST has the nodata value that was said for all."""
+    """Make a request whose LST has the nodata value that was set for all."""
     return Request(lst=lst.with_nodata(src_nodata), **facts)
 
 
 def numbers(option: str, text: str) -> tuple[float, ...]:
-    """Read numbers that commas part; none where nothing is typed.
+    """Read numbers separated by commas; an empty list if nothing is typed.
 
     Raises:
-        UsageError: If one is none, or is not finite.
+        UsageError: If one is not a number, or not finite.
     """
     try:
         found = tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError:
         found = (math.nan,)
     if not all(map(math.isfinite, found)):
-        raise UsageError(f"{option} {text} is no list of numbers; write it as in 1,2.5,3")
+        raise UsageError(f"{option} {text} is not a list of numbers; write it as in 1,2.5,3")
     return found
 
 
 def pair(option: str, text: str) -> tuple[float, float] | None:
-    """Read two numbers that a comma parts; None where nothing is typed.
+    """Read two numbers separated by a comma; None if nothing is typed.
 
     Raises:
         UsageError: If there are not two.
@@ -110,27 +111,27 @@ def pair(option: str, text: str) -> tuple[float, float] | None:
 
 
 def named_output(first: Path | None, second: Path | None) -> Path | None:
-    """Take the output that was named, if one was.
+    """Return the output that was named, or None.
 
     Raises:
-        UsageError: If two are.
+        UsageError: If two were named.
     """
     if first is not None and second is not None:
         raise UsageError(
-            f"two outputs are named, {first} and {second}; name one; each guide takes a -g of its "
-            f"own, as in -g {first}"
+            f"two outputs were given, {first} and {second}; name one; write -g before each guide, "
+            f"as in -g {first}"
         )
     return first or second
 
 
 def folder_of(source: BandSource) -> Path:
-    """Return the folder that an output goes to where none is named: the LST's.
+    """Return the default folder of an output: the LST's.
 
     Raises:
-        UsageError: If the LST is no local file.
+        UsageError: If the LST is not a local file.
     """
     if source.path.startswith("/vsi") or "://" in source.path:
-        raise UsageError(f"{source.path} is no local file; name the output with -o FILE")
+        raise UsageError(f"{source.path} is not a local file; name the output with -o FILE")
     local = Path(source.path)
     if not local.name:
         raise UsageError(f"{source.path} is a folder; name a raster file")
@@ -138,18 +139,20 @@ def folder_of(source: BandSource) -> Path:
 
 
 def naming(argument: Path | None, option: Path | None) -> Naming:
-    """Say who named the output."""
+    """Return how the output was named."""
     if option is not None:
         return "option"
     return "lst" if argument is None else "argument"
 
 
 def no_conserve(conserve: Conserving) -> Conserving:
-    """Read ``--no-conserve`` beside ``--conserve``.
+    """Combine ``--no-conserve`` with ``--conserve``.
 
     Raises:
         UsageError: If they contradict each other.
     """
     if conserve not in ("auto", "none"):
-        raise UsageError(f"--conserve {conserve} and --no-conserve contradict each other; drop one")
+        raise UsageError(
+            f"--conserve {conserve} and --no-conserve contradict each other; leave one out"
+        )
     return "none"

@@ -13,7 +13,8 @@ def prepare(
         list[Path],
         typer.Argument(
             metavar="SCENE…",
-            help="Folders with lst.tif, guides, maybe clear.tif; or an LST file with --guide.",
+            help="Scene folders with lst.tif, guides and, if present, clear.tif; or an LST "
+            "file with --guide.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")],
@@ -23,25 +24,28 @@ def prepare(
     scale: options.Scale = 8,
     patch: Annotated[int, typer.Option(min=2, help="Side of a patch, fine pixels.")] = 256,
     bands: Annotated[
-        str | None, typer.Option(metavar="NAME,…", help="Guidance bands to keep; all of them.")
+        str | None, typer.Option(metavar="NAME,…", help="Guidance bands to keep; all by default.")
     ] = None,
     native_resolution: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[SCENE=]N|METRESm",
-            help="Aggregate first, where the LST is coarser than its grid: by 3, or to 100m.",
+            help="Aggregate the LST first if the sensor's pixel is coarser than its grid: by "
+            "a factor (3) or to metres (100m).",
         ),
     ] = None,
     psf: Annotated[
-        float, typer.Option(help="Standard deviation of the sensor's blur, coarse pixels.")
+        float, typer.Option(help="Standard deviation of the sensor's point spread, coarse pixels.")
     ] = 0.0,
     max_nodata: Annotated[
-        float, typer.Option(help="Largest share of a patch where LST or a guide is missing.")
+        float,
+        typer.Option(help="Largest share of a patch in which the LST or a guide may be missing."),
     ] = 0.2,
     whole: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SCENE=train|val|test", help="Give a scene to one set instead of cutting it."
+            metavar="SCENE=train|val|test",
+            help="Put a whole scene into one split instead of dividing it.",
         ),
     ] = None,
     vary: Annotated[
@@ -49,11 +53,11 @@ def prepare(
         typer.Option(
             min=0,
             metavar="N",
-            help="Write N poorer versions of each training patch too: fewer bands, guides that are "
-            "off, noisy or blurred, clouds, a blurred truth.",
+            help="Also write N degraded versions of each training patch: fewer bands, "
+            "misregistered, noisy or blurred guides, clouds, a blurred truth.",
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of what --vary draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The random seed of --vary.")] = 0,
     patches_only: Annotated[
         bool,
         typer.Option(

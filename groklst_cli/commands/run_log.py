@@ -1,8 +1,7 @@
-"""The log of a run, ``--log FILE``: all that is said on stderr with its time, and how it ended.
+"""The log of a run, ``--log FILE``: every line on stderr with its time, and the exit code.
 
-Whoever says something on stderr tells it here too. Lines are kept until it is known that the log
-stands in the way of nothing, and are written as they come from then on. Credentials in paths are
-masked.
+Everything that writes to stderr also writes here. Lines are kept in memory until it is certain that
+the log overwrites nothing, and are written at once from then on. Credentials in paths are masked.
 """
 
 import os
@@ -20,28 +19,30 @@ _MARK: Final = "groklst log"
 """How a log begins."""
 
 _SUFFIXES: Final = ("", ".log", ".txt")
-_HEAD: Final = 4096  # bytes in which a file that is no text shows it
+_HEAD: Final = 4096  # bytes that are read to find out whether a file is text
 
 
 class RunLog:
-    """A log in the making.
+    """A log that is being written.
 
     Attributes:
         path: The file.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
-        """Begin to keep lines; nothing is written yet.
+        """Start to keep lines; nothing is written yet.
 
         Args:
             path: The file.
-            overwrite: Whether to begin it anew, also in the place of a text that is no log.
+            overwrite: Whether to start a new log, even in place of a text file that is not a log.
 
         Raises:
-            UsageError: If its name says that it is no text.
+            UsageError: If its ending is not that of a text file.
         """
         if path.suffix.lower() not in _SUFFIXES:
-            raise UsageError(f"--log {path} is to be a text; let its name end in .log")
+            raise UsageError(
+                f"--log {path} must name a text file; give it a name that ends in .log"
+            )
         self.path, self._overwrite = path, overwrite
         self._waiting: list[str] = []
         self._file: TextIO | None = None
@@ -54,21 +55,23 @@ class RunLog:
             self._write(f"{stamp} {masked(printable(line))}\n")
 
     def open(self, spared: Iterable[Path]) -> None:
-        """Write from now on; what was told before goes first.
+        """Write from now on, starting with the lines that were kept.
 
         Args:
             spared: Files that the run reads or writes.
 
         Raises:
-            UsageError: If the log is one of them, or can be no file.
-            OutputExistsError: If another text stands there and may not be replaced.
-            GroklstError: If the disk refuses.
+            UsageError: If the log is one of them, or cannot be a file.
+            OutputExistsError: If another text file exists there and must not be replaced.
+            GroklstError: If it cannot be written.
         """
         from groklst_cli.geo.targets import check_target, same_file
 
         for path in spared:
             if same_file(self.path, path):
-                raise UsageError(f"--log {self.path} is a file of the run itself; name another")
+                raise UsageError(
+                    f"--log {self.path} is an input or output of the run; name another file"
+                )
         check_target(self.path, overwrite=True)
         try:
             head = _head(self.path)
@@ -88,7 +91,7 @@ class RunLog:
             self._write(line)
 
     def close(self, code: int) -> None:
-        """Say how the run ended."""
+        """Log how the run ended."""
         self.tell(f"end: exit code {code} after {time.monotonic() - self._began:.1f} s")
         if self._file is not None:
             self._file.close()
@@ -100,10 +103,12 @@ class RunLog:
 
     def _refuse(self, head: bytes) -> None:
         if b"\0" in head:
-            raise OutputExistsError(f"{self.path} exists, and is no text; name another --log")
+            raise OutputExistsError(
+                f"{self.path} exists, and is not a text file; name another --log"
+            )
         if not self._overwrite:
             raise OutputExistsError(
-                f"{self.path} exists, and is no log of groklst; name another --log, or add "
+                f"{self.path} exists, and is not a log of groklst; name another --log, or add "
                 "--overwrite to replace it"
             )
 
@@ -113,7 +118,7 @@ class RunLog:
             return
         try:
             self._file.write(line)
-        except (OSError, ValueError) as error:  # the run is worth more than its log
+        except (OSError, ValueError) as error:  # a failing log does not stop the run
             self._file, self._waiting = None, []
             sys.stderr.write(f"--log {self.path} can no longer be written: {error}\n")
             _State.log = None
@@ -124,22 +129,22 @@ class _State:
 
 
 def begin(path: Path, *, overwrite: bool) -> None:
-    """Keep a log from now on.
+    """Start a log.
 
     Raises:
-        UsageError: If its name says that it is no text.
+        UsageError: If its ending is not that of a text file.
     """
     _State.log = RunLog(path, overwrite=overwrite)
 
 
 def tell(text: str) -> None:
-    """Tell the log, if there is one."""
+    """Write to the log, if there is one."""
     if _State.log is not None:
         _State.log.tell(text)
 
 
 def open_beside(spared: Iterable[Path]) -> None:
-    """Begin to write the log, if there is one; see ``RunLog.open``."""
+    """Open the log, if there is one; see ``RunLog.open``."""
     if _State.log is not None:
         try:
             _State.log.open(spared)
@@ -149,7 +154,7 @@ def open_beside(spared: Iterable[Path]) -> None:
 
 
 def end(code: int) -> None:
-    """Say how the run ended, if there is a log; what failed early is logged where it hurts none."""
+    """Log how the run ended, if there is a log; an early failure is logged if that is safe."""
     log, _State.log = _State.log, None
     if log is None:
         return

@@ -1,4 +1,4 @@
-"""The options of a run, wherever they were said: typed, in a file, or nowhere."""
+"""The options of a run from all sources: the command line, a file, and defaults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class RunOptions:
 
     Attributes:
         keys: Of the command.
-        values: What holds, by the command's parameters.
-        provenance: Tags that say what was typed, and in a file.
+        values: The values in effect, by the command's parameters.
+        provenance: Tags with what was typed, and what the file has.
     """
 
     keys: Mapping[str, Key]
@@ -28,7 +28,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, context: typer.Context, command: Callable[..., None]) -> Self:
-        """Take what Typer has read.
+        """Collect what Typer has read.
 
         Raises:
             UsageError: If options contradict each other.
@@ -48,11 +48,16 @@ class RunOptions:
         named = self.values["output_option"]
         return None if named is None else Path(named)
 
+    @property
+    def command(self) -> str:
+        """The command as it was typed, as a shell takes it."""
+        return self.provenance[typed.COMMAND_TAG]
+
     def to_toml(self) -> str:
-        """Write all of them as a file of options."""
+        """Return all of them as TOML."""
         return config_file.to_toml(self.keys, self.values)
 
     def log(self) -> None:
-        """Tell the log, if there is one, what is run."""
-        run_log.tell(f"groklst {__version__}: {self.provenance[typed.COMMAND_TAG]}")
+        """Log the command, if there is a log."""
+        run_log.tell(f"groklst {__version__}: {self.command}")
         run_log.tell(config_file.to_toml(self.keys, self.values, unset=False))

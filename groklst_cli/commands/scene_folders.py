@@ -1,4 +1,4 @@
-"""Scene folders, and folders of them, in the place of LSTs: what each says of its request."""
+"""Scene folders, and folders of them, in place of LSTs: what each sets in its request."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ from groklst_cli.pipeline.predict.listeners import Note
 
 @dataclass(frozen=True)
 class Shared:
-    """What is said for all scenes, beside what each folder says.
+    """What is set for all scenes, in addition to what each folder sets.
 
     Attributes:
         chosen: The request's fields.
-        bands: Names of the guidance that serves all.
+        bands: Names of the guides that all scenes share.
     """
 
     chosen: Mapping[str, Any]
@@ -31,14 +31,14 @@ class Shared:
 
     @classmethod
     def of(cls, chosen: Mapping[str, Any]) -> Self:
-        """Look at what guidance is called that serves all scenes."""
+        """Read the band names of the guides that all scenes share."""
         names = [name for guide in chosen["guides"] for name in _names(guide)]
         return cls(chosen, frozenset(names))
 
     def changes(self, found: SceneFolder) -> dict[str, Any]:
-        """Say what a folder changes: its LST, guides beside those for all, its mask and its scale.
+        """Return what a folder sets: its LST, guides, mask and scale.
 
-        A guide for all takes the place of the folder's own of the same name.
+        A shared guide replaces the folder's guide of the same name.
 
         Raises:
             GroklstError: If the checkpoint cannot be read.
@@ -56,13 +56,13 @@ class Shared:
 
 @dataclass(frozen=True)
 class Named:
-    """An LST of many as it was named.
+    """One of many LSTs, as it was named.
 
     Attributes:
-        name: What its output is called after.
-        changes: What it says of its request.
-        why: What speaks against it, or None.
-        left_out: Why it is passed over among many, or None.
+        name: What its output is named after.
+        changes: What it sets in its request.
+        why: Why it cannot be used, or None.
+        left_out: Why it is left out among many, or None.
     """
 
     name: str
@@ -85,7 +85,7 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
     """Read what was named: rasters, scene folders, folders of scene folders.
 
     Raises:
-        InputError: If a folder holds no scene.
+        InputError: If a folder contains no scene.
     """
     for text in texts:
         path = Path(text)
@@ -96,8 +96,8 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
         folders = [path] if is_scene(path) else scenes_in(path)
         if not folders:
             raise InputError(
-                f"{path} holds no scene; a scene is a folder with {LST} and its guides; name a "
-                "folder of such folders"
+                f"{path} contains no scene folder; a scene folder has {LST} and its guides; name "
+                "a scene folder, or a folder of them"
             )
         for folder in folders:
             named = Named.folder(folder, shared)
@@ -108,12 +108,12 @@ def all_named(texts: Sequence[str], shared: Shared, note: Note) -> Iterator[Name
 
 
 def _names(guide: BandSource) -> list[str]:
-    """Return what the bands of a guide are called."""
+    """Return the band names of a guide."""
     if guide.name is not None:
         return [guide.name]
     try:
         with gdal_environment(), open_raster(guide.path) as raster:
             described = [text for text in raster.descriptions if text]
-    except GroklstError:  # which is told when it is read
+    except GroklstError:  # reported when it is read
         described = []
     return described or [FileName.of(guide.path).name]

@@ -11,7 +11,10 @@ from groklst_cli.commands import completion, options
 
 def train(
     config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG.toml]", help="Options; see --print-config.")
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.toml]", help="A TOML file of options; --print-config shows them."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -28,9 +31,9 @@ def train(
         ),
     ] = None,
     scale: Annotated[
-        int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse one.")
+        int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse pixel.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the run.")] = None,
     init: Annotated[
         str | None,
         typer.Option(
@@ -41,12 +44,12 @@ def train(
         ),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="published|local|paper", help="Values to start from.")
+        str | None, typer.Option(metavar="published|local|paper", help="The set of default values.")
     ] = None,
     band_dropout: Annotated[
         float | None,
         typer.Option(
-            metavar="P", help="Leave each band out this often, to serve scenes that lack some."
+            metavar="P", help="Drop each band with this probability, so that scenes may lack bands."
         ),
     ] = None,
     set_: Annotated[
@@ -63,10 +66,10 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out from its last state.")
+        bool, typer.Option("--resume", help="Resume the run in --out from its last state.")
     ] = False,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print all options as TOML, and do nothing.")
+        bool, typer.Option("--print-config", help="Print all options as TOML, and exit.")
     ] = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -74,8 +77,8 @@ def train(
 ) -> None:
     """Train a network from scratch or from weights; write checkpoints for downscale and evaluate.
 
-    Prints the best checkpoint's path, or JSON with --json. Started by torchrun or srun, all
-    processes train together.
+    Prints the path of the best checkpoint, or JSON with --json. If started by torchrun or srun, all
+    processes train one network together.
     """
     from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
@@ -119,7 +122,7 @@ def train(
     with memory_errors(SMALLER_SAMPLES), display(quiet=quiet) as (note, watch):
         run_folder.check(chosen, resume=resume, overwrite=overwrite)
         sets = None if resume else open_data(chosen)
-        from groklst_cli.pipeline.train.fit import fit  # from here on one waits for torch
+        from groklst_cli.pipeline.train.fit import fit  # torch is imported from here on
 
         result = fit(chosen, resume=resume, overwrite=overwrite, data=sets, note=note, watch=watch)
     if not result.speaks:
@@ -135,8 +138,8 @@ def _refuse_flags_of_others(flags: list[str]) -> None:
 
     if flags:
         raise UsageError(
-            f"{', '.join(flags)} cannot be used to train fusion; leave it out, and write what is "
-            "to differ into a copy of recipes/fusion.toml"
+            f"{', '.join(flags)} cannot be used to train fusion; leave it out, and change a copy "
+            "of recipes/fusion.toml instead"
         )
 
 
@@ -158,9 +161,8 @@ def _train_fusion(
 
     if data is None or out is None or (config is None and init is None):
         raise UsageError(
-            "fusion is trained by groklst train RECIPE.toml --data SCENES --out DIR; "
-            "recipes/fusion.toml is the recipe of its weights, and --init fusion in place of a "
-            "recipe starts from them"
+            "fusion needs a recipe file; type groklst train RECIPE.toml --data SCENES --out DIR, "
+            "as with recipes/fusion.toml, or --init fusion in place of the recipe"
         )
     options = FusionOptions.read(config) if config is not None else FusionOptions.to_tune()
     if init is not None:

@@ -1,4 +1,4 @@
-"""How a training run looks: a live line on a terminal, a line a validation elsewhere."""
+"""Progress of a training run: a live line on a terminal, elsewhere one line per validation."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Display = tuple[Callable[[str], None], Callable[[TrainProgress], None]]
 
 @contextmanager
 def display(*, quiet: bool) -> Iterator[Display]:
-    """Show notes and progress on stderr; of several processes only the first one speaks."""
+    """Show notes and progress on stderr; of several processes only the first one prints."""
     quiet = quiet or int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0
     note = console.Notes(quiet=quiet)
     if quiet:

@@ -1,4 +1,4 @@
-"""What was typed: kept by the group of commands, for logs and tags."""
+"""The command as it was typed, kept for logs and tags."""
 
 import json
 import shlex
@@ -16,16 +16,16 @@ _KEY: Final = "groklst.typed"
 
 
 class KeepingGroup(TyperGroup):
-    """Keeps its words for the command that they lead to."""
+    """A group of commands that keeps what was typed."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep the words, then read them."""
+        """Keep the arguments, then parse them."""
         ctx.meta[_KEY] = tuple(args)
         return super().parse_args(ctx, args)
 
 
 def provenance(context: typer.Context, said: Mapping[str, Any]) -> dict[str, str]:
-    """Write the command as it was typed, and what its file of options says, as tags.
+    """Return the command as it was typed, and the options in its file, as tags.
 
     Credentials are masked.
     """

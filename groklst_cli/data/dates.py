@@ -1,4 +1,4 @@
-"""When a scene was seen: what its ``scene.json`` says, else the tags of its raster."""
+"""When a scene was acquired: from its ``scene.json``, else from the tags of its raster."""
 
 import re
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ TAG: Final = "GROKLST_DATE"
 TIFF_TAG: Final = "TIFFTAG_DATETIME"
 
 _TIFF: Final = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)")
-"""How TIFF 6.0 writes a moment."""
+"""How TIFF 6.0 writes a date with a time."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A day, or a moment of it.
+    """A day, with or without a time.
 
     Attributes:
-        day: In UTC where the moment is known, else as it was stated.
-        moment: In UTC, or None.
+        day: In UTC if the time is known, else as it was stated.
+        moment: Date and time in UTC, or None.
     """
 
     day: date
@@ -26,7 +26,7 @@ class Seen:
 
     @classmethod
     def parse(cls, text: Any) -> Self | None:
-        """Read a date or a moment of ISO 8601, or a moment as TIFF writes it; None for others."""
+        """Read a date, with or without a time, of ISO 8601 or TIFF; None for other texts."""
         if not isinstance(text, str):
             return None
         if found := _TIFF.fullmatch(text.strip()):
@@ -57,7 +57,7 @@ class Seen:
 
     @property
     def tags(self) -> dict[str, str]:
-        """State it in a file; TIFF's own tag has no form for a day without a time."""
+        """Return it for a file; TIFF's own tag has no form for a day without a time."""
         stated = {TAG: str(self)}
         if self.moment is not None:
             stated[TIFF_TAG] = self.moment.strftime("%Y:%m:%d %H:%M:%S")
@@ -65,7 +65,7 @@ class Seen:
 
 
 def name_with_date(name: str, seen: Seen | None) -> str:
-    """Add the day to a name that does not hold it."""
+    """Add the day to a name that does not contain it."""
     if seen is None or seen.compact in re.sub(r"[-_.]", "", name):
         return name
     return f"{name}_{seen.compact}"

@@ -1,4 +1,4 @@
-"""How a finer LST becomes a coarser one: the mean of a pixel's valid parts."""
+"""Aggregate a fine LST to a coarser one: the mean of the valid fine pixels."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What mends a file of a scene folder, which is not named with options."""
+"""Advice in error messages about files of a scene folder, which are not named with options."""
 
 import re
 import shlex
@@ -11,14 +11,14 @@ from groklst_cli.geo.containers import setting_scale
 
 @contextmanager
 def in_words_of_folders(path: str, measured: str) -> Iterator[None]:
-    """Have errors about values say what mends the file itself.
+    """Rewrite errors about values so that they say how to correct the file itself.
 
     Args:
         path: The file that is read.
-        measured: What to do if a lonely value was measured; ``{path}`` stands for the file.
+        measured: What to do if an isolated value was measured; ``{path}`` stands for the file.
 
     Raises:
-        InputError: The same, in other words.
+        InputError: The same error with other advice.
     """
     try:
         yield

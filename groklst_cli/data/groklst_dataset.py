@@ -1,8 +1,8 @@
 """The GrokLST dataset's folders of ``.mat`` files (arXiv 2409.19835).
 
 ``30m 60m 120m 240m``, each with ``guidance/`` and ``lst/``, and ``split/*.txt`` whose lines are
-positions from 0 in the sorted listing of a folder. Positions mean something only while all listings
-are the same, so pairs are made by name and a folder that differs is refused.
+positions from 0 in the sorted listing of a folder. Positions are valid only if all folders list the
+same names, so files are paired by name, and folders that differ are refused.
 """
 
 import re
@@ -34,7 +34,7 @@ class GrokLST:
         scale: 2, 4 or 8.
         bands: The ten guidance bands.
         split: Which split.
-        tiles: How many there are in all splits.
+        tiles: Number of tiles in all splits.
     """
 
     bands = BANDS
@@ -47,7 +47,7 @@ class GrokLST:
             InputError: If folders are missing or differ, or the split file does not fit them.
         """
         if scale not in RESOLUTIONS:
-            raise UsageError(f"the GrokLST dataset has scales 2, 4 and 8, not --scale {scale}")
+            raise UsageError(f"the GrokLST dataset has no scale {scale}; use --scale 2, 4 or 8")
         self._folder, self.split, self.scale = folder, split, scale
         coarse = f"{RESOLUTIONS[scale]}/lst"
         listings = {name: _listing(folder / name) for name in (f"{FINE}/lst", coarse)}
@@ -65,7 +65,7 @@ class GrokLST:
         return Path(self._names[index]).stem
 
     def origin(self, index: int) -> Origin | None:
-        """Tell that the dataset does not keep its scenes."""
+        """Return None: the dataset does not keep its scenes."""
         return None
 
     def sides(self) -> tuple[int, int]:
@@ -74,14 +74,14 @@ class GrokLST:
         return height, width
 
     def complete(self) -> bool:
-        """Tell that every patch has every band."""
+        """Return True: every patch has every band."""
         return True
 
     def describe(self) -> dict[str, Any]:
-        """Say where the patches come from."""
+        """Describe where the patches come from."""
         return {
             "kind": "GrokLST",
-            "split": "official, by number; tiles overlap by half, so sets may share pixels",
+            "split": "official, by number; tiles overlap by half, so splits may share pixels",
             "files": len(self._names),
         }
 
@@ -89,7 +89,7 @@ class GrokLST:
         """Read a patch's three files.
 
         Raises:
-            InputError: If a file is no MAT file, lacks a field, or is of an unfitting size.
+            InputError: If a file is not a MAT file, lacks a field, or has the wrong size.
         """
         name = self._names[index]
         lst = read_mat(self._folder / self._coarse / name, [_LST_FIELD])[0]
@@ -100,35 +100,37 @@ class GrokLST:
         for path, shape in ((FINE + "/lst/" + name, truth.shape), (guide_path, guide.shape[1:])):
             if shape != expected:
                 raise InputError(
-                    f"{path} is {shape[0]} × {shape[1]} pixels, {self._coarse}/{name} calls for "
+                    f"{path} is {shape[0]} × {shape[1]} pixels, {self._coarse}/{name} needs "
                     f"{expected[0]} × {expected[1]}; restore the file from the dataset"
                 )
         return Patch(Path(name).stem, lst, truth, guide)
 
 
 def is_groklst(folder: Path) -> bool:
-    """Tell whether a folder is laid out like the dataset."""
+    """Return whether a folder has the layout of the dataset."""
     return (folder / FINE / "guidance").is_dir() and (folder / FINE / "lst").is_dir()
 
 
 def _listing(folder: Path) -> list[str]:
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}; give --data the dataset's top folder")
+        raise InputError(
+            f"there is no folder {folder}; name the top folder of the dataset with --data"
+        )
     try:
         names = sorted(item.name for item in folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder} cannot be listed: {error}; make it readable") from error
+        raise InputError(f"{folder} cannot be listed: {error}; check its permissions") from error
     stray = [name for name in names if not name.endswith(".mat")]
     if stray:
         raise InputError(
-            f"{folder / stray[0]} is no .mat file and would shift every position of the split "
-            "files after it; take it away"
+            f"{folder / stray[0]} is not a .mat file and would shift the positions that the split "
+            "files count; move it away"
         )
     return names
 
 
 def _refuse_unlike(folder: Path, listings: Mapping[str, list[str]]) -> None:
-    """Make sure that one name stands at one position everywhere."""
+    """Check that each name has the same position in all folders."""
     (first, names), *others = listings.items()
     for other, found in others:
         _refuse_extra(folder, first, names, other, found)
@@ -139,8 +141,8 @@ def _refuse_extra(folder: Path, here: str, held: list[str], there: str, found: l
     extra = sorted(set(held) - set(found))
     if extra:
         raise InputError(
-            f"{folder / here / extra[0]} has no partner in {folder / there} ({len(extra)} such); "
-            "pairs are made by name: restore the missing file, or take the stray one away"
+            f"{folder / here / extra[0]} has no partner of the same name in {folder / there} "
+            f"({len(extra)} files without one); restore the missing file, or move this one away"
         )
 
 
@@ -153,8 +155,8 @@ def _positions(path: Path, count: int) -> list[int]:
     for word in words:
         if not re.fullmatch("[0-9]{1,9}", word) or int(word) >= count:
             raise InputError(
-                f"{path} names position {word[:20]!r}; there are {count} files, counted from 0: "
-                "the split file and the folders are not of one dataset"
+                f"{path} names position {word[:20]!r}, but there are {count} files, counted from "
+                "0; use the split file and the folders of the same dataset"
             )
     positions = [int(word) for word in words]
     if len(set(positions)) < len(positions):

@@ -1,4 +1,4 @@
-"""Reading real matrices from MAT files, of version 5 or 7.3, told apart by what they begin with."""
+"""Read real matrices from MAT files of version 5 or 7.3, told apart by their first bytes."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import h5py
 
 _DAMAGE: Final = (DamageError, OSError, RuntimeError, ValueError, TypeError, LookupError)
-"""What h5py raises depends on which of HDF5's functions met the damage."""
+"""What h5py raises depends on which HDF5 function finds the damage."""
 
 
 def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
@@ -25,9 +25,9 @@ def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
         ``(fields, rows, columns)``, NaN where a value is not finite.
 
     Raises:
-        InputError: If the file cannot be read, lacks a field, or a field is no real matrix.
+        InputError: If the file cannot be read, lacks a field, or a field is not a real matrix.
     """
-    import h5py  # which most commands that may come here never need
+    import h5py  # most callers never need h5py
 
     try:
         if h5py.is_hdf5(path):
@@ -41,7 +41,9 @@ def read_mat(path: Path, fields: Sequence[str]) -> NDArray[np.float32]:
     planes = [_plane(path, name, found) for name in fields]
     sizes = {plane.shape for plane in planes}
     if len(sizes) > 1:
-        raise InputError(f"{path} holds fields of several sizes, {sorted(sizes)}; expected one")
+        raise InputError(
+            f"{path} holds fields of several sizes, {sorted(sizes)}, expected one size"
+        )
     stacked = np.stack(planes)
     stacked[~np.isfinite(stacked)] = np.nan
     return stacked
@@ -63,10 +65,10 @@ def _read_hdf5(path: Path, fields: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def _values(name: str, dataset: "h5py.Dataset") -> NDArray[Any]:
-    """Read a dataset whose size and chunks are of this world; a chunk is unpacked whole."""
+    """Read a dataset whose size and chunk size were checked; chunks are unpacked whole."""
     claims = [dataset.shape or (), dataset.chunks or ()]
     if max(prod(claim) for claim in claims) * dataset.dtype.itemsize > LARGEST:
-        raise DamageError(f"field {name!r} claims to be {claims[0]}, more than {LARGEST} bytes")
+        raise DamageError(f"field {name!r} has the size {claims[0]}, more than {LARGEST} bytes")
     values: NDArray[Any] = np.asarray(dataset[()]).T
     return values
 
@@ -80,5 +82,5 @@ def _plane(path: Path, name: str, found: Mapping[str, NDArray[Any]]) -> NDArray[
             f"{path}: field {name!r} is {array.dtype} of shape {array.shape}, "
             "expected a matrix of real numbers; restore the file from the dataset"
         )
-    with np.errstate(over="ignore"):  # what is too large for float32 is no temperature
+    with np.errstate(over="ignore"):  # values too large for float32 cannot be temperatures
         return array.astype(np.float32)

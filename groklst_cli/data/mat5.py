@@ -1,7 +1,8 @@
 """Reading real matrices from MAT files of version 5, which MATLAB writes with ``-v6`` and ``-v7``.
 
 The format is MathWorks' *MAT-File Format* (2023): a header of 128 bytes, then elements, each a tag
-(type, length) and so many bytes. Every length is held against what is there before it is believed.
+(type, length) followed by that many bytes. Every length is checked against the size of the file
+before it is used.
 """
 
 import struct
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 HEADER: Final = 128  # bytes
 LARGEST: Final = 2**28
-"""Bytes of a field, or of all that one packed element unpacks to, that are read at most."""
+"""Largest size of a field, or of an unpacked element, bytes."""
 
 _MATRIX, _PACKED, _LONG = 14, 15, 6
 _NUMBERS: Final = {
@@ -26,21 +27,21 @@ _COMPLEX: Final = 0x0800
 
 
 class DamageError(ValueError):
-    """The file is not what its header says."""
+    """The file contradicts its header."""
 
 
 def read_mat5(content: bytes, fields: Collection[str]) -> dict[str, NDArray[Any]]:
-    """Find some real matrices by name; whatever else the file holds is passed over.
+    """Find some real matrices by name; everything else in the file is skipped.
 
     Args:
         content: The whole file.
         fields: Names.
 
     Returns:
-        ``(rows, columns)`` by name, of those that are there.
+        ``(rows, columns)`` by name, for those that exist.
 
     Raises:
-        DamageError: If it is no such file or is damaged.
+        DamageError: If it is not a MAT file of version 5 or is damaged.
     """
     order = {b"IM": "<", b"MI": ">"}.get(content[HEADER - 2 : HEADER])
     if order is None:
@@ -58,7 +59,7 @@ def read_mat5(content: bytes, fields: Collection[str]) -> dict[str, NDArray[Any]
 
 
 def _elements(content: bytes, order: str, *, padded: bool = True) -> Iterator[tuple[int, bytes]]:
-    """Cut content into types and bodies; lengths up to 4 stand in half a tag."""
+    """Split content into types and bodies; lengths up to 4 use half a tag."""
     place = 0
     while place + 8 <= len(content):
         (tag,) = struct.unpack_from(f"{order}I", content, place)
@@ -70,11 +71,11 @@ def _elements(content: bytes, order: str, *, padded: bool = True) -> Iterator[tu
             start = place + 8
             step = 8 + length + (-length % 8 if padded else 0)
         if small > 4 or start + length > len(content):
-            raise DamageError(f"the element at byte {place} claims {length} bytes")
+            raise DamageError(f"the element at byte {place} has a length of {length} bytes")
         yield kind, content[start : start + length]
         place += step
     if place < len(content) and any(content[place:]):
-        raise DamageError(f"it breaks off at byte {place}")
+        raise DamageError(f"it is truncated at byte {place}")
 
 
 def _unpack(body: bytes) -> bytes:
@@ -84,12 +85,12 @@ def _unpack(body: bytes) -> bytes:
     except zlib.error as error:
         raise DamageError(f"a packed element is damaged: {error}") from error
     if unpacking.unconsumed_tail or not unpacking.eof:
-        raise DamageError(f"a packed element breaks off or holds more than {LARGEST} bytes")
+        raise DamageError(f"a packed element is truncated or holds more than {LARGEST} bytes")
     return content
 
 
 def _describe(matrix: bytes, order: str) -> tuple[str, list[tuple[int, bytes]]]:
-    """Read a matrix's name; its parts are flags, dimensions, name and values."""
+    """Read the name of a matrix; its parts are flags, dimensions, name and values."""
     parts = list(_elements(matrix, order))
     if len(parts) < 3:
         raise DamageError("a matrix has no name")
@@ -100,19 +101,19 @@ def _matrix(parts: list[tuple[int, bytes]], order: str) -> NDArray[Any]:
     (flags_kind, flags), (_, sides), (_, spelled) = parts[:3]
     name = spelled.decode("latin-1")
     if flags_kind != _LONG or len(flags) != 8 or len(sides) % 4:
-        raise DamageError(f"the head of field {name!r} is damaged")
+        raise DamageError(f"the header of field {name!r} is damaged")
     (word,) = struct.unpack_from(f"{order}I", flags)
     if word & 0xFF not in _CLASSES or word & _COMPLEX or len(parts) != 4:
-        raise DamageError(f"field {name!r} is of another kind, expected a matrix of real numbers")
+        raise DamageError(f"field {name!r} has another type, expected a matrix of real numbers")
     shape = struct.unpack(f"{order}{len(sides) // 4}i", sides)
     if len(shape) != 2:
         raise DamageError(f"field {name!r} has {len(shape)} dimensions, expected two")
     kind, values = parts[3]
     if kind not in _NUMBERS:
-        raise DamageError(f"the numbers of field {name!r} are of the unknown type {kind}")
+        raise DamageError(f"the numbers of field {name!r} have the unknown type {kind}")
     if len(values) % np.dtype(_NUMBERS[kind]).itemsize:
-        raise DamageError(f"a number of field {name!r} breaks off")
+        raise DamageError(f"a number of field {name!r} is truncated")
     numbers = np.frombuffer(values, f"{order}{_NUMBERS[kind]}")
     if min(shape) < 0 or prod(shape) != numbers.size:
-        raise DamageError(f"field {name!r} is {shape}, but holds {numbers.size} numbers")
+        raise DamageError(f"field {name!r} has the shape {shape}, but holds {numbers.size} numbers")
     return numbers.reshape(shape, order="F")

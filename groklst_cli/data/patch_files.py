@@ -1,4 +1,4 @@
-"""Writing what ``groklst prepare`` makes: patches, and the scenes that they were cut from."""
+"""Write what ``groklst prepare`` makes: patches, and the scenes that they were cut from."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +26,11 @@ def write_planes(path: Path, planes: NDArray[np.float32], names: Sequence[str], 
 
 
 def write_scene(scene: SceneTruth, scale: int, sigma: float, out: Path) -> SceneEntry:
-    """Write a whole scene as ``downscale`` is to see it: its coarse LST and its guidance.
+    """Write a whole scene as input for ``downscale``: its coarse LST and its guidance.
 
     Args:
         scene: The scene.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         sigma: Standard deviation of the sensor's point spread, fine pixels.
         out: The prepared folder.
     """

@@ -1,4 +1,4 @@
-"""Patches: coarse LST, the fine truth and its guidance over one square of ground.
+"""Patches: coarse LST, fine truth and guidance of one square area.
 
 ``groklst prepare`` writes them as GeoTIFFs beside a ``manifest.json``; this module reads them back.
 """
@@ -29,10 +29,10 @@ _LARGEST_SIDE: Final = 8192  # fine pixels; a float32 plane of it takes 256 MiB
 
 @dataclass(frozen=True)
 class Patch:
-    """One square of ground.
+    """One square area.
 
     Attributes:
-        name: What to call it.
+        name: Its name.
         lst: Coarse LST ``(h, w)``, kelvin, NaN where nodata.
         truth: Fine LST ``(s·h, s·w)``, kelvin, NaN where nodata.
         guide: Guidance ``(G, s·h, s·w)``, physical units, NaN where it is missing.
@@ -66,11 +66,11 @@ class Origin:
 
 
 class PatchSource(Protocol):
-    """Where patches come from; any reader process may hold a copy of it."""
+    """A source of patches; every reader process may have a copy of it."""
 
     @property
     def scale(self) -> int:
-        """Fine pixels along a coarse one."""
+        """Fine pixels along a coarse pixel."""
         ...
 
     @property
@@ -91,7 +91,7 @@ class PatchSource(Protocol):
         ...
 
     def origin(self, index: int) -> Origin | None:
-        """Tell where a patch was cut from; None where its scene is not kept."""
+        """Return where a patch was cut from; None if its scene is not kept."""
         ...
 
     def sides(self) -> tuple[int, int]:
@@ -114,11 +114,11 @@ class PatchEntry:
     Attributes:
         name: Its name.
         scene: The scene it was cut from.
-        split: The set it belongs to.
+        split: The split it belongs to.
         bands: The guidance bands of its scene.
         files: File names below the folder, by ``lst``, ``truth`` and ``guide``.
         sha256: The files' hashes, likewise.
-        place: What lies where: rows and columns of the scene's fine grid, share of valid pixels.
+        place: Rows and columns in the scene's fine grid, and the share of valid pixels.
     """
 
     name: str
@@ -166,7 +166,7 @@ class Manifest:
     """What a prepared folder holds.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         bands: Every band of any patch, in the order that guides are read in.
         patches: All patches.
         provenance: Scenes, their hashes and the options; free plain data.
@@ -211,15 +211,15 @@ class Manifest:
             data = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             command = f"groklst prepare SCENE… --out {shlex.quote(str(folder))}"
-            raise InputError(f"{folder} holds no {MANIFEST}; make it with: {command}") from error
+            raise InputError(f"{folder} has no {MANIFEST}; prepare it with: {command}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not JSON: {error}; prepare the folder again") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise InputError(f"{path} is not of format {FORMAT}; prepare the folder again")
+            raise InputError(f"{path} does not have format {FORMAT}; prepare the folder again")
         try:
             scale, bands = int(data["scale"]), _names(data["bands"])
             if scale not in _SCALES:
-                raise ValueError(f"scale {scale} does not lie in 2 … 64")
+                raise ValueError(f"scale {scale} is not in 2 … 64")
             manifest = cls(
                 scale,
                 bands,
@@ -238,9 +238,9 @@ class PreparedFolder:
     """One split of a prepared folder.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         bands: Names of the guidance bands; a patch that lacks one holds NaN there.
-        split: Which set this is.
+        split: The name of this split.
     """
 
     def __init__(self, folder: Path, split: Split) -> None:
@@ -263,7 +263,7 @@ class PreparedFolder:
         return self._entries[index].name
 
     def origin(self, index: int) -> Origin | None:
-        """Tell where a patch was cut from; None in folders of earlier versions."""
+        """Return where a patch was cut from; None in folders of earlier versions."""
         entry = self._entries[index]
         scene = self._scenes.get(entry.scene)
         if scene is None:
@@ -273,17 +273,17 @@ class PreparedFolder:
         return Origin(scene.name, lst, guide, scene.shape, rows, columns)
 
     def refuse_gaps(self) -> None:
-        """Refuse a folder that lacks patches of this split, before any is worked on.
+        """Check that no patch of this split is missing, before any is used.
 
         Raises:
-            InputError: If it does.
+            InputError: If a patch is missing.
         """
         names = [name for entry in self._entries for name in entry.files.values()]
         missing = [name for name in names if not os.path.isfile(self._folder / name)]
         if missing:
             raise InputError(
-                f"{self._folder / missing[0]} is not there ({len(missing)} of {len(names)} files "
-                "that the manifest names are missing); prepare the folder again"
+                f"{self._folder / missing[0]} does not exist ({len(missing)} of {len(names)} "
+                "files that the manifest names are missing); prepare the folder again"
             )
 
     def sides(self) -> tuple[int, int]:
@@ -296,7 +296,7 @@ class PreparedFolder:
         return all(set(entry.bands) == set(self.bands) for entry in self._manifest.patches)
 
     def describe(self) -> dict[str, Any]:
-        """Say where the patches come from."""
+        """Describe where the patches come from."""
         return {"kind": "prepared", "split": "by place", **self._manifest.provenance}
 
     def read(self, index: int) -> Patch:
@@ -318,7 +318,7 @@ class PreparedFolder:
     def _read(
         self, entry: PatchEntry, kind: str, shape: tuple[int, int, int]
     ) -> NDArray[np.float32]:
-        """Read a file of ``(bands, rows, columns)``; one of another size is not read at all."""
+        """Read a file of ``(bands, rows, columns)`` after checking its size."""
         path = self._folder / entry.files[kind]
         try:
             with rasterio.open(path, driver="GTiff") as raster:
@@ -338,7 +338,7 @@ class PreparedFolder:
 
 def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEntry:
     if item["split"] not in SPLITS:
-        raise ValueError(f"split {item['split']!r} is none of {', '.join(SPLITS)}")
+        raise ValueError(f"split {item['split']!r} is not one of {', '.join(SPLITS)}")
     files = {str(kind): str(name) for kind, name in dict(item["files"]).items()}
     entry = PatchEntry(
         str(item["name"]),
@@ -352,7 +352,9 @@ def _entry(item: Mapping[str, Any], scale: int, bands: Sequence[str]) -> PatchEn
     _refuse_outside(list(files.values()))
     missing = {"lst", "truth", *(["guide"] if entry.bands else [])} - files.keys()
     if missing or not set(entry.bands) <= set(bands):
-        raise ValueError(f"patch {entry.name!r} lacks files, or has bands that are not listed")
+        raise ValueError(
+            f"patch {entry.name!r} lacks files, or has bands that the manifest does not list"
+        )
     for side in entry.sides:
         if not (scale <= side <= _LARGEST_SIDE) or side % scale:
             raise ValueError(f"patch {entry.name!r} has a side of {side} pixels")
@@ -371,25 +373,25 @@ def _scene_entry(item: Mapping[str, Any]) -> SceneEntry:
 
 
 def _refuse_misfits(manifest: Manifest) -> None:
-    """Refuse a manifest that keeps some scenes of its patches only, or smaller ones."""
+    """Check that a manifest keeps the scenes of all patches, or of none, and that patches fit."""
     shapes = {scene.name: scene.shape for scene in manifest.scenes}
     for entry in manifest.patches if shapes else ():
         height, width = shapes.get(entry.scene, (0, 0))
         rows, columns = entry.parts
         if rows.start < 0 or columns.start < 0 or rows.stop > height or columns.stop > width:
-            raise ValueError(f"patch {entry.name!r} does not lie in its scene {entry.scene!r}")
+            raise ValueError(f"patch {entry.name!r} is not inside its scene {entry.scene!r}")
 
 
 def _names(listed: Any) -> tuple[str, ...]:
     names = tuple(listed) if isinstance(listed, list) else (None,)
     if len(set(map(str, names))) < len(names) or not all(isinstance(n, str) for n in names):
-        raise ValueError(f"bands are {listed!r}, which is no list of different names")
+        raise ValueError(f"bands are {listed!r}, which is not a list of different names")
     return names
 
 
 def _refuse_outside(names: Sequence[str]) -> None:
     for name in names:
         if not is_text(name):
-            raise ValueError(f"file {name!r} is a name that is no text")
+            raise ValueError(f"the file name {name!r} is not valid text")
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"file {name!r} lies outside the folder")
+            raise ValueError(f"file {name!r} is outside the folder")

@@ -1,7 +1,7 @@
-"""Samples: random crops of patches, turned and flipped, with bands left out.
+"""Samples: random crops of patches, rotated and flipped, with bands left out.
 
-What sample ``n`` of a run is depends on the seed and ``n`` only, so a run that is resumed, or cut
-over several processes, sees what a run in one piece by one process sees.
+Sample ``n`` of a run depends only on the seed and ``n``, so a run that is resumed, or divided over
+several processes, sees the same samples as a run in one piece by one process.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples are made of patches.
+    """How samples are drawn from patches.
 
     Attributes:
-        seed: Of everything random.
+        seed: Seed of all random numbers.
         crop: Side of a crop, coarse pixels; 0 for whole patches.
-        augment: Whether to flip and turn.
-        band_dropout: Chance of each band to be left out; one is always kept.
-        gain_jitter: Spread of a random factor on each band's values, as a share.
+        augment: Whether to flip and rotate.
+        band_dropout: Probability with which each band is left out; one is always kept.
+        gain_jitter: Standard deviation of a random factor on the values of each band, as a share.
     """
 
     seed: int = 0
@@ -46,10 +46,10 @@ class Sampling:
 
 
 class TrainingSamples(Dataset[Sample]):
-    """Sample ``n`` of an endless run over a source's patches, each once an epoch."""
+    """Sample ``n`` of an endless run over the patches of a source, each once per epoch."""
 
     def __init__(self, source: PatchSource, sampling: Sampling, *, cached: int = 256) -> None:
-        """Take a source.
+        """Keep the source.
 
         Args:
             source: At least one patch.
@@ -57,15 +57,17 @@ class TrainingSamples(Dataset[Sample]):
             cached: Patches that each reading process keeps in memory.
 
         Raises:
-            InputError: If there is no patch.
+            InputError: If there are no patches.
         """
         if len(source) == 0:
-            raise InputError("there is no training patch; check the split, or prepare more scenes")
+            raise InputError(
+                "there are no training patches; check the split, or prepare more scenes"
+            )
         self._source, self._sampling, self._cached = source, sampling, cached
         self._read: Any = None
 
     def __getitem__(self, number: int) -> Sample:
-        if self._read is None:  # in the process that reads, not in the one that hands this over
+        if self._read is None:  # created in the reading process, not in the parent
             self._read = lru_cache(self._cached)(self._source.read)
         generator = np.random.default_rng([self._sampling.seed, 1, number])
         patch = self._read(self._patch_of(number))
@@ -80,7 +82,7 @@ class TrainingSamples(Dataset[Sample]):
         return int(order.permutation(len(self._source))[place])
 
     def _cropped(self, patch: Patch, generator: np.random.Generator) -> Patch:
-        """Cut whole coarse pixels at random; a crop without any LST is drawn again."""
+        """Cut a random crop of whole coarse pixels; a crop without LST values is drawn again."""
         size, scale = self._sampling.crop, self._source.scale
         if size == 0:
             return patch
@@ -96,7 +98,9 @@ class TrainingSamples(Dataset[Sample]):
             part = _cut(patch, slice(row, row + size), slice(column, column + size), scale)
             if np.isfinite(part.truth).any() and np.isfinite(part.lst).any():
                 return part
-        raise InputError(f"patch {patch.name} is all but empty; prepare with a lower --max-nodata")
+        raise InputError(
+            f"patch {patch.name} is almost empty; prepare the set again with a lower --max-nodata"
+        )
 
     def _augmented(self, patch: Patch, generator: np.random.Generator) -> Sample:
         turns, flip = int(generator.integers(4)), bool(generator.integers(2))
@@ -114,7 +118,7 @@ class TrainingSamples(Dataset[Sample]):
 
 
 class WholePatches(Dataset[Sample]):
-    """Every patch of a source as it is."""
+    """Every patch of a source, unchanged."""
 
     def __init__(self, source: PatchSource) -> None:
         self._source = source
@@ -131,10 +135,10 @@ class WholePatches(Dataset[Sample]):
 
 
 class StepBatches(Sampler[list[int]]):
-    """The samples of each step from some step on, for one of several processes.
+    """The samples of each step from a given step on, for one of several processes.
 
-    A step takes ``batch`` samples in every process, so two processes with a batch of 2 share what
-    one with a batch of 4 would take.
+    Each process takes ``batch`` samples per step, so two processes with a batch of 2 share the
+    samples that one process with a batch of 4 would take.
     """
 
     def __init__(self, steps: range, batch: int, *, rank: int = 0, processes: int = 1) -> None:
@@ -162,7 +166,7 @@ def to_sample(patch: Patch) -> Sample:
 
 
 def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.array(values))  # a copy in rows, for turned arrays are not
+    return torch.from_numpy(np.array(values))  # a contiguous copy, because rotated arrays are views
 
 
 def _cut(patch: Patch, rows: slice, columns: slice, scale: int) -> Patch:

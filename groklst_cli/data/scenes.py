@@ -28,20 +28,20 @@ _SUFFIXES: Final = (".tif", ".tiff", ".vrt")
 _MOST_JOINED: Final = 64  # pixels
 _LONGEST: Final = 2**20  # characters of scene.json
 _RESULT: Final = ("GROKLST_METHOD", "GROKLST_QUANTITY")
-"""Tags that only results of ours have."""
+"""Tags that only results of groklst have."""
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What a scene's ``scene.json`` states that commands act on; the rest of it is for people.
+    """The facts in a scene's ``scene.json`` that commands use; the rest of the file is information.
 
     Attributes:
         aggregate_first_by: Pixels of the LST along one of its sensor's own; None if not stated.
-        left_out: Why commands that take many scenes pass this one over; None if they do not.
-        not_guides: Names of rasters in the folder that are no guidance, without their endings.
-        scale: By how much to refine where the pixels of LST and guides do not say it; None if not
+        left_out: Why commands that take many scenes skip this one; None if they do not.
+        not_guides: Names of rasters in the folder that are not guides, without their endings.
+        scale: The scale to use if the pixels of LST and guides do not determine it; None if not
             stated.
-        seen: Day or moment of the LST; None if it is not stated, or in words of another form.
+        seen: Date or time of the LST; None if it is not stated or has another form.
     """
 
     aggregate_first_by: int | None = None
@@ -52,10 +52,10 @@ class SceneFacts:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file, which need not be there.
+        """Read a file, which may be missing.
 
         Raises:
-            InputError: If it holds no JSON object, or a fact of another kind.
+            InputError: If it does not hold a JSON object, or a fact has the wrong type.
         """
         if not os.path.isfile(path):
             return cls()
@@ -65,7 +65,7 @@ class SceneFacts:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} cannot be read: {error}; expected a JSON object") from error
         if not isinstance(stated, Mapping):
-            raise InputError(f"{path} holds no JSON object; write {{…}}, or take the file away")
+            raise InputError(f"{path} does not hold a JSON object; write {{…}}, or remove the file")
         return cls(
             _number(path, "aggregate_first_by", stated.get("aggregate_first_by")),
             _text(path, stated.get("left_out")),
@@ -85,7 +85,7 @@ class SceneFolder:
         clear: Its mask, or None.
         reference: What results are compared with, or None.
         facts: What ``scene.json`` states.
-        passed_over: Rasters that are no guides although no convention names them, and why.
+        passed_over: Rasters that are not used as guides although no convention names them, and why.
     """
 
     path: Path
@@ -107,12 +107,12 @@ class SceneFolder:
 
     @property
     def guide_sources(self) -> tuple[BandSource, ...]:
-        """Its guides as every reader takes them."""
+        """Its guides, as sources to read."""
         return tuple(BandSource(str(path)) for path in self.guides)
 
     @property
     def masks(self) -> tuple[MaskFile, ...]:
-        """Its mask as every reader takes it: 1, and nothing else, is clear."""
+        """Its mask, as a source to read: only 1 is clear."""
         return () if self.clear is None else (MaskFile(BandSource(str(self.clear)), _ONE),)
 
     @classmethod
@@ -120,8 +120,8 @@ class SceneFolder:
         """Look into a folder.
 
         Raises:
-            InputError: If it is no scene, its ``scene.json`` cannot be used, or a guide is made of
-                the scene's reference.
+            InputError: If it is not a scene, its ``scene.json`` cannot be used, or a guide is made
+                of the scene's reference.
         """
         if not is_scene(path):
             raise InputError(
@@ -148,9 +148,9 @@ class SceneFolder:
         return replace(self, guides=tuple(p for p in self.guides if p.stem not in stems))
 
     def _reason_against(self, guide: Path) -> str | None:
-        """Say why a raster is no guide, or None; one that cannot be read is left to its reader."""
+        """Return why a raster is not a guide, or None; a raster that cannot be read fails later."""
         if guide.stem in self.facts.not_guides:
-            return f"{FACTS} says so"
+            return f"because of {FACTS}"
         try:
             with open_raster(str(guide)) as raster:
                 tags, files = raster.tags(), [guide, *map(Path, files_of(raster))]
@@ -158,14 +158,14 @@ class SceneFolder:
             return None
         if self.reference is not None and any(_same(self.reference, path) for path in files):
             raise InputError(
-                f"{guide} is made of {REFERENCE}, which results are compared with and which is "
-                "never a guide; take it out of the folder"
+                f"{guide} is made of {REFERENCE}, the reference that results are compared with, "
+                "so it cannot be a guide; move it out of the folder"
             )
         return "groklst wrote it" if any(tag in tags for tag in _RESULT) else None
 
 
 def guides_in(folder: Path, lsts: Sequence[str]) -> list[BandSource]:
-    """Take every raster of a folder as a guide, but LSTs and what is never one in a scene.
+    """List every raster of a folder as a guide, except LSTs and files that are never guides.
 
     Raises:
         InputError: If there is none, or one is made of the folder's reference.
@@ -181,7 +181,7 @@ def guides_in(folder: Path, lsts: Sequence[str]) -> list[BandSource]:
     with gdal_environment():
         guides = [found for found in others if scene._reason_against(found) is None]
     if not guides:
-        raise InputError(f"{folder} holds no guide; name a raster, or a folder of rasters")
+        raise InputError(f"{folder} contains no guide; name a raster, or a folder of rasters")
     return [BandSource(str(found)) for found in guides]
 
 
@@ -191,14 +191,14 @@ def is_scene(folder: Path) -> bool:
 
 
 def scenes_in(folder: Path) -> list[Path]:
-    """List the scenes that lie in a folder, by name; none if it is one itself, or no folder."""
+    """List the scenes in a folder by name; none if it is a scene itself or not a folder."""
     if is_scene(folder) or not os.path.isdir(folder):
         return []
     return [found for found in sorted(folder.iterdir()) if is_scene(found)]
 
 
 def seen_at(lst: str) -> Seen | None:
-    """Tell when an LST was seen: its scene says so, else its tags; None if neither does.
+    """Return when an LST was acquired, from its scene or else its tags; None if unknown.
 
     Raises:
         GroklstError: If it, or what its scene states, cannot be read.
@@ -225,8 +225,8 @@ def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
     found = [scene for scene in parents if is_scene(scene)]
     if not found:
         raise InputError(
-            f"{folder} holds no scene; a scene is a folder with {LST} and its guides; name a "
-            "folder of such folders with --data"
+            f"{folder} contains no scene folder; a scene folder has {LST} and its guides; name a "
+            "folder of scene folders with --data"
         )
     names = [scene.name for scene in found]
     missing = [name for name in wanted if name not in names]
@@ -239,16 +239,16 @@ def scene_folders(folder: Path, wanted: Sequence[str] = ()) -> list[Path]:
 
 
 def refuse_reference(guides: Iterable[BandSource]) -> None:
-    """Refuse a scene's reference among guides that are named one by one.
+    """Check that guides that are named one by one do not include a scene's reference.
 
     Raises:
-        UsageError: If it is there.
+        UsageError: If one is a reference.
     """
     for guide in guides:
         if _role(Path(guide.path)) == _role(Path(REFERENCE)):
             raise UsageError(
-                f"{guide.path} is by its name what results are compared with, and never a guide; "
-                "leave it out, or give the file another name if it is something else"
+                f"{guide.path} has the name of the reference that results are compared with, so "
+                "it cannot be a guide; leave it out, or rename the file if it is something else"
             )
 
 
@@ -257,7 +257,7 @@ def _has_a_role(path: Path) -> bool:
 
 
 def _role(path: Path) -> str:
-    """Return what a name says before its first dot, whatever the format and the case."""
+    """Return a name up to its first dot, in lower case."""
     return path.name.split(".")[0].lower()
 
 
@@ -268,7 +268,7 @@ def _if_there(path: Path) -> Path | None:
 def _same(one: Path, other: Path) -> bool:
     try:
         return os.path.samefile(one, other)
-    except OSError:  # one of them is not on a disk
+    except OSError:  # one of them is not a local file
         return False
 
 
@@ -279,14 +279,14 @@ def _number(path: Path, key: str, value: Any, least: int = 1) -> int | None:
         return value
     raise InputError(
         f"{path}: {key} is {_short(value)}, expected a whole number from {least} to "
-        f"{_MOST_JOINED}; mend that value"
+        f"{_MOST_JOINED}; correct that value"
     )
 
 
 def _text(path: Path, value: Any) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
-    raise InputError(f"{path}: left_out is {_short(value)}, expected a reason in words; write one")
+    raise InputError(f"{path}: left_out is {_short(value)}, expected a reason as text; write one")
 
 
 def _names(path: Path, value: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Finding out what kind of training data a folder holds."""
+"""Find out which kind of training data a folder contains."""
 
 from pathlib import Path
 from typing import cast, get_args
@@ -14,7 +14,7 @@ def open_patches(folder: Path, split: str, scale: int) -> PatchSource:
     Args:
         folder: The top folder.
         split: One of its splits.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
 
     Raises:
         UsageError: If it has no such split or scale.

@@ -1,4 +1,4 @@
-"""Splitting scenes by place: no pixel in two sets, and at least a patch of ground between them."""
+"""Split scenes by place: no pixel is in two splits, and splits are at least a patch apart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 from groklst_cli.data.patches import SPLITS, Split
 
 SHARES: Final[Mapping[Split, float]] = {"train": 0.7, "val": 0.15, "test": 0.15}
-"""How much of a scene each set gets."""
+"""Share of a scene in each split."""
 
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
@@ -15,7 +15,7 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Part:
-    """What a set gets of a scene's longer side.
+    """The part of a scene's longer side that belongs to a split.
 
     Attributes:
         split: The set.
@@ -29,7 +29,7 @@ class Part:
 
 
 def cut(length: int, patch: int, sets: Sequence[Split]) -> tuple[Part, ...]:
-    """Cut a scene's side into sets that are a patch apart.
+    """Divide a scene's side into splits that are a patch apart.
 
     Args:
         length: The side, any pixels.
@@ -37,7 +37,7 @@ def cut(length: int, patch: int, sets: Sequence[Split]) -> tuple[Part, ...]:
         sets: The sets to make, in the order of their places.
 
     Returns:
-        A part for each set, at least a patch long each.
+        A part for each split, each at least a patch long.
 
     Raises:
         ValueError: If the side is too short.
@@ -45,7 +45,7 @@ def cut(length: int, patch: int, sets: Sequence[Split]) -> tuple[Part, ...]:
     usable = length - patch * (len(sets) - 1)
     if usable < patch * len(sets):
         raise ValueError(
-            f"cutting it into {', '.join(sets)} with a patch between takes "
+            f"dividing it into {', '.join(sets)} with a patch between them takes "
             f"{patch * (2 * len(sets) - 1)} pixels"
         )
     total = sum(SHARES[name] for name in sets)
@@ -60,16 +60,17 @@ def cut(length: int, patch: int, sets: Sequence[Split]) -> tuple[Part, ...]:
 
 
 def starts(start: int, stop: int, patch: int) -> list[int]:
-    """Place patches side by side; the last one is moved back so that it ends with the part."""
+    """Place patches next to each other; the last one is moved back to end with the part."""
     places = list(range(start, max(start + 1, stop - patch + 1), patch))
     last = max(start, stop - patch)
     return places if places[-1] == last else [*places, last]
 
 
 def too_near(split: Split, bounds: Bounds, others: Sequence[tuple[Split, Bounds]]) -> bool:
-    """Tell whether a patch lies within a patch of one that is held out from its set.
+    """Return whether a patch is less than a patch away from one that is held out from its split.
 
-    Test patches stay; validation patches yield to them, training patches to both.
+    Test patches are always kept; validation patches are dropped near test patches, and training
+    patches near both.
 
     Args:
         split: The patch's set.

@@ -1,4 +1,4 @@
-"""Mean, spread and range of values that come in pieces."""
+"""Mean, standard deviation and range of values that arrive in pieces."""
 
 import math
 from typing import Any

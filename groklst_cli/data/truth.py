@@ -28,8 +28,10 @@ from groklst_cli.geo.smoothing import gaussian_mean, reach
 _FACTORS: Final = range(1, 65)
 
 
-_NAMED: Final = "name LST and guides instead of the folder, this one as {path},nodata=none"
-"""What settles that a lonely value was measured, for a command that takes files too."""
+_NAMED: Final = (
+    "name the LST and the guides instead of the folder, with this one as {path},nodata=none"
+)
+"""What to do if an isolated value was measured, for commands that also take files."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class SceneFiles:
     """The files of one scene.
 
     Attributes:
-        name: What to call it.
+        name: Its name.
         lst: Its LST raster.
         guides: Its guidance.
         masks: Which pixels of LST and guides are clear.
@@ -60,8 +62,8 @@ class SceneFiles:
             masks: Masks beside that of the folder.
 
         Raises:
-            InputError: If there is neither.
-            UsageError: If a guide is by its name a scene's reference.
+            InputError: If it is neither.
+            UsageError: If a guide has the name of a scene's reference.
         """
         refuse_reference(guides)
         raster = BandSource.parse(str(scene))
@@ -80,12 +82,12 @@ class SceneFiles:
 
     @property
     def left_out(self) -> str | None:
-        """Why commands that take many scenes pass this one over, as ``scene.json`` states it."""
+        """Why commands that take many scenes skip this one, as ``scene.json`` states it."""
         return None if self.folder is None else self.folder.facts.left_out
 
     @property
     def passed_over(self) -> Mapping[str, str]:
-        """Rasters of the folder that are no guides although no convention names them, and why."""
+        """Rasters that are not used as guides although no convention names them, and why."""
         return {} if self.folder is None else self.folder.passed_over
 
     def local(self) -> list[Path]:
@@ -102,7 +104,7 @@ class SceneTruth:
         name: The scene's name.
         grid: Where the truth's pixels lie.
         bands: Names of its guidance bands.
-        doubts: What a person should know of the guides' values, a line each.
+        doubts: Warnings about the values of guides, one line each.
     """
 
     def __init__(self, files: SceneFiles, native: str = "1", bands: Sequence[str] = ()) -> None:
@@ -110,7 +112,7 @@ class SceneTruth:
 
         Args:
             files: Which.
-            native: The LST's true resolution: pixels to join, or metres such as ``100m``.
+            native: The LST's true resolution: pixels to aggregate, or metres such as ``100m``.
             bands: The guidance bands to keep; empty for all.
 
         Raises:
@@ -154,12 +156,12 @@ class SceneTruth:
         self._opened.close()
 
     def describe(self) -> str:
-        """Say what it is, for people."""
+        """Describe it in words."""
         height, width = self.grid.shape
         return f"{height} × {width} pixels, aggregated by {self._factor}, {', '.join(self.bands)}"
 
     def provenance(self) -> dict[str, Any]:
-        """Say what it was made of, as plain data."""
+        """Describe its inputs as plain data."""
         return {
             "name": self.name,
             "crs": self.grid.crs.to_string(),
@@ -201,9 +203,9 @@ class SceneTruth:
         Args:
             rows: Of the truth, whole coarse pixels.
             columns: Likewise.
-            scale: Fine pixels along a coarse one.
-            sigma: Standard deviation of the sensor's point spread, fine pixels; true surroundings
-                are blurred in.
+            scale: Fine pixels along a coarse pixel.
+            sigma: Standard deviation of the sensor's point spread, fine pixels; surroundings of the
+                window are blurred in.
 
         Returns:
             ``(rows / scale, columns / scale)``, kelvin, NaN where less than half is valid.
@@ -228,18 +230,20 @@ class SceneTruth:
 
 
 def native_factor(text: str, grid: Grid) -> int:
-    """Read ``--native-resolution``: pixels to join, or metres such as ``100m``.
+    """Read ``--native-resolution``: pixels to aggregate, or metres such as ``100m``.
 
     Raises:
         UsageError: If it is neither, or lies outside 1 … 64 pixels.
-        InputError: If it is in metres, which the CRS cannot be told in.
+        InputError: If it is in metres and the CRS cannot be measured in metres.
     """
     if metres := re.fullmatch(r"(\d+(?:\.\d+)?)\s*m", text):
         factor = max(1, round(float(metres[1]) / _pixel_metres(grid)))
     elif text.isdecimal():
         factor = int(text)
     else:
-        raise UsageError(f"--native-resolution {text} is neither a factor (3) nor metres (100m)")
+        raise UsageError(
+            f"--native-resolution {text} is not valid, expected a factor (3) or metres (100m)"
+        )
     if factor not in _FACTORS:
         raise UsageError(f"--native-resolution {text} joins {factor} pixels; allowed are 1 … 64")
     return factor
@@ -251,8 +255,8 @@ def _pixel_metres(grid: Grid) -> float:
         to_earth = to_degrees(grid.crs)
     except NoWayError as error:
         raise InputError(
-            f"nothing leads from {grid.crs} to metres on the earth; write the resolution as a "
-            "number of pixels, as in --native-resolution 3"
+            f"metres are not known in {grid.crs}; write the resolution as a number of pixels, as "
+            "in --native-resolution 3"
         ) from error
     row, column = grid.height / 2, grid.width / 2
     ends = [to_earth(*(grid.transform * (c, row))) for c in (column, column + 1)]

@@ -1,7 +1,8 @@
-"""Making training scenes more various than they come: poorer guides, clouds, blur, other bands.
+"""Vary training scenes: worse guides, clouds, blur, other bands.
 
-All draws are from a generator that is handed in, so a seed says what is made. Arrays are
-``(rows, columns)`` of LST in kelvin and ``(bands, rows, columns)`` of guides, NaN where missing.
+All random numbers come from a generator that is passed in, so a seed determines the result. Arrays
+are ``(rows, columns)`` of LST in kelvin and ``(bands, rows, columns)`` of guides, NaN where
+missing.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ _SUBSETS: Final = (
     ("blue", "green", "red", "nir"),
     ("red", "nir", "swir1", "swir2"),
 )
-"""Bands that come together: what a sensor has, or what people take."""
+"""Bands that are often used together: those of a sensor, or common choices."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Piece:
 
 
 def coarser(piece: Piece, factor: float) -> Piece:
-    """Aggregate a piece, by halves of pixels where the factor is no whole number.
+    """Aggregate a piece, in half pixels if the factor is not a whole number.
 
     Args:
         piece: The piece.
@@ -71,7 +72,7 @@ def coarser(piece: Piece, factor: float) -> Piece:
 
 
 def fewer_bands(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Keep a set of bands that often come together; all where there are few."""
+    """Keep a set of bands that are often used together; all if there are few."""
     there = [subset for subset in _SUBSETS if set(subset) < set(piece.bands)]
     if not there:
         return piece
@@ -80,7 +81,7 @@ def fewer_bands(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def with_elevation(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Add made relief, a fractal surface that says nothing of the LST."""
+    """Add an artificial relief, a fractal surface that is unrelated to the LST."""
     height, width = piece.truth.shape
     waves = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     waves[0, 0] = 1.0
@@ -94,7 +95,7 @@ def with_elevation(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def with_clouds(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Take clouds of some eight pixels out of the truth, 3 to 20 % of it."""
+    """Remove clouds of about eight pixels from the truth, 3 to 20 % of it."""
     field = _smooth(rng.normal(size=piece.truth.shape).astype(np.float32), 8.0)
     hidden = field > np.quantile(field, rng.uniform(0.8, 0.97))
     return replace(piece, truth=np.where(hidden, np.float32(np.nan), piece.truth))
@@ -107,7 +108,7 @@ def blurred_truth(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def one_band(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Keep a single band, off by up to 1.3 pixels."""
+    """Keep a single band, misregistered by up to 1.3 pixels."""
     return shifted(piece.with_bands(rng.permutation(len(piece.bands))[:1]), rng)
 
 
@@ -124,7 +125,7 @@ def shifted(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def noisy(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Add noise of 0.1 to 0.6 of its deviation to each guide."""
+    """Add noise of 0.1 to 0.6 of its standard deviation to each guide."""
     spread = np.nanstd(piece.guide, axis=(1, 2), keepdims=True) * rng.uniform(0.1, 0.6)
     noise = rng.normal(size=piece.guide.shape) * spread
     return replace(piece, guide=piece.guide + noise.astype(np.float32))
@@ -139,14 +140,14 @@ def blurred(piece: Piece, rng: np.random.Generator) -> Piece:
 SPOILS: Final[Mapping[str, Callable[[Piece, np.random.Generator], Piece]]] = MappingProxyType(
     {"one": one_band, "two": two_bands, "shift": shifted, "noise": noisy, "blur": blurred}
 )
-"""Ways of making guides poorer, by name."""
+"""Ways to degrade guides, by name."""
 
 
 def varied(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Make a piece poorer in one way or other, as scenes come: once for each training sample.
+    """Degrade a piece at random, as real scenes are degraded.
 
-    A third of the pieces have fewer bands and a third poorer guides; of all a third have clouds
-    and a quarter a blurred truth.
+    A third of the pieces get fewer bands and a third worse guides; independently, a third get
+    clouds and a quarter a blurred truth.
     """
     if rng.random() < 1 / 3:
         piece = fewer_bands(piece, rng)
@@ -159,7 +160,7 @@ def varied(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def _means(planes: Plane, factor: int, least: float) -> Plane:
-    """Average blocks of which at least a share is valid; what does not fill a block is cut off."""
+    """Average blocks of which at least a share is valid; incomplete blocks are dropped."""
     height, width = (size // factor for size in planes.shape[-2:])
     inner = planes[..., : height * factor, : width * factor].astype(np.float64)
     blocks = inner.reshape(*planes.shape[:-2], height, factor, width, factor)
@@ -172,7 +173,7 @@ def _means(planes: Plane, factor: int, least: float) -> Plane:
 
 
 def _smooth(plane: Plane, sigma: float) -> Plane:
-    """Average what is known around each pixel with Gaussian weights; edges are repeated."""
+    """Average the known values around each pixel with Gaussian weights; edges are repeated."""
     from scipy.ndimage import gaussian_filter
 
     known = np.isfinite(plane)
@@ -183,7 +184,7 @@ def _smooth(plane: Plane, sigma: float) -> Plane:
 
 
 def _moved(planes: Plane, distance: float, axis: int) -> Plane:
-    """Move planes along an axis, linearly between pixels; edges are repeated."""
+    """Shift planes along an axis by linear interpolation; edges are repeated."""
     size = planes.shape[axis]
     place = np.arange(size) - distance
     first = np.floor(place).astype(int)

@@ -1,4 +1,4 @@
-"""Files that are not there, which is known without GDAL, for which one would wait."""
+"""Missing files, which are found without importing GDAL."""
 
 import os
 import re
@@ -9,17 +9,17 @@ from groklst_cli.errors import InputError
 from groklst_cli.geo.band_source import BandSource
 
 _PLAIN: Final = re.compile(r"(?!/vsi)[\w./ +-]+\.tiff?", re.IGNORECASE)
-"""A path that GDAL takes for nothing but a file's."""
+"""A path that can only be that of a local file."""
 
 
 def refuse_absent(texts: Iterable[str]) -> None:
-    """Refuse what is named by a plain path at which there is nothing, as opening it would.
+    """Refuse plain paths of files that do not exist, with the error that opening would give.
 
     Args:
-        texts: Rasters as they are typed; whatever else they name is left to whoever opens them.
+        texts: Rasters as they are typed; everything that is not a plain path is skipped.
 
     Raises:
-        InputError: If one is not there.
+        InputError: If one does not exist.
     """
     for text in texts:
         if not _PLAIN.fullmatch(text.partition(",")[0]):

@@ -170,7 +170,7 @@ class GuideSource:
         """Look at the values, and say what a person should know of them, a line each.
 
         Raises:
-            InputError: If they would harm: fills that nobody declared, codes of classes, or tags
+            InputError: If they would harm: undeclared fill values, codes of classes, or tags
                 that seem to be applied already.
         """
         try:
@@ -261,15 +261,17 @@ class GuideSource:
         if largest > _LARGEST:
             stored = largest_stored(self._dataset, self._bands)
             raise InputError(
-                f"{self.path} holds {stored} near fine row {rows.start}, which nobody measures; "
-                f"if it is a fill value, name it with -g {self._source},nodata={stored}"
+                f"{self.path} holds {stored} near fine row {rows.start}, which cannot be a "
+                "measured value; if it is a fill value, declare it with -g "
+                f"{self._source},nodata={stored}"
             )
 
     def _names_given(self, name: str | None) -> tuple[str | None, ...]:
         if name is not None and len(self._bands) > 1:
             raise UsageError(
-                f"{self.path} has {len(self._bands)} bands, one name cannot serve them all; "
-                f"write {name}={self.path},band=1, or leave the name out"
+                f"{self.path} has {len(self._bands)} bands, so one name is not enough; write "
+                f"{name}={self.path},band=1, or leave the name out to use all bands under their "
+                "own names"
             )
         if name is not None:
             return (name,)
@@ -286,14 +288,15 @@ class GuideSource:
             copies = self.grid.copies_over(fine)
         except NoWayError as error:
             raise InputError(
-                f"nothing leads from {_crs_name(fine)} of the LST to {_crs_name(self.grid)} of "
-                f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
+                f"no transformation is known from {_crs_name(fine)} of the LST to "
+                f"{_crs_name(self.grid)} of {self.path}; set the right CRS with: rio edit-info "
+                "--crs EPSG:…"
             ) from error
         if not copies:
             raise InputError(
                 f"{self.path} does not overlap the LST: it covers {_span(self.grid)} in "
-                f"{_crs_name(self.grid)}, the LST covers {_span(fine)} in {_crs_name(fine)}; "
-                "name a guide that does, or set the right CRS with: rio edit-info --crs EPSG:…"
+                f"{_crs_name(self.grid)}, the LST covers {_span(fine)} in {_crs_name(fine)}; name "
+                "a guide that overlaps, or set the right CRS with: rio edit-info --crs EPSG:…"
             )
         offsets = [_Offset(found) for copy in copies if (found := fine.offset_of(copy))]
         if len(offsets) == len(copies) and self._resampling == "auto":

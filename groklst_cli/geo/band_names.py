@@ -1,7 +1,7 @@
-"""What a guide without a description is called: by its file's name.
+"""Names for guides without a band description, from their file names.
 
-Where the name tells sensor and band, the band has the project's name for it (``red``, ``nir``).
-Bands of files that would then have one name are told apart by what differs between the files.
+If the file name gives sensor and band, the band gets the project's name for it (``red``, ``nir``).
+Bands that would have the same name are distinguished by the parts in which their file names differ.
 """
 
 import re
@@ -52,24 +52,24 @@ _SENSORS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     (r"(?:VNP|VJ1)09.*[._]SurfReflect_([IM]\d+)(?:_\d)?(?:[._].*)?", _VIIRS),
     # https://lpdaac.usgs.gov/documents/1380/ECO2_User_Guide_V2.pdf
     (r"ECOv\d+_L\d\w?_.*_\d{4}_\d{2}_(\w+)", {}),
-    # A band without a mission that says which it is.
+    # A band number without the name of a mission.
     (r".*[._]((?:SR|ST)_B\d+|sur_refl_b\d\d|SurfReflect_[IM]\d+)", {}),
     (r".*\..*\.(B\d\d|B8A)", {}),
 )
-"""How a sensor's files are named, and the project's names of its bands."""
+"""File names of a sensor, and the project's names of its bands."""
 
 
 @dataclass(frozen=True)
 class FileName:
-    """What a file's name says of a band in it.
+    """What a file name says about a band.
 
     Attributes:
         stem: The file's name without folder and ending.
         band: The sensor's name for the band, as the file's name has it; empty where it has none.
-        name: What the band is called: the project's name, else the sensor's, else the start of
-            the file's name.
-        rank: Where the band stands in its sensor's table; of two bands for one name the first
-            has it.
+        name: The name of the band: the project's, else the sensor's, else the start of the file
+            name.
+        rank: Position of the band in its sensor's table; of two bands for one name, the first gets
+            it.
     """
 
     stem: str
@@ -79,7 +79,7 @@ class FileName:
 
     @classmethod
     def of(cls, path: str) -> "FileName":
-        """Read a path, or what GDAL takes for one."""
+        """Read a path, or another dataset name of GDAL."""
         file = path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
         stem = re.sub(r"(?<=.)\.[A-Za-z]\w{0,4}$", "", file)
         for pattern, names in _SENSORS:
@@ -92,7 +92,7 @@ class FileName:
 
 @dataclass(frozen=True)
 class Unnamed:
-    """A band that has only its file to be called by.
+    """A band that can only be named after its file.
 
     Attributes:
         path: The file.
@@ -106,13 +106,13 @@ class Unnamed:
 
 
 def name_by_files(bands: Sequence[Unnamed], taken: Sequence[str] = ()) -> list[str]:
-    """Call bands by their files, each by a name of its own where the files' names allow it.
+    """Name bands after their files, with different names if the file names allow it.
 
-    A band's name does not depend on the order of the files.
+    The names do not depend on the order of the files.
 
     Args:
-        bands: That have no name.
-        taken: Names that other bands have.
+        bands: Bands without a name.
+        taken: Names that are already used.
     """
     files = {band.path: FileName.of(band.path) for band in bands}
     names = [_plain(band, files[band.path].name) for band in bands]
@@ -127,7 +127,7 @@ def _plain(band: Unnamed, name: str) -> str:
 
 
 def _second(band: Unnamed, files: Mapping[str, FileName], taken: Sequence[str]) -> str:
-    """Return the sensor's own name for a band whose name another has, or one before it."""
+    """Return the sensor's name for a band whose name another band has, or comes before it."""
     file = files[band.path]
     ranks = [other.rank for other in files.values() if other.band and other.name == file.name]
     gives_way = file.band and (file.name in taken or file.rank > min(ranks))
@@ -137,7 +137,7 @@ def _second(band: Unnamed, files: Mapping[str, FileName], taken: Sequence[str]) 
 def _longer(
     index: int, bands: Sequence[Unnamed], files: Mapping[str, FileName], names: Sequence[str]
 ) -> str:
-    """Return a name with what tells its file from others of the same name."""
+    """Return a name extended by what distinguishes its file from others of the same name."""
     path = bands[index].path
     twins = {b.path for b, name in zip(bands, names, strict=True) if name == names[index]}
     part = _differing(files[path].stem, [files[twin].stem for twin in twins])
@@ -147,14 +147,14 @@ def _longer(
 
 
 def _apart(names: Sequence[str], taken: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Give those that share a name the other one they might have."""
+    """Give bands that share a name their second choice."""
     counts = Counter([*names, *taken])
     pairs = zip(names, others, strict=True)
     return [other if counts[name] > 1 else name for name, other in pairs]
 
 
 def _differing(stem: str, stems: Sequence[str]) -> str:
-    """Cut from a file's name the words that all of several begin or end with."""
+    """Remove the words that several file names all begin or end with."""
     words, *_ = lists = [re.split(r"[._\-\s]+", text) for text in (stem, *stems)]
     if len(set(stems)) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""What a person names: a file, one of its bands, and how its stored values are to be understood."""
+"""A band as it is typed: a file, one of its bands, and the scaling of its stored values."""
 
 import math
 import os
@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from groklst_cli.errors import UsageError
 
 Nodata = float | Literal["none"]
-"""A stored value that means "no value"; ``none``: there are no more than the file declares."""
+"""A stored value that means "no value"; ``none``: only those that the file declares."""
 
 Scaling = Literal["tags", "none"] | tuple[float, float]
 """Apply the file's scale and offset, take values as stored, or apply this factor and offset."""
@@ -27,12 +27,12 @@ class BandSource:
     """Where a band comes from, as a user writes it; ``GRAMMAR`` says how.
 
     Attributes:
-        path: Anything GDAL opens.
-        name: The band's name, or None for the file's own.
+        path: Anything that GDAL opens.
+        name: The band's name, or None for the description in the file.
         band: The band's number from 1, or None for all.
-        nodata: A stored value that means "no value", besides what the file declares.
-        scaling: How stored values become physical ones; None for the file's tags, unless they
-            look as if they were applied already.
+        nodata: A stored value that means "no value", in addition to what the file declares.
+        scaling: How stored values become physical ones; None for the tags of the file, which are
+            refused if they seem to be applied already.
     """
 
     path: str
@@ -43,10 +43,10 @@ class BandSource:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a source with suffixes in any order; a text that is an existing file is only that.
+        """Parse a source with suffixes in any order; the name of an existing file has no suffixes.
 
         Raises:
-            UsageError: If a suffix does not make sense or stands twice, or the file has no name.
+            UsageError: If a suffix is not valid or is repeated, or the file name is missing.
         """
         if text and os.path.exists(text):
             return cls(text)
@@ -54,7 +54,7 @@ class BandSource:
         while found := _SUFFIX.fullmatch(path):
             path, key, value = found.groups()
             if key in suffixes:
-                raise UsageError(f"{text!r} says {key} twice; say it once")
+                raise UsageError(f"{text!r} states {key} twice; state it once")
             suffixes[key] = value
         name = None
         if named := _NAMED.fullmatch(path):
@@ -70,7 +70,7 @@ class BandSource:
         )
 
     def __str__(self) -> str:
-        """Write the source as a user would."""
+        """Return the source as it would be typed."""
         parts = [self.path if self.name is None else f"{self.name}={self.path}"]
         if self.band is not None:
             parts.append(f"band={self.band}")
@@ -81,28 +81,28 @@ class BandSource:
         return ",".join(parts)
 
     def with_nodata(self, nodata: Nodata | None) -> Self:
-        """Take a nodata value that was said elsewhere.
+        """Return the source with a nodata value that another option sets.
 
         Raises:
-            UsageError: If the source says another.
+            UsageError: If the source has a different one.
         """
         if nodata is None or nodata == self.nodata:
             return self
         if self.nodata is not None:
             raise UsageError(
-                f"{self.path} is given nodata={_digits(self.nodata)} and "
-                f"--src-nodata {_digits(nodata)}; drop one"
+                f"{self.path} has both nodata={_digits(self.nodata)} and --src-nodata "
+                f"{_digits(nodata)}; leave one out"
             )
         return replace(self, nodata=nodata)
 
 
 def typed(source: BandSource) -> str:
-    """Write a source as it is typed into a shell."""
+    """Return a source quoted for a shell."""
     return shlex.quote(str(source))
 
 
 def declaring_the_first(source: BandSource) -> str:
-    """Say how a second value can mean "no value" too: the file declares the one already named."""
+    """Say how two values can mean "no value": the file declares the one that is already named."""
     if not isinstance(source.nodata, float):
         return ""
     value = _digits(source.nodata)

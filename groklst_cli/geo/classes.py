@@ -1,4 +1,4 @@
-"""What to do with a map of classes, whose codes are no quantity."""
+"""What to do with a map of classes, whose codes are not a quantity."""
 
 from groklst_cli.geo.containers import running
 

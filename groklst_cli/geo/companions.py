@@ -1,6 +1,6 @@
-"""Files that GDAL reads beside a raster and takes for part of it: metadata, masks, overviews.
+"""Files next to a raster that GDAL reads as part of it: metadata, masks, overviews.
 
-A companion of a file that was replaced would speak of the new one: its CRS, its mask, its unit.
+If a raster is replaced and its companion stays, the new raster gets a wrong CRS, mask or unit.
 """
 
 import os
@@ -19,13 +19,13 @@ STATUS_TAG: Final = "GROKLST_STATUS"
 
 _ENDINGS: Final = r"(\.aux\.xml|\.aux|\.msk|\.ovr)+"
 _IMAGINE: Final = b"EHFA_HEADER_TAG"
-_NEARNESS: Final = 1e-3  # of a statistic to the values, in their unit
+_NEARNESS: Final = 1e-3  # largest difference of a statistic from the values, in their unit
 
 
 def companions(path: Path) -> list[Path]:
-    """List what stands beside a file, or beside the place of one, and is read with it.
+    """List the files next to a path that are read with it; the path need not exist.
 
-    GDAL compares names without regard to case, and takes a mask's own overviews too.
+    GDAL ignores case in names, and also reads the overviews of a mask.
     """
     mine = re.compile(re.escape(path.name) + _ENDINGS, re.IGNORECASE)
     names = sorted(os.listdir(path.parent))
@@ -35,7 +35,7 @@ def companions(path: Path) -> list[Path]:
 
 
 def read_alone() -> rasterio.Env:
-    """Let GDAL read files without what stands beside them, while this environment holds."""
+    """Make GDAL ignore companions while this environment is active."""
     return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
 
 
@@ -49,7 +49,7 @@ def is_ours(path: Path) -> bool:
 
 
 def refuse_changed(dataset: DatasetReader, path: str) -> None:
-    """Refuse a result of groklst that is no longer what was written, for what stands beside it.
+    """Refuse a result of groklst that a companion changes.
 
     Raises:
         InputError: If a companion changes where its pixels lie, or what they mean.
@@ -59,24 +59,24 @@ def refuse_changed(dataset: DatasetReader, path: str) -> None:
     if changed := changes(dataset, path):
         beside = ", ".join(sorted(Path(name).name for name in dataset.files[1:]))
         raise InputError(
-            f"{path} was written by groklst without {beside}, which changes its {changed}; "
-            "move that away"
+            f"{path} was written by groklst without {beside}, which changes its {changed}; move "
+            f"{beside} away"
         )
 
 
 def changes(dataset: DatasetReader, path: str) -> str:
-    """Name what a dataset's companions change of the file itself; empty if nothing."""
+    """Return what the companions of a dataset change; empty if nothing."""
     with read_alone(), DatasetReader(path, driver="GTiff") as alone:
         own, seen = _facts(alone), _facts(dataset)
     return " and ".join(name for name in own if own[name] != seen[name])
 
 
 def flaw_beside(path: Path, span: tuple[float, float] | None = None) -> str | None:
-    """Say what stands beside a result and changes what is read of it; None if nothing does.
+    """Describe the companion that changes how a result is read; None if there is none.
 
     Args:
         path: A file that groklst has finished.
-        span: Its least and its largest value, where they are known.
+        span: Its smallest and largest value, if they are known.
     """
     beside = companions(path)
     names = ", ".join(other.name for other in beside)
@@ -84,12 +84,12 @@ def flaw_beside(path: Path, span: tuple[float, float] | None = None) -> str | No
         return None
     with rasterio.open(path, driver="GTiff") as dataset:
         if changed := changes(dataset, str(path)):
-            return f"{names} beside it changes its {changed}"
+            return f"{names} next to it changes its {changed}"
         told = dataset.tags(1)
     if any(other.suffix.lower() != ".xml" for other in beside):
-        return f"{names} beside it is not of groklst"
+        return f"{names} next to it was not written by groklst"
     if span is not None and _tells_otherwise(told, *span):
-        return f"{names} beside it holds the statistics of other pixels"
+        return f"{names} next to it holds the statistics of other pixels"
     return None
 
 
@@ -106,7 +106,7 @@ def _facts(dataset: DatasetReader) -> dict[str, Any]:
 
 
 def _tells_otherwise(told: dict[str, str], low: float, high: float) -> bool:
-    """Tell whether a band's stored statistics are of other values than these."""
+    """Return whether the stored statistics of a band are those of other values."""
     try:
         least, most = (float(told[f"STATISTICS_{end}"]) for end in ("MINIMUM", "MAXIMUM"))
     except (KeyError, ValueError):

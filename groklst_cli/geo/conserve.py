@@ -1,15 +1,15 @@
-"""Keeping coarse values: a smooth field that restores what a method lost, to the last hundredth.
+"""Conserve the coarse values by a smooth correction, to 0.01 K.
 
 The residual ``r`` (coarse value minus what the sensor would see of the fine pixels) becomes a cubic
 B-spline of which the sensor sees exactly ``r``, so no block edge shows. The spline's coefficients
 come from ``r`` by the inverse of a symmetric filter, cut off where it no longer matters, so windows
 that overlap by ``halo`` agree to the last bit.
 
-Where the scene shows that its sensor is noisy, the residual is first smoothed by what is believed
-of it (``noise.Belief``): each coarse value is then kept as far as its neighbours bear it out.
+If the scene shows that its sensor is noisy, the residual is smoothed first (``noise.Belief``): each
+coarse value is then kept only as far as its neighbours support it.
 
 Area-to-point kriging of the residual (Kyriakidis, Geographical Analysis 2004, 36(3)) differs from
-this by about one per cent in RMSE on real scenes, at a far higher price.
+this by about one per cent in RMSE on real scenes, at a much higher cost.
 """
 
 import math
@@ -43,11 +43,11 @@ class Conservation:
     """What is kept of a coarse pixel.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         radiance: Keep the mean of ``T⁴`` (Stefan and Boltzmann) instead of that of ``T``.
         psf: Standard deviation of the sensor's Gaussian point spread, coarse pixels; 0 for the
             plain mean over the pixel.
-        belief: How far coarse values are believed; None where they are exact.
+        belief: How far the coarse values can be trusted; None if they are exact.
     """
 
     scale: int
@@ -57,7 +57,7 @@ class Conservation:
 
     @property
     def rounds(self) -> int:
-        """How often the correction is repeated; ``T⁴`` is not linear."""
+        """Number of corrections; ``T⁴`` is not linear and needs several."""
         return _RADIANCE_ROUNDS + bool(self.psf) if self.radiance else 1
 
     @property
@@ -88,12 +88,12 @@ class Conservation:
         return (kept**4 - self.seen(fine)) / (4 * kept**3)
 
     def field(self, residual: Coarse, doubts: Coarse | None = None) -> Fine:
-        """Spread a residual so smoothly that the sensor sees exactly what is believed of it.
+        """Spread a residual smoothly so that the sensor would see exactly its trusted part.
 
         Args:
-            residual: ``(rows, columns)``, kelvin, NaN where there is none to keep.
-            doubts: Variance of each, square kelvin, where masks hide something; 0 for those that
-                are sure. None where there are no masks.
+            residual: ``(rows, columns)``, kelvin, NaN where nothing is to be kept.
+            doubts: Variance of each coarse value, square kelvin, above 0 where masks hide a part of
+                the pixel. None without masks.
 
         Returns:
             ``(rows · scale, columns · scale)``. The array's edges count as the scene's (mirrored).
@@ -126,11 +126,11 @@ class Conservation:
             coarse: Returns the coarse LST of a range of rows, over the same columns, kelvin, NaN
                 where nodata.
             height: One past the last coarse row of the stream.
-            on_residual: Told the first row and the residual of rows as they were before.
+            on_residual: Called with the first row and the residual of rows before the correction.
             hidden: Returns the share of coarse pixels of a range of rows that masks hide, over the
                 same columns; None where there are no masks.
-            cloud: Standard deviation of what was taken out of values for it, kelvin; 0 where
-                values are of land alone.
+            cloud: Standard deviation of the part of clouds that was subtracted from values, kelvin;
+                0 if values are of land alone.
 
         Returns:
             The same rows, later: each waits until ``rounds · halo`` rows beyond it are known.
@@ -158,7 +158,7 @@ class Conservation:
 
     @cached_property
     def _ring(self) -> Coarse:
-        """Invert, on a long ring, the filter that turns coefficients into what is seen."""
+        """Invert, on a long ring, the filter from coefficients to what the sensor sees."""
         length = 256
         impulse = np.zeros(length)
         impulse[length // 2] = 1.0
@@ -185,7 +185,7 @@ def smooth_field(residual: Coarse, scale: int) -> Fine:
 
 
 class _Stream:
-    """One round of correction over consecutive rows; holds what is not finished yet."""
+    """One round of correction over consecutive rows, with a buffer of unfinished rows."""
 
     def __init__(
         self,
@@ -240,9 +240,9 @@ class _Stream:
         return missing
 
     def _doubts(self, fine: "_Rows", rows: slice) -> Coarse:
-        """Compute the variance of coarse values that are not of all of their pixel.
+        """Compute the variance of coarse values that cover only a part of their pixel.
 
-        The part that is hidden differs from the one that is not as fine pixels differ here.
+        The masked part is assumed to differ from the clear part as fine pixels differ here.
         """
         block = fine.cut(rows)
         if self._hidden is None:
@@ -286,7 +286,7 @@ def block_means(fine: NDArray[Any], scale: int) -> Coarse:
 
     Args:
         fine: ``(rows · scale, columns · scale)``.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
 
     Returns:
         ``(rows, columns)`` in double precision.
@@ -306,7 +306,7 @@ def known_means(fine: NDArray[np.floating[Any]], scale: int, least: float = 1) -
 
     Args:
         fine: ``(…, rows · scale, columns · scale)``, NaN where a pixel is unknown.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         least: Known pixels that a block must have for its mean to count; above 0.
 
     Returns:

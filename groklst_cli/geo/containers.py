@@ -1,4 +1,4 @@
-"""What to type for files that hold rasters but cannot be used as they are."""
+"""Advice for files that hold rasters but cannot be used directly."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ _NETCDF: Final = re.compile(
 
 
 def advice_of(path: str) -> str:
-    """Say what to type for a file that could not be opened as a raster."""
+    """Return what to type for a file that could not be opened as a raster."""
     if _is_hdf4(path):
         return (
             "it is HDF4, which rasterio from pip cannot read; order the product as GeoTIFF, or "
@@ -27,24 +27,25 @@ def advice_of(path: str) -> str:
             f"decode_coords='all')[{found['name'] or 'VARIABLE'!r}].rio.to_raster('copy.tif')"
         )
         return (
-            f"netCDF and Zarr are read by xarray; copy a variable with: {running(code)} "
-            "(netCDF-4 needs h5netcdf, Zarr zarr), or call groklst_cli.downscale with the array"
+            f"groklst reads netCDF and Zarr through xarray; copy a variable with: {running(code)} "
+            "(netCDF-4 needs h5netcdf, Zarr zarr), or call groklst_cli.downscale with the xarray "
+            "object"
         )
     return "name a GeoTIFF or another raster file"
 
 
 def copying(source: str, target: str = "copy.tif") -> str:
-    """Write the command that copies a raster to a GeoTIFF, with its scale, unit and nodata."""
+    """Return the command that copies a raster to a GeoTIFF, with its scale, unit and nodata."""
     code = f"import rasterio.shutil as s; s.copy({source!r}, {target!r}, driver='GTiff')"
     return running(code)
 
 
 def placing(dataset: DatasetReader, path: str) -> str:
-    """Say how a raster gets a geotransform that has control points or RPCs in its place."""
+    """Return how to give a raster with control points or RPCs a geotransform."""
     points, crs = dataset.gcps
     if not points:
         return (
-            "is placed by RPCs only, not by a geotransform; bring it onto a grid first, with its "
+            "is placed by RPCs only, not by a geotransform; warp it to a grid first, with its "
             "provider's tools or rasterio.warp.reproject(rpcs=…)"
         )
     code = crs.to_epsg() if crs else None
@@ -76,7 +77,7 @@ def setting_crs(dataset: DatasetReader, path: str) -> str:
 
 
 def running(code: str) -> str:
-    """Write the command that runs Python: readably where a shell would change nothing of it."""
+    """Return the command that runs Python code, in double quotes if that is safe in a shell."""
     quoted = shlex.quote(code) if re.search(r'["$`\\!]', code) else f'"{code}"'
     return f"python -c {quoted}"
 

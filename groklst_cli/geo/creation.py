@@ -1,7 +1,7 @@
-"""GDAL's creation options for a result, checked before GDAL meets them.
+"""Check GDAL's creation options for a result before they reach GDAL.
 
-GDAL warns of most impossible values and goes on with its own, hangs at others (a block of 0) or
-fails when all is computed; so what may be given is written down here
+GDAL only warns about most impossible values and uses its own, hangs at others (a block of 0) or
+fails at the end of the run. The options that are accepted are listed here
 (https://gdal.org/drivers/raster/cog.html).
 """
 
@@ -44,7 +44,7 @@ _HIGHEST_LEVELS: Final = {"DEFLATE": 12, "LERC_DEFLATE": 12, "LZMA": 9}
 
 
 def check_creation(creation: Mapping[str, str]) -> None:
-    """Refuse what GDAL would ignore or choke on, and what would move pixels.
+    """Refuse options that GDAL would ignore or fail on, and options that would move pixels.
 
     Raises:
         UsageError: If an option is unknown, given twice, or has no such value.
@@ -54,19 +54,19 @@ def check_creation(creation: Mapping[str, str]) -> None:
     for key in given:
         if key not in known:
             raise UsageError(
-                f"--co {key} is no creation option that serves a result; "
-                f"choose from {', '.join(known)}"
+                f"--co {key} is not a creation option that results accept; choose from "
+                f"{', '.join(known)}"
             )
     if len(given) < len(creation):
-        raise UsageError(f"--co names {', '.join(creation)}, one of them twice; drop one")
+        raise UsageError(f"--co names an option twice ({', '.join(creation)}); leave one out")
     for key, text in creation.items():
         wanted = _wanted(key.upper(), text.upper(), given.get("COMPRESS", "DEFLATE"))
         if wanted is not None:
-            raise UsageError(f"--co {key}={text} cannot serve; write {wanted}")
+            raise UsageError(f"--co {key}={text} is not valid; write {wanted}")
 
 
 def _wanted(key: str, text: str, compression: str) -> str | None:
-    """Say which values an option takes, where this is none of them."""
+    """Return which values an option takes if this is not one of them, else None."""
     if key in _WORDS:
         return None if text in _WORDS[key] else f"one of {', '.join(_WORDS[key])}"
     if key == "BLOCKSIZE":

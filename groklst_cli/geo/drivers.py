@@ -1,13 +1,13 @@
-"""Which of GDAL's drivers serve; this needs no GDAL, so that it can be settled before it starts."""
+"""Which GDAL drivers are used; this module does not import GDAL, so it can run before it."""
 
 import os
 from typing import Final
 
 DRIVERS: Final = (
-    "GTiff",  # what nearly all products are delivered as; COG writes the same format
+    "GTiff",  # the format of nearly all products; COG writes the same format
     "COG",
     "VRT",  # mosaics and band stacks of local files
-    "MEM",  # our own arrays
+    "MEM",  # arrays of groklst
     "HFA",  # Erdas Imagine, a common form of classified and topographic guides
     "ENVI",  # airborne and hyperspectral products
     "EHdr",  # older elevation models
@@ -19,7 +19,7 @@ DRIVERS: Final = (
     "HDF5",  # VIIRS, ECOSTRESS and INSAT products
     "HDF5Image",
 )
-"""Formats that are read; netCDF and Zarr fetch addresses by roads of their own, so they are not."""
+"""Formats that are read; netCDF and Zarr can open addresses on their own, so they are not."""
 
 _OTHERS: Final = """
     ACE2 ADRG AIG AVCBin AVCE00 AirSAR BAG BIGGIF BLX BMP BSB BT BYN CALS CEOS COASP COSAR CPG
@@ -38,9 +38,9 @@ _SKIPPED: Final = ",".join([*_OTHERS.split(), "ESRI Shapefile"])
 
 
 def leave_out_drivers() -> None:
-    """Keep GDAL from registering drivers that do not serve, in this process and its children.
+    """Keep GDAL from registering other drivers, in this process and its children.
 
-    Has to come before the first file is opened. It holds for the whole process, so only the command
-    does it, never the Python face.
+    It must run before the first file is opened. It affects the whole process, so only the command
+    does it, never the Python interface.
     """
     os.environ["GDAL_SKIP"] = _SKIPPED

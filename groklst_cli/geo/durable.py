@@ -1,4 +1,4 @@
-"""Files that outlast a power cut: what is written, and under which name, is on the disk."""
+"""Files that survive a power cut: both content and name are on the disk."""
 
 import os
 import secrets
@@ -11,10 +11,9 @@ from groklst_cli.geo.private import open_private
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """Make a file beside its place, and give it its name when it is whole.
+    """Write a file under a temporary name, and rename it when it is complete.
 
-    What stood under that name is replaced, a link itself and not what it leads to; on an error it
-    stays.
+    An existing file of that name is replaced (a link itself, not its target); on an error it stays.
 
     Args:
         target: The file's name; its folder exists.
@@ -33,15 +32,15 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 
 def put_in_place(made: Path, target: Path, *, leaving: Sequence[Path] = ()) -> None:
-    """Give a finished file its final name; the name never stands for less than all of it.
+    """Give a finished file its final name, so that the name never belongs to an incomplete file.
 
-    Contents go to the disk before the name does, and the name before this returns.
+    The content is on the disk before the name, and the name before this function returns.
 
     Args:
         made: The file, closed.
         target: Its name from now on, on the same file system; a file of that name is replaced.
-        leaving: What belongs to the file that is replaced. It leaves first, so that it never
-            stands beside the new one, and comes back if the new one cannot be placed.
+        leaving: Companions of the file that is replaced. They are removed first, so that they are
+            never next to the new file, and restored if the new file cannot be placed.
     """
     with open(made, "rb+") as written:
         os.fsync(written.fileno())
@@ -51,7 +50,7 @@ def put_in_place(made: Path, target: Path, *, leaving: Sequence[Path] = ()) -> N
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush the names in a folder to the disk."""
     if os.name == "nt":
         return  # Windows cannot open a folder
     handle = os.open(folder, os.O_RDONLY)
@@ -63,7 +62,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _set_aside(files: Sequence[Path], folder: Path) -> Iterator[None]:
-    """Move files into a folder of the same file system; they come back on an error, else go."""
+    """Move files aside for a while; on an error they come back, else they are deleted."""
     aside = {path: folder / f"aside-{number}" for number, path in enumerate(files)}
     moved: list[Path] = []
     try:

@@ -1,7 +1,7 @@
-"""GDAL's settings: bounded memory, only drivers that serve, and no network unless it is asked for.
+"""GDAL's settings: bounded memory, only the drivers that are needed, and no network by default.
 
-Settings hold for files that other files name too (the sources of a VRT, overviews, masks), where
-what is asked of ``rasterio.open`` does not reach.
+The settings also apply to files that other files name (the sources of a VRT, overviews, masks),
+which arguments of ``rasterio.open`` do not reach.
 """
 
 import os
@@ -19,7 +19,7 @@ from groklst_cli.errors import InputError, UsageError
 _CACHE: Final = 64 * 2**20  # bytes
 _ONLINE: Final = "GROKLST_ONLINE"
 _THREADS: Final = "GROKLST_THREADS"
-_MOST_THREADS: Final = 8  # more do not find enough blocks in a row
+_MOST_THREADS: Final = 8  # more threads do not find enough blocks in a row
 _PATIENCE: Final = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",  # seconds
     "GDAL_HTTP_TIMEOUT": "60",  # seconds of one request
@@ -28,7 +28,7 @@ _PATIENCE: Final = {
     "GDAL_HTTP_MAX_RETRY": "2",
     "GDAL_HTTP_RETRY_DELAY": "1",  # seconds
 }
-"""A server that stalls ends in an error; the same names in the environment say otherwise."""
+"""A stalled server ends in an error; environment variables of the same names override these."""
 
 _NETWORK: Final = re.compile(r"vsi(curl|s3|gs|az|adls|oss|swift|hdfs|webhdfs)(_streaming)?[/?]")
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://")
@@ -42,16 +42,16 @@ _HEAD: Final = 1024  # bytes in which GDAL looks for a format's mark
 
 
 def gdal_environment(*, online: bool | None = None, threads: int | None = None) -> rasterio.Env:
-    """Bound GDAL's block cache so that memory does not grow with the scene, and shut the network.
+    """Limit GDAL's block cache so that memory does not grow with the scene, and block the network.
 
-    Rasterio takes the bound in bytes, unlike GDAL. It has to hold a row of blocks of every guide,
-    or each block is decoded anew for every window that cuts it. Overviews wait uncompressed until
-    they are copied: to pack and unpack them takes longer than to compress them in the end.
+    Rasterio takes the limit in bytes, unlike GDAL. The cache must hold a row of blocks of every
+    guide, otherwise each block is decoded again for every window that touches it. Overviews stay
+    uncompressed until they are copied, because compressing them twice takes longer.
 
     Args:
-        online: Whether GDAL may fetch; None for what holds around this environment, else no.
-        threads: That guides may be warped on; None for what holds around this environment, else
-            one. They change no bits. GDAL itself starts none, whose errors nobody would hear.
+        online: Whether GDAL may use the network; None to keep the outer setting, else no.
+        threads: Threads for warping guides; None to keep the outer setting, else one. They do not
+            change any bit. GDAL starts no threads of its own, because their errors would be lost.
     """
     fetches = is_online() if online is None else online
     held = threads_of_environment()
@@ -72,7 +72,7 @@ def gdal_environment(*, online: bool | None = None, threads: int | None = None) 
 
 
 def threads_of_environment() -> int:
-    """Return how many threads the environment that holds here lets files be read with."""
+    """Return the number of threads for reading files in the current environment."""
     text = str(getenv().get(_THREADS, 1)) if hasenv() else "1"
     return int(text) if text.isdecimal() else 1
 
@@ -85,48 +85,52 @@ def processors() -> int:
 
 
 def is_online() -> bool:
-    """Tell whether the environment that holds here lets GDAL fetch."""
+    """Return whether GDAL may use the network in the current environment."""
     return hasenv() and str(getenv().get(_ONLINE)) == "YES"
 
 
 def is_remote(path: str) -> bool:
-    """Tell whether GDAL would have to use the network for a path, nested ones included."""
+    """Return whether GDAL would need the network for a path, including nested paths."""
     text = _SUBDATASET.sub(r"\1:", path.lower())
     schemes = {found for scheme in _SCHEME.findall(text) for found in scheme.split("+")}
     return bool(_NETWORK.search(text) or schemes - _LOCAL_SCHEMES)
 
 
 def refuse_network(path: str) -> None:
-    """Refuse a path on the network unless the environment lets GDAL fetch.
+    """Refuse a path on the network unless GDAL may use the network.
 
     Raises:
         UsageError: If it does not.
     """
     if is_remote(path) and not is_online():
-        raise UsageError(f"{path} is on the network, expected a local file; add --online to fetch")
+        raise UsageError(
+            f"{path} is on the network, expected a local file; add --online to fetch it"
+        )
 
 
 def check_vrt(path: str, depth: int = 0) -> None:
-    """Refuse a VRT that reads plain bytes of any file, or the network unasked.
+    """Refuse a VRT that reads raw bytes of a file, or the network without permission.
 
-    Its text is searched, not parsed, so that entities in it mean nothing.
+    Its text is searched, not parsed, so that XML entities have no effect.
 
     Raises:
-        InputError: If it does, is no local file, or nests too deep.
+        InputError: If it does, is not a local file, or is nested too deeply.
     """
     text = _text_of(path)
     if depth > _DEEPEST:
-        raise InputError(f"{path} nests VRTs more than {_DEEPEST} deep; write a flatter VRT")
+        raise InputError(
+            f"{path} nests VRTs more than {_DEEPEST} levels deep; write a VRT with fewer levels"
+        )
     if _RAW.search(text):
         raise InputError(
-            f"{path} reads raw bytes of another file, expected a VRT of rasters; "
-            f"convert it with: rio convert {shlex.quote(path)} FILE.tif"
+            f"{path} is a VRT of raw bytes, expected a VRT of rasters; convert it with: rio "
+            f"convert {shlex.quote(path)} FILE.tif"
         )
     for name in sorted({unescape(found).strip() for found in _SOURCE.findall(text)}):
         if is_remote(name) and not is_online():
             raise InputError(
-                f"{path} names {name[:80]} on the network, expected local files; "
-                "add --online to fetch"
+                f"{path} names {name[:80]} on the network, expected local files; add --online to "
+                "fetch them"
             )
         source = Path(path).parent / name
         if name.lower().endswith(".vrt") and source.is_file():
@@ -145,12 +149,14 @@ def looks_like_vrt(path: str) -> bool:
 def _text_of(path: str) -> str:
     try:
         if Path(path).stat().st_size > _LARGEST_VRT:
-            raise InputError(f"{path} is a VRT of over {_LARGEST_VRT} bytes; split it up")
+            raise InputError(
+                f"{path} is a VRT of more than {_LARGEST_VRT} bytes; split it into smaller ones"
+            )
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is a VRT, but no UTF-8 text; write it anew") from error
+        raise InputError(f"{path} is a VRT that is not UTF-8 text; write it again") from error
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path[:80]} is a VRT that is no local file of its own, expected one; "
-            "copy it beside its sources"
+            f"{path[:80]} is a VRT that is not a local file; copy it to a local file next to its "
+            "sources"
         ) from error

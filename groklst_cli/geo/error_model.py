@@ -1,9 +1,9 @@
-"""How far off a fine pixel may be: where the errors of a result lie, and how large they are.
+"""The uncertainty of fine pixels: where the errors of a result are, and how large they are.
 
-Errors are largest where a result has edges, of fields and coasts, and where much detail was put in;
-the share of it that is wrong is read off the coarse scale, where guidance left that share of the
-LST's detail unexplained. What was left around a place counts in itself. A method that put in next
-to nothing only interpolated: there the LST's own detail says what to expect.
+Errors are largest at edges, of fields and coasts, and where the method added much detail. The share
+of the detail that is wrong is estimated at the coarse scale, as the share of the LST's detail that
+guidance left unexplained. What was left unexplained around a place is a term of its own. Where a
+method added almost no detail it only interpolated, and the LST's own detail predicts the error.
 
 The variance is a sum of these terms. Its factors were measured against truth on real scenes, by
 maximum likelihood with heavy tails (Student's t of six degrees of freedom, each scene counting as
@@ -12,7 +12,7 @@ nearly as both can. The texture of guides was tried as another term and added no
 result's own. ``python benchmarks/coverage.py SCENES`` tests each scene with factors that were
 measured on all other places: over nine scenes at ×2, ×4 and ×8, 70.0 % of the truth lies within
 one standard deviation and 92.7 % within 1.96, and deviation and size of error correlate by 0.349
-(median). What the terms are was chosen with these scenes in sight.
+(median). The terms themselves were chosen on these same scenes.
 """
 
 import math
@@ -28,7 +28,7 @@ from groklst_cli.geo.smoothing import gaussian_mean
 Plane = NDArray[np.float64]
 
 LEAST: Final = 0.02
-"""Standard deviation that no fine pixel goes below, kelvin."""
+"""Smallest standard deviation of a fine pixel, kelvin."""
 
 _LEAST_ENERGY: Final = 1e-6
 _PER_OCTAVE: Final = 0.52  # of the LST's detail, for each halving of the pixel
@@ -40,13 +40,13 @@ _THREE: Final = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class CoarseTerms:
-    """What the coarse scale says of the errors below it.
+    """What the coarse scale tells about errors at the fine scale.
 
     Attributes:
         share: Of the LST's coarse detail that the method left unexplained, 0 to 1.
-        left: Energy of what it left around a coarse pixel, times the scale, square kelvin.
-        expected: Energy below the coarse scale that the LST's own detail lets expect.
-        interpolated: How surely the method only interpolated there, 0 to 1.
+        left: Energy of the unexplained part around a coarse pixel, times the scale, square kelvin.
+        expected: Energy below the coarse scale that the LST's own detail predicts.
+        interpolated: Certainty that the method only interpolated there, 0 to 1.
     """
 
     share: float
@@ -62,7 +62,7 @@ class CoarseTerms:
             lst: ``(h, w)``, kelvin, NaN where nodata; the other two likewise.
             residual: What the method left of it before conserving.
             detail: Mean square, over a coarse pixel, of the result's detail below the coarse scale.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
         """
         known = (lst - gaussian_mean(lst, 1.0)) ** 2
         unknown = (residual - gaussian_mean(residual, 1.0)) ** 2
@@ -82,11 +82,11 @@ class Terms:
 
     Attributes:
         edges: Roughness of the result, times the unexplained share.
-        put_in: Square of the detail that was put in, times that share.
+        put_in: Square of the detail that the method added, times that share.
         left: As in ``CoarseTerms``; the other two likewise.
         expected: See there.
         interpolated: See there; no energy.
-        means: Square of how far off coarse means may be, or one number for all.
+        means: Variance of coarse means, or one number for all.
         pixels: Coarse pixels of the scene that hold a value.
     """
 
@@ -108,8 +108,8 @@ class Factors:
         put_in: Of ``Terms.put_in``.
         left: Of ``Terms.left``.
         expected: Of ``Terms.expected``, where a method only interpolated.
-        few: Coarse pixels at which the first three count twice: fitted to fewer, a method leaves
-            less of its own sample than of what it has not seen.
+        few: Number of coarse pixels at which the first three terms count twice: a method that is
+            fitted to few pixels has smaller residuals on them than elsewhere.
     """
 
     edges: float
@@ -128,18 +128,18 @@ class Factors:
 
 
 MEASURED: Final = Factors(edges=0.969, put_in=0.194, left=0.0987, expected=0.617, few=18_000)
-"""Of the default's results on nine real scenes at ×2, ×4 and ×8, and of interpolations of them."""
+"""Fitted to results of the default on nine real scenes at ×2, ×4 and ×8, and to interpolations."""
 
 DOUBTED: Final = 2.2
-"""Times that the doubt about coarse values counts, because it is computed as if noise and point
-spread were known, and both are estimates."""
+"""Factor on the variance of coarse values, which is computed as if noise and point spread were
+known, although both are estimates."""
 
 
 def roughness(fine: Plane) -> Plane:
-    """Compute, over 3 × 3 pixels, the mean square of what each differs from the mean of its own.
+    """Compute, over 3 × 3 pixels, the mean square of each pixel's difference from its local mean.
 
-    Gaps do not count and stay gaps. A pixel depends on the two rows and columns on each side of it,
-    to the last bit.
+    Gaps do not count and stay gaps. A pixel depends only on the two rows and columns on each side
+    of it, to the last bit.
     """
     return _mean_of_nine((fine - _mean_of_nine(fine)) ** 2)
 

@@ -1,4 +1,4 @@
-"""Filling gaps so that a method can compute through them; the result's gaps are kept elsewhere."""
+"""Fill gaps so that a method can compute; the gaps of the result are restored elsewhere."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""Fill values that nobody declared: isolated values at an end of the range that many pixels share.
+"""Undeclared fill values: isolated values at an end of the range that many pixels share.
 
-What is measured has neighbours: between the least value and the next there is about as much room
-as between others. A fill stands alone. Some numbers are used as fills so often that one pixel of
-them, well apart from all others, is enough.
+Measured values have neighbours: the smallest value is about as far from the next as other values
+are. A fill value is isolated. Some numbers are so common as fill values that a single pixel, far
+from all others, is enough.
 """
 
 from dataclasses import dataclass
@@ -17,25 +17,27 @@ SENTINELS: Final = (
 """Values that files use for "nothing was measured here" (besides 0 and what is beyond 1e9)."""
 
 _IMPOSSIBLE: Final = 1e9
-"""No physical quantity of an LST or a guide reaches it."""
+"""Larger than any physical quantity of an LST or a guide."""
 
 _SHARED: Final = 0.02
 _LEAST_PIXELS: Final = 4
 _LEAST_GAP: Final = 2.0  # kelvin, of 0
-_WIDE_GAP: Final = 30.0  # kelvin, of any other value: a flat lake is not so far from its shore
+_WIDE_GAP: Final = (
+    30.0  # kelvin, for any other value: a lake of one temperature is less far from its shore
+)
 
 
 @dataclass(frozen=True)
 class Fill:
-    """A value at an end of the range that stands alone.
+    """An isolated value at an end of the range.
 
     Attributes:
         end: Which end.
         value: The value.
-        share: Which share of the valid pixels has it.
-        apart: How far it lies from the next value, standard deviations of the others; infinite
-            where the others are all one.
-        is_sentinel: Whether it is one of the numbers that files use as fills.
+        share: Share of the valid pixels that have it.
+        apart: Distance from the next value, in standard deviations of the other values; infinite if
+            these are all equal.
+        is_sentinel: Whether it is a number that files commonly use as fill value.
         others: The range of the other values, in words.
     """
 
@@ -48,7 +50,7 @@ class Fill:
 
 
 def isolated(summary: ValueSummary) -> list[Fill]:
-    """List what stands at the ends of a range, the one that is farther from the others first."""
+    """List the values at the ends of a range, the more isolated one first."""
     ends: tuple[End, End] = "low", "high"
     found = [_at(summary, end) for end in ends if summary.low < summary.high]
     return sorted(found, key=lambda fill: (fill.is_sentinel, fill.apart), reverse=True)
@@ -57,9 +59,10 @@ def isolated(summary: ValueSummary) -> list[Fill]:
 def fill_of_lst(summary: ValueSummary) -> Fill | None:
     """Find the fill value of an LST, if there is one.
 
-    A sentinel counts from one standard deviation on. Any other value must be shared by 2 % of the
-    pixels. 0 must then lie one standard deviation and 2 K from the next, others two and 30 K: fills
-    that were scaled with the values are such, as 149 K of Landsat's 0 or 1310.7 of MODIS's 65535.
+    A common fill value must be at least one standard deviation from the next value. Any other value
+    must be shared by 2 % of the pixels. Then 0 must be one standard deviation and 2 K from the next
+    value, and other values two and 30 K. Those are fill values that were scaled with the values,
+    such as 149 K from Landsat's 0 or 1310.7 from MODIS's 65535.
     """
     for fill in isolated(summary):
         if fill.is_sentinel and fill.apart > 1:

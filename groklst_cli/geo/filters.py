@@ -1,6 +1,6 @@
-"""Weighing neighbours along one axis, in the same order wherever a window lies.
+"""Weighted sums of neighbours along an axis, in the same order in every window.
 
-SciPy's filters do the same, but to import them takes longer than to downscale a small scene.
+SciPy's filters do the same, but importing them takes longer than downscaling a small scene.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Edge = Literal["symmetric", "wrap", "constant"]
-"""What lies beyond: the mirror image with the edge pixel in it, the other end, or zeros."""
+"""What is assumed beyond the edge: the mirror image with the edge pixel, the other end, or
+zeros."""
 
 
 def correlate(
@@ -26,8 +27,8 @@ def correlate(
 
     Args:
         values: An array.
-        weights: An odd number of them, of which the middle one is the value's own.
-        axis: Along which to weigh.
+        weights: An odd number of weights; the middle one is for the value itself.
+        axis: The axis of the sum.
         edge: What lies beyond the array.
 
     Returns:

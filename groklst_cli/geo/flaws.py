@@ -1,4 +1,4 @@
-"""What keeps a file from being a whole result, as it was written: for who made it, and later."""
+"""Check whether a file is a complete, unchanged result: after writing, and later."""
 
 import math
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from groklst_cli.geo.companions import STATUS_TAG, flaw_beside, read_alone
 from groklst_cli.geo.pixel_hash import JOB_TAG, PIXELS_TAG, PixelHash
 
 _ROWS: Final = 512
-"""Rows that are read at once; the block size of our files."""
+"""Rows that are read at once; the block size of results."""
 
 
 def is_of(path: Path, job: str) -> bool:
-    """Tell whether a file is the finished result of a job, as its tags say.
+    """Return whether a file is the finished result of a job, according to its tags.
 
     Args:
         path: The file.
@@ -35,13 +35,13 @@ def is_of(path: Path, job: str) -> bool:
 
 
 def find_flaw(path: Path, job: str | None = None) -> str | None:
-    """Say what keeps a file from being a whole and unchanged result; None if nothing.
+    """Return why a file is not a complete, unchanged result; None if it is.
 
-    Its tags, its blocks, all its pixels, its layout and what stands beside it are looked at.
+    Checks its tags, blocks, pixels, layout and companions.
 
     Args:
         path: The file, which exists.
-        job: The digest of the job that it is to be of; any when None.
+        job: The digest of the expected job; None for any.
     """
     try:
         with read_alone(), rasterio.open(path, driver="GTiff") as found:
@@ -50,28 +50,28 @@ def find_flaw(path: Path, job: str | None = None) -> str | None:
                 return flaw
             pixels, span = _read_through(found)
             if found.tags()[PIXELS_TAG] != pixels:
-                return f"its pixels are not those of {PIXELS_TAG}"
-            if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL takes it away then
-                return "was changed in place, and has lost the layout of a cloud-optimised GeoTIFF"
+                return f"its pixels do not match its tag {PIXELS_TAG}"
+            if found.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":  # GDAL removes it then
+                return "was changed in place, and is no longer a cloud-optimised GeoTIFF"
         return flaw_beside(path, span)
     except (RasterioError, UnicodeDecodeError, OSError) as error:
         return f"cannot be read: {words_of(error)}"
 
 
 def block_flaw(dataset: DatasetReader, size: int, *, sparse: bool = True) -> str | None:
-    """Say which block, of the raster or an overview, is not whole; None if all are.
+    """Return which block, of the raster or an overview, is incomplete; None if all are complete.
 
     Args:
         dataset: The file.
         size: Its bytes.
-        sparse: Whether a block of nodata may be left out.
+        sparse: Whether blocks of nodata may be missing.
     """
     for level in range(1 + len(dataset.overviews(1))):
         for name, end in _block_ends(dataset, level):
             if not (end or sparse or level):
                 return f"lacks block {name}"
             if end > size:
-                return f"is cut off: block {name} ends at byte {end}, the file at {size}"
+                return f"is truncated: block {name} ends at byte {end}, the file at byte {size}"
     return None
 
 
@@ -80,9 +80,9 @@ def _flaw_of_tags(dataset: DatasetReader, job: str | None) -> str | None:
     if tags.get(STATUS_TAG) != "complete":
         return f"has no tag {STATUS_TAG}=complete"
     if job is not None and tags.get(JOB_TAG) != job:
-        return f"its tag {JOB_TAG} is another job's: inputs, options or version changed"
+        return f"its tag {JOB_TAG} is of another run: inputs, options or the version changed"
     if PIXELS_TAG not in tags:
-        return f"has no tag {PIXELS_TAG} to check its pixels by (lossy --co?)"
+        return f"has no tag {PIXELS_TAG} to check its pixels with (lossy --co?)"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Where pixels are: a CRS, an affine transform and a size."""
+"""The grid of a raster: a CRS, an affine transform and a size."""
 
 import math
 from dataclasses import dataclass
@@ -13,23 +13,24 @@ from groklst_cli.geo.projection import NoWayError, height_units, way
 
 _LEAST_STEP = 1e-12
 _FARTHEST = 1e15
-"""CRS units of a pixel and of a place beyond which to invert the transform means nothing."""
+"""CRS units of a pixel and of a position beyond which the inverse transform is not reliable."""
 
 _SHORT_STEP = 1 / 64
-"""Of a pixel; where whole pixels all cross a seam, hardly any step of this length does."""
+"""Step length in pixels; few steps of this length cross a seam, even where whole pixels all do."""
 
 _MOST_BEND = 0.25
-"""Share of a step by which its middle may lie beside it; one that wraps bends by about a half."""
+"""Largest distance of a step's middle from the straight line, as a share of the step; a step that
+wraps bends by about a half."""
 
 _JUMP = 20.0
-"""Steps of usual length from which on a step is a jump."""
+"""A step that is this many times longer than usual is a jump."""
 
 _Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A raster's place on Earth.
+    """The position of a raster on Earth.
 
     Attributes:
         crs: Coordinate reference system.
@@ -68,7 +69,7 @@ class Grid:
 
     @property
     def flaw(self) -> str | None:
-        """Say why pixels have no usable place on this grid; None if they have one."""
+        """Return why pixels have no usable position on this grid; None if they have one."""
         t = self.transform
         numbers = tuple(t)[:6]
         near = all(abs(number) < _FARTHEST for number in numbers)  # which NaN is not
@@ -82,13 +83,13 @@ class Grid:
             left, bottom, right, top = self.bounds
             return (
                 f"covers {left:g} to {right:g} east and {bottom:g} to {top:g} north in a CRS of "
-                "degrees, which the world does not have; set the right CRS or geotransform "
-                "with: rio edit-info"
+                "degrees, beyond the range of the earth; set the right CRS or geotransform with: "
+                "rio edit-info"
             )
         return None
 
     def _fits_the_world(self) -> bool:
-        """Tell whether longitudes and latitudes exist, but for a pixel."""
+        """Return whether longitudes and latitudes are in their range, to within a pixel."""
         degrees = math.degrees(self.crs.units_factor[1])
         left, bottom, right, top = (bound * degrees for bound in self.bounds)
         pixel = max(self.pixel_size) * degrees
@@ -96,19 +97,19 @@ class Grid:
         return across and bottom >= -90 - pixel and top <= 90 + pixel
 
     def refine(self, scale: int) -> "Grid":
-        """Divide every pixel into ``scale × scale``; the origin stays to the last digit."""
+        """Divide every pixel into ``scale × scale``; the origin does not change by a digit."""
         t = self.transform
         fine = Affine(t.a / scale, t.b / scale, t.c, t.d / scale, t.e / scale, t.f)
         return Grid(self.crs, fine, self.height * scale, self.width * scale)
 
     def coarsen(self, factor: int) -> "Grid":
-        """Join ``factor × factor`` pixels into one; a rest at the ends of rows and columns goes."""
+        """Aggregate ``factor × factor`` pixels into one; incomplete ones at the end are dropped."""
         t, n = self.transform, factor
         coarse = Affine(t.a * n, t.b * n, t.c, t.d * n, t.e * n, t.f)
         return Grid(self.crs, coarse, self.height // n, self.width // n)
 
     def crop(self, rows: slice, columns: slice) -> "Grid":
-        """Cut out whole pixels; an untouched edge keeps the transform as it is."""
+        """Cut out whole pixels; if the first row and column stay, the transform does not change."""
         transform = self.transform
         if rows.start or columns.start:
             transform = transform * Affine.translation(columns.start, rows.start)
@@ -126,7 +127,7 @@ class Grid:
         return _touched(rows, self.height), _touched(columns, self.width)
 
     def window_under(self, other: "Grid", margin: int) -> tuple[slice, slice]:
-        """Find the rows and columns that lie under ``other``, with a margin, clipped to the grid.
+        """Find the rows and columns under ``other``, with a margin, clipped to the grid.
 
         Args:
             other: Overlaps this grid.
@@ -173,9 +174,9 @@ class Grid:
         return min(ratios)[2] if ratios else math.nan
 
     def _ratios(self, other: "Grid", step: float) -> list[tuple[bool, float, float]]:
-        """Measure over a lattice of ``other``, by steps of so many of its pixels.
+        """Measure pixel lengths over a lattice of ``other``, by steps of some of its pixels.
 
-        A step that bends on the way, as longitudes do where they wrap, tells no length.
+        Steps that are not straight, as where longitudes wrap, are ignored.
 
         Returns:
             For each point: whether it lies outside, how far from the middle, pixels of this grid.
@@ -205,7 +206,7 @@ class Grid:
         """Tell whether any point of a lattice over one grid falls on the other.
 
         Raises:
-            NoWayError: If nothing leads from one CRS to the other.
+            NoWayError: If there is no transformation between the two CRSs.
         """
         return self._holds_some_of(other) or other._holds_some_of(self)
 
@@ -221,7 +222,7 @@ class Grid:
 
     @property
     def copies(self) -> list["Grid"]:
-        """This grid, and where its longitudes are written a turn less and a turn more."""
+        """This grid, and copies of it shifted by 360° of longitude to each side."""
         if not self.crs.is_geographic:
             return [self]
         circle = 2 * math.pi / self.crs.units_factor[1]
@@ -229,7 +230,7 @@ class Grid:
         return [self, *(Grid(self.crs, turned, self.height, self.width) for turned in turns)]
 
     def is_torn_under(self, other: "Grid") -> bool:
-        """Tell whether neighbours on ``other`` lie far apart here, as at a wrap or a pole."""
+        """Return whether neighbours on ``other`` are far apart here, as at a seam or a pole."""
         c, r = self._lattice_of(other, 0.0)
         across, down = (np.hypot(np.diff(c, axis=i), np.diff(r, axis=i)) for i in (1, 0))
         return _jumps(across) or _jumps(down)
@@ -265,9 +266,9 @@ class Grid:
 def _points_over(
     grid: Grid, crs: CRS, margin: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lay points over a grid; return where they are in a CRS, NaN where they have no place there.
+    """Place points on a grid, and return their positions in a CRS, NaN where they have none.
 
-    All copies of a raster, and all of one grid, look at the same points.
+    All copies of a raster, and all rasters of one grid, use the same points.
     """
     columns, rows = np.meshgrid(
         np.linspace(margin, grid.width - margin, max(2, min(grid.width, 200))),

@@ -1,7 +1,7 @@
-"""Looking at a guide's values before anything is made of them: fills, classes, tags applied twice.
+"""Check the values of a guide before use: fill values, class codes, scale tags applied twice.
 
-A sample is enough, and the same for everybody: all pixels of a small file, else windows spread
-evenly over the part that lies under the LST.
+A fixed sample is enough: all pixels of a small file, else windows spread evenly over the part under
+the LST.
 """
 
 import math
@@ -39,7 +39,7 @@ _FAR_APART: Final = 1.0  # to refuse
 _FEW: Final = 16  # different values, and fewer, are a mask or classes
 _MOST_CLASSES: Final = 32
 _LARGEST_CODE: Final = 255
-_SPARSE: Final = 2.0  # codes leave so much room between them
+_SPARSE: Final = 2.0  # codes have gaps at least this large
 _SKIPPING: Final = 0.3  # share of neighbours
 _VANISHING: Final = 0.1  # scale
 _LARGEST: Final = float(np.finfo(np.float32).max)
@@ -93,10 +93,10 @@ def doubts_about(
         over: The grid whose surroundings matter.
 
     Returns:
-        What a person should know, a line each.
+        Warnings, one line each.
 
     Raises:
-        InputError: If the values would harm: fills that nobody declared, codes of classes, or
+        InputError: If the values would harm: undeclared fill values, codes of classes, or
             scale and offset tags that seem to be applied already.
     """
     windows = _windows(dataset, over)
@@ -111,7 +111,7 @@ def doubts_about(
 
 
 def largest_stored(dataset: DatasetReader, bands: Sequence[StoredBand]) -> str:
-    """Find the stored value farthest from 0, and write it so that it reads back exactly."""
+    """Return the stored value farthest from 0, written so that it reads back exactly."""
     found = []
     for band in bands:
         for _, window in dataset.block_windows(band.number):
@@ -123,7 +123,7 @@ def largest_stored(dataset: DatasetReader, bands: Sequence[StoredBand]) -> str:
 
 
 def _windows(dataset: DatasetReader, over: Grid) -> list[Window]:
-    """Choose what to read: all of a small part, else windows from edge to edge."""
+    """Choose what to read: everything of a small part, else windows from edge to edge."""
     part = _part(dataset, over)
     top, left, height, width = part
     if height * width <= _SMALL:
@@ -141,7 +141,7 @@ def _windows(dataset: DatasetReader, over: Grid) -> list[Window]:
 
 
 def _starts(first: int, size: int, block: int) -> list[int]:
-    """Spread windows from edge to edge, each moved back into one block, which costs one reading."""
+    """Spread windows from edge to edge, each moved into one block so that it is read once."""
     last = max(0, size - _SIDE)
     starts = {first + round(step * last / (_WINDOWS - 1)) for step in range(_WINDOWS)}
     if block >= _SIDE:
@@ -166,7 +166,7 @@ def _part(dataset: DatasetReader, over: Grid) -> tuple[int, int, int, int]:
 
 
 def _stored(dataset: DatasetReader, band: StoredBand, window: Window) -> NDArray[np.float64]:
-    """Read stored values, NaN where there are none or reading makes none of them."""
+    """Read stored values, NaN where they are missing or cannot be read as values."""
     raw, valid = read_stored(dataset, band, window)
     values = raw.astype(np.float64)
     if valid is not None:
@@ -176,7 +176,7 @@ def _stored(dataset: DatasetReader, band: StoredBand, window: Window) -> NDArray
 
 
 def _refuse_tags_twice(sample: Sample) -> None:
-    """Refuse floats that are reflectance or an index, and next to nothing after their tags."""
+    """Refuse floats that look like reflectance or an index and would be almost 0 after scaling."""
     band, values = sample.band, sample.values
     low, high = float(values.min()), float(values.max())
     least, most = _REFLECTANCE
@@ -194,7 +194,7 @@ def _refuse_tags_twice(sample: Sample) -> None:
 
 
 def _fills(sample: Sample) -> list[str]:
-    """Warn of values that look like fills; refuse those that would harm."""
+    """Warn of values that look like fill values; refuse those that would do harm."""
     if sample.band.trusts_values:
         return []
     summary = ValueSummary.of(sample.values)
@@ -204,10 +204,10 @@ def _fills(sample: Sample) -> list[str]:
             continue
         stored = written(np.dtype(sample.band.dtype).type(fill.value))
         said = (
-            f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and all "
-            f"others lie apart from it ({fill.others}); if it stands for pixels without a value, "
-            f"{declaring_the_first(sample.source)}"
-            f"write -g {typed(replace(sample.source, nodata=float(stored)))}"
+            f"{100 * fill.share:.2g} % of the pixels of {sample.name} are exactly {stored} and "
+            f"all others lie far from it ({fill.others}); if it stands for pixels without a "
+            f"value, {declaring_the_first(sample.source)}write -g "
+            f"{typed(replace(sample.source, nodata=float(stored)))}"
         )
         if harm == "refuse":
             real = typed(replace(sample.source, nodata="none"))
@@ -217,7 +217,7 @@ def _fills(sample: Sample) -> list[str]:
 
 
 def _harm(fill: Fill, summary: ValueSummary, sample: Sample) -> Literal["refuse", "warn", "none"]:
-    """Tell what a value at the end of a range calls for."""
+    """Return what to do about a value at the end of a range."""
     if fill.is_sentinel and fill.apart > 1:
         return "refuse"
     few = fill.share < _SHARED or fill.share * summary.count < _LEAST_PIXELS
@@ -239,7 +239,7 @@ def refuse_palette(source: BandSource, dataset: DatasetReader, band: int) -> Non
     """
     if dataset.colorinterp[band - 1] == ColorInterp.palette:
         raise InputError(
-            f"{source.path} band {band} holds colours of a palette, not measured values; "
+            f"{source.path} band {band} holds palette colours, not measured values; "
             f"{one_band_a_class(source.path)}"
         )
 
@@ -256,13 +256,13 @@ def _refuse_classes(sample: Sample, described: str) -> None:
     some = ", ".join(f"{value:g}" for value in classes[:5]) + (", …" if classes.size > 5 else "")
     raise InputError(
         f"{sample.name} holds {classes.size} whole numbers ({some}) that look like codes of "
-        f"classes, and a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
+        f"classes, but a guide must be a quantity; {one_band_a_class(sample.source.path)}, or, if "
         f"they are a quantity, write -g {typed(replace(sample.source, scaling='none'))}"
     )
 
 
 def _jumps(sample: Sample) -> bool:
-    """Tell whether neighbours that differ mostly skip values between them, as no slope does."""
+    """Return whether different neighbours mostly skip the values between them, unlike a slope."""
     classes, steps = sample.classes, []
     codes = classes.size <= _MOST_CLASSES and classes[0] >= 0 and classes[-1] <= _LARGEST_CODE
     if not codes or classes[-1] - classes[0] < _SPARSE * (classes.size - 1):

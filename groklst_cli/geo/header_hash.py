@@ -1,4 +1,4 @@
-"""What tells a raster from another without a look at its pixels: a hash of its header."""
+"""A hash of a raster's header, which distinguishes rasters without reading pixels."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from rasterio.io import DatasetReader
 from groklst_cli.geo.opening import UNREADABLE, grid_of
 
 _OF_VIEWERS: Final = "STATISTICS_"
-"""How tags begin that programs write when they show a file."""
+"""Prefixes of tags that programs write when they display a file."""
 
 
 def header_hash(dataset: DatasetReader) -> str:
@@ -48,6 +48,6 @@ def _band(dataset: DatasetReader, number: int) -> dict[str, Any]:
 def _tags(dataset: DatasetReader, band: int = 0) -> dict[str, str]:
     try:
         found = dataset.tags(band)
-    except UNREADABLE:  # they are in bytes that are no text
+    except UNREADABLE:  # the tags contain bytes that are not text
         return {}
     return {key: value for key, value in found.items() if not key.startswith(_OF_VIEWERS)}

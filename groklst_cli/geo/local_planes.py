@@ -1,9 +1,9 @@
-"""What neighbours say of a value: a plane through those that are sure, by weighted least squares.
+"""Estimate a value from its neighbours: a plane through certain values, by weighted least squares.
 
-Where a coarse value is hidden in part, the plane through its sure neighbours stands in for it, the
-more the less is known of the value itself. Weights fall off with distance, so that what lies next
-to a pixel counts most; they are a product along both axes, so all sums are separable and the same
-to the last bit in any window that holds the neighbours.
+Where a coarse pixel is partly masked, its value is combined with the plane through certain
+neighbours, with a weight that depends on how uncertain the value is. Weights fall with distance.
+They are products along both axes, so all sums are separable, and have the same bits in every window
+that contains the neighbours.
 """
 
 from typing import Any, Final
@@ -17,20 +17,20 @@ Plane = NDArray[np.float64]
 
 _SPREAD: Final = 1.2  # pixels; of the weights
 _LEAST: Final = 1.0  # weight of all neighbours; where all are sure it is nine
-_UNTOLD: Final = 1.0  # square kelvin; how far neighbours are apart where that is not told
+_UNTOLD: Final = 1.0  # square kelvin; difference of neighbours if it is not known
 _NOTHING: Final = 1e-12
-_FLAT: Final = 0.15  # square pixels; how far slopes are held back where little tells them
+_FLAT: Final = 0.15  # square pixels; shrinkage of slopes where data are few
 
 
 def weighed(values: Plane, doubts: Plane, sure: Plane, other: Plane, radius: int) -> Plane:
-    """Put what neighbours say in the place of values, as far as these are in doubt.
+    """Replace uncertain values by the estimate from neighbours, according to their variance.
 
     Args:
         values: ``(rows, columns)``, NaN where there is none.
-        doubts: Variance of each; 0 where it is sure.
-        sure: The values that are, NaN elsewhere.
-        other: What stands in where too few neighbours are sure for a plane.
-        radius: Pixels around one that have a say.
+        doubts: Variance of each value; 0 where it is certain.
+        sure: The certain values, NaN elsewhere.
+        other: The estimate where too few neighbours are certain for a plane.
+        radius: Pixels around one that are used.
     """
     gaps = np.isnan(sure)
     if not gaps.any():

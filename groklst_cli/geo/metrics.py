@@ -1,8 +1,8 @@
-"""How good a fine LST is: scores of one image, and of many.
+"""Scores of a fine LST: of one image, and of many.
 
 The five scores of the GrokLST benchmark (arXiv 2409.19835: RMSE, MAE, BIAS, CC, RSD) by their exact
-definitions, and what they do not tell: structure, texture, edges, and coarse means. Everything is
-computed over valid pixels, in double precision, without cutting borders.
+definitions, and scores of structure, texture, edges and coarse means. All scores are computed over
+valid pixels, in double precision, without cutting borders.
 """
 
 import math
@@ -28,7 +28,7 @@ class Scores:
         bias: Mean error, kelvin.
         cc: Pearson correlation of prediction and truth.
         rsd: ``|sd(truth) - sd(prediction)| / sd(truth)``, with N - 1; 0 is best.
-        rmse_free: RMSE after the bias is taken away, kelvin.
+        rmse_free: RMSE after the bias is subtracted, kelvin.
         ssim: Structural similarity; see ``structure.ssim``.
         texture: Standard deviation of the prediction's detail over the truth's; 1 is best.
         gradient_cc: Correlation of the gradients' magnitudes.
@@ -89,7 +89,7 @@ class Scores:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Describe as plain data; what is not defined is None."""
+        """Describe as plain data; undefined scores are None."""
         return plain(asdict(self))
 
 
@@ -132,7 +132,7 @@ class MeanScores:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Describe as plain data; what is not defined is None."""
+        """Describe as plain data; undefined scores are None."""
         return plain(asdict(self))
 
 
@@ -150,7 +150,7 @@ def _plain_value(value: Any) -> Any:
 def _coarse_errors(
     fine: NDArray[np.float32], coarse: NDArray[np.float32] | None
 ) -> tuple[float, float]:
-    """Compare means over whole coarse pixels with what they came from: largest, and RMS."""
+    """Compare means over whole coarse pixels with the coarse LST: largest difference, and RMS."""
     if coarse is None:
         return math.nan, math.nan
     error = block_means(fine, fine.shape[0] // coarse.shape[0]) - coarse

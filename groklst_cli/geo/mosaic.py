@@ -1,7 +1,7 @@
-"""Blending tiles: across a row of tiles first, then the rows with each other, in bounded memory.
+"""Blend tiles in bounded memory: first along a row of tiles, then the rows with each other.
 
-A pixel's sums are taken in the lattice's order, in double precision, so it does not depend on which
-part of the scene is being made, nor by whom.
+Sums are taken in the order of the lattice, in double precision, so a pixel does not depend on which
+part of the scene is computed, or by which process.
 """
 
 import numpy as np
@@ -14,12 +14,12 @@ class TileRow:
     """Collects the tiles of one row, over some columns of the scene."""
 
     def __init__(self, row: Span, columns: Cover, scale: int, part: slice) -> None:
-        """Begin with nothing.
+        """Start empty.
 
         Args:
             row: The coarse rows that the tiles make.
             columns: How tiles cover the scene's columns.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             part: The coarse columns to collect; tiles may reach beyond.
         """
         self._columns, self._scale, self._part = columns, scale, part
@@ -36,7 +36,7 @@ class TileRow:
         s, across = self._scale, self._columns.spans[column]
         left, right = max(across.start, self._part.start), min(across.stop, self._part.stop)
         if left >= right:
-            return  # computed only because it shares a batch with a tile that is wanted
+            return  # computed only because it is in the same batch as a tile that is needed
         inside = slice((left - across.start) * s, (right - across.start) * s)
         target = self._sum[:, (left - self._part.start) * s : (right - self._part.start) * s]
         target += tile[:, inside] * self._weights[column][inside]
@@ -47,14 +47,14 @@ class TileRow:
 
 
 class Mosaic:
-    """Blends consecutive rows of tiles and hands out what no other row will touch."""
+    """Blends consecutive rows of tiles and returns the rows that are final."""
 
     def __init__(self, rows: Cover, scale: int) -> None:
-        """Begin with nothing.
+        """Start empty.
 
         Args:
             rows: How tiles cover the scene's rows.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
         """
         self._rows, self._scale = rows, scale
         self._weights = rows.weights(scale)
@@ -62,7 +62,7 @@ class Mosaic:
         self._sum: NDArray[np.float64] | None = None
 
     def add(self, row: int, fine: NDArray[np.float32]) -> None:
-        """Add a row of tiles; rows come in order, without a gap.
+        """Add a row of tiles; rows must be consecutive.
 
         Args:
             row: Its number.
@@ -76,7 +76,7 @@ class Mosaic:
         self._sum[(down.start - self._top) * self._scale :] += fine * self._weights[row][:, None]
 
     def take(self, stop: int) -> tuple[int, NDArray[np.float32]]:
-        """Hand out the rows before ``stop``, which no tile will touch any more.
+        """Return the rows before ``stop``, which no further tile changes.
 
         Returns:
             The first coarse row, and the fine rows from there.

@@ -1,8 +1,8 @@
-"""Names of files as GDAL takes them: UTF-8 text, whatever bytes the system allows."""
+"""File names for GDAL: they must be UTF-8, although systems allow other bytes."""
 
 
 def is_text(name: str) -> bool:
-    """Tell whether a name can be handed to GDAL; other bytes stand in it as lone surrogates."""
+    """Return whether GDAL can open a name; bytes that are not UTF-8 appear as lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""How much of what a method leaves of the coarse LST is noise, and how far values are believed.
+"""The noise model: how much of a method's coarse residual is noise, and how far values are kept.
 
-What is left is taken to be a smooth field ``u`` of the land, as the sensor sees it, and white noise
+The residual is modelled as a smooth field ``u`` of the land, as the sensor sees it, and white noise
 ``e`` of the sensor: ``r = A G u + e`` with the Gaussian point spread ``G`` and the mean ``A`` over
 a coarse pixel. Length and strength of both follow from the power of windows at each frequency, by
 their likelihood (Whittle, "Estimation and information in stationary time series", Arkiv för
@@ -19,31 +19,30 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float64]
 
 REACH: Final = 5
-"""Coarse pixels around one that decide how far it is believed."""
+"""Coarse pixels around one that decide how far its value is kept."""
 
 _LENGTHS: Final = 2.0 ** np.arange(1, 7.5, 0.5)
 _RATIOS: Final = 2.0 ** np.arange(-12, 4)
 _SMOOTHNESS: Final = 1.5  # of the field's spectrum: an exponential covariance
-_STEPS: Final = 8  # along a coarse pixel, at most: what is finer adds nothing to its mean
+_STEPS: Final = 8  # along a coarse pixel at most: finer detail does not change its mean
 _RING: Final = 32  # coarse pixels over which the filter is laid out
-_ROUGHER: Final = 4.0  # how much whiter than the land a residual may be
+_ROUGHER: Final = 4.0  # how much whiter a residual may be than the land
 _UNSURE: Final = 0.1
 _LEAST_POWER: Final = 1e-6  # square kelvin; below it there is only rounding
 
 
 @dataclass(frozen=True)
 class Belief:
-    """How far coarse values are believed; plain numbers, so that it travels and compares.
+    """How far coarse values are kept, as plain numbers that can be sent and compared.
 
     Attributes:
         kernel: Weights of a coarse pixel's residual and those around it, ``2 · REACH + 1`` along
             each side; they sum to 1.
-        noise: Standard deviation of the noise believed in, kelvin.
-        found: That of all the white part of what the method leaves, kelvin.
-        doubt: Standard deviation of a coarse value that is left after its neighbours had their
-            say, kelvin.
-        departure: Root mean square of what is not restored of the coarse means, kelvin.
-        spread: The whole point spread, coarse pixels; 0 where none plays a part.
+        noise: Standard deviation of the noise that is used, kelvin.
+        found: Standard deviation of the whole white part of the residual, kelvin.
+        doubt: Remaining standard deviation of a coarse value, given its neighbours, kelvin.
+        departure: Root mean square difference of coarse means from the LST, kelvin.
+        spread: The whole point spread, coarse pixels; 0 if it has no effect.
     """
 
     kernel: tuple[tuple[float, ...], ...]
@@ -56,7 +55,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class Covariance:
-    """What windows of a residual are made of.
+    """The model of windows of a residual.
 
     Attributes:
         length: Of the land's field, fine pixels.
@@ -80,7 +79,7 @@ class Spectra:
 
     Attributes:
         side: Of a window, coarse pixels.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         spread: Standard deviation of the point spread between fine and coarse, fine pixels.
     """
 
@@ -101,14 +100,14 @@ class Spectra:
         return np.asarray(np.mean(np.square(waves), axis=0).ravel()[1:])
 
     def likeliest(self, power: Plane, noise: float | None = None) -> Covariance | None:
-        """Find what makes a power most likely.
+        """Fit the model to a power by maximum likelihood.
 
         Args:
             power: As ``power`` returns it.
-            noise: Standard deviation of the noise where it is known, kelvin, above 0.
+            noise: Standard deviation of the noise if it is known, kelvin, above 0.
 
         Returns:
-            None where there is nothing but rounding.
+            None if the residual is only rounding.
         """
         if not float(power.mean()) > _LEAST_POWER:
             return None
@@ -132,11 +131,11 @@ class Spectra:
     def believe(
         self, found: Covariance, ratio: float, unrestored: Plane, *, spread: float
     ) -> Belief:
-        """Say how far coarse values are believed.
+        """Compute how far coarse values are kept.
 
         Args:
-            found: What the residual is made of.
-            ratio: The believed noise's variance over the field's, above 0.
+            found: The model of the residual.
+            ratio: Variance of the noise that is used over that of the field, above 0.
             unrestored: Power of what conserving would restore.
             spread: The whole point spread, coarse pixels.
         """
@@ -162,7 +161,7 @@ class Spectra:
 
 @dataclass(frozen=True)
 class Noise:
-    """What share of the white part of a residual counts as the sensor's noise.
+    """The share of the white part of a residual that is attributed to the sensor.
 
     Attributes:
         residual: Its white part over its field's variance.
@@ -182,7 +181,7 @@ class Noise:
 
     @property
     def believed(self) -> float:
-        """The believed noise's variance over the field's; 0 where coarse values are exact."""
+        """Variance of the used noise over that of the field; 0 if coarse values are exact."""
         beyond_doubt = self.residual - _ROUGHER * self.land - _UNSURE
         return max(self.blurred * self.residual, beyond_doubt, 0.0)
 
@@ -192,7 +191,7 @@ def kernel(scale: int, length: float, spread: float, ratio: float) -> tuple[tupl
     land = seen_power(_RING, scale, length, spread)
     whole = np.fft.fftshift(np.fft.ifft2(land / (land + ratio)).real)
     near = whole[_RING - REACH : _RING + REACH + 1, _RING - REACH : _RING + REACH + 1]
-    # the filter is the same from all sides; so are its weights, but for rounding
+    # the filter is symmetric, so its weights must be too, apart from rounding
     same = np.sum([np.rot90(near, turn) for turn in range(4)], axis=0)
     same = same + same.T
     return tuple(map(tuple, (same / same.sum()).tolist()))

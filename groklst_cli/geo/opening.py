@@ -1,4 +1,4 @@
-"""Opening rasters: what GDAL may open, and what is refused at the door."""
+"""Open rasters, and refuse files that cannot be used."""
 
 import os
 import stat
@@ -23,7 +23,7 @@ from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.names import is_text
 
 UNREADABLE: Final = (RasterioError, UnicodeDecodeError)
-"""What rasterio raises of a damaged file; it cannot decode all that GDAL says of one."""
+"""What rasterio raises for a damaged file; it cannot decode all of GDAL's messages."""
 
 _MOST_BANDS: Final = 1024
 
@@ -33,17 +33,17 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
 
     Args:
         path: What GDAL opens.
-        placed: Whether the caller knows where its pixels lie, if the file does not say it.
+        placed: Whether the caller knows the position of the pixels if the file does not state it.
 
     Raises:
-        UsageError: If it is on the network and nobody asked to fetch.
+        UsageError: If it is on the network, which is not allowed.
         InputError: If it cannot be read, has no pixels, no CRS or no usable transform.
         MemoryError: If no CRS can be looked up.
     """
     if not is_text(path):
         raise InputError(
-            f"{path} is a name that is no UTF-8 text, which GDAL cannot open; rename the file, or "
-            "its folder"
+            f"{path} has a name that is not valid UTF-8, which GDAL cannot open; rename the file, "
+            "or its folder"
         )
     refuse_network(path)
     _refuse_no_file(path)
@@ -51,7 +51,7 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
     if is_checked:
         check_vrt(path)
     try:
-        with warnings.catch_warnings():  # what it warns of is refused below
+        with warnings.catch_warnings():  # what it warns about is refused below
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = DatasetReader(path, driver=list(DRIVERS))
     except UNREADABLE as error:
@@ -59,7 +59,7 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
         raise InputError(
             f"{path} cannot be read as a raster: {reason}; {advice_of(path)}"
         ) from error
-    if dataset.driver == "VRT" and not is_checked:  # in an archive, or written as a path
+    if dataset.driver == "VRT" and not is_checked:  # in an archive, or given as XML text
         try:
             check_vrt(path)
         except InputError:
@@ -72,9 +72,12 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
         raise
     problem = None
     if dataset.count > _MOST_BANDS:
-        problem = f"claims {dataset.count} bands, at most {_MOST_BANDS} can be; cut it first"
+        problem = (
+            f"has {dataset.count} bands, expected at most {_MOST_BANDS}; extract the bands "
+            "that you need first"
+        )
     elif dataset.count == 0:
-        problem = f"holds no band; name one of its subdatasets{_named(dataset.subdatasets)}"
+        problem = f"has no band; name one of its subdatasets{_named(dataset.subdatasets)}"
     elif dataset.transform.is_identity and (dataset.gcps[0] or dataset.rpcs):
         problem = placing(dataset, path)
     elif placed and dataset.crs is None:
@@ -91,9 +94,9 @@ def open_raster(path: str, *, placed: bool = False) -> DatasetReader:
 
 
 def files_of(dataset: DatasetReader) -> list[str]:
-    """List all files that a dataset's pixels come from, the sources of its sources too.
+    """List all files that a dataset's pixels come from, including sources of sources.
 
-    GDAL names only those that a VRT itself names, which may be VRTs in turn.
+    GDAL lists only the direct sources of a VRT, which may be VRTs themselves.
     """
     found = dict.fromkeys(dataset.files)
     waiting = [path for path in found if path != dataset.name]
@@ -108,7 +111,7 @@ def files_of(dataset: DatasetReader) -> list[str]:
 
 
 def _refuse_no_file(path: str) -> None:
-    """Refuse what is there but is no file: to open a pipe would wait for its other end.
+    """Refuse what exists but is not a file: opening a pipe would wait for its other end.
 
     Raises:
         InputError: If it is empty, a pipe, a socket or a device.
@@ -116,7 +119,7 @@ def _refuse_no_file(path: str) -> None:
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
-        return  # no local file: GDAL knows what it is, or says what is wrong
+        return  # not a local file: GDAL opens it, or says what is wrong
     if stat.S_ISDIR(found.st_mode):
         return  # some formats are folders
     if not stat.S_ISREG(found.st_mode):
@@ -126,19 +129,19 @@ def _refuse_no_file(path: str) -> None:
 
 
 def _refuse_without_proj() -> None:
-    """Tell a file without a CRS from a process that has no memory left to look one up.
+    """Distinguish a file without a CRS from a process without memory to look one up.
 
     Raises:
-        MemoryError: If not even a CRS that everybody knows can be looked up.
+        MemoryError: If not even a common CRS can be looked up.
     """
     try:
         CRS.from_epsg(32631).to_wkt()
     except CRSError as error:
-        raise MemoryError("the database of coordinate systems cannot be read") from error
+        raise MemoryError("PROJ's database of coordinate systems cannot be read") from error
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of what GDAL found first."""
+    """Return the first line of GDAL's first message."""
     first: BaseException = error
     while isinstance(first.__cause__, Exception):
         first = first.__cause__
@@ -169,26 +172,25 @@ def check_band(dataset: DatasetReader, path: str, band: int) -> None:
     """Refuse a band that does not exist or holds no measured values.
 
     Raises:
-        InputError: If it is not there, complex, colours of a palette or a mask.
+        InputError: If it does not exist, is complex, a palette or a mask.
     """
     if band > dataset.count:
-        raise InputError(f"{path} has {dataset.count} band(s), not a band {band}")
+        raise InputError(f"{path} has {dataset.count} band(s), but no band {band}")
     if dataset.dtypes[band - 1].startswith("complex"):
         raise InputError(f"{path} band {band} is complex; it must hold real values")
     if dataset.colorinterp[band - 1] == ColorInterp.palette:
         raise InputError(
-            f"{path} band {band} holds colours of a palette, not measured values; "
-            "name a file of values"
+            f"{path} band {band} holds palette colours, not measured values; name a file of values"
         )
     if band not in data_bands(dataset):
         raise InputError(
-            f"{path} band {band} is its alpha band, not measured values; name another, "
-            f"as in {path},band=1"
+            f"{path} band {band} is an alpha band, not measured values; name another band, as in "
+            f"{path},band=1"
         )
 
 
 def damage(path: str, where: str, error: Exception) -> InputError:
-    """Say that a file cannot be read somewhere, and why."""
+    """Return an error that says where a file cannot be read, and why."""
     return InputError(
         f"{path} is damaged near {where}: {_reason(error)}; copy or download it again"
     )

@@ -1,4 +1,4 @@
-"""The hash of a result's pixels: what tells later whether a file still holds them."""
+"""The hash of a result's pixels, to check later whether a file still has them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ class PixelHash:
     """SHA-256 over rows of little-endian float32 values, top to bottom; every NaN counts alike."""
 
     def __init__(self) -> None:
-        """Begin above the first row."""
+        """Start before the first row."""
         self._hash = hashlib.sha256()
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Go on with the next rows."""
+        """Add the next rows."""
         rows = np.ascontiguousarray(values, "<f4")
         missing = np.isnan(rows)
         if missing.any():
@@ -33,7 +33,7 @@ class PixelHash:
 
 
 def keeps_bits(creation: Mapping[str, str]) -> bool:
-    """Tell whether GDAL stores float32 unchanged under some creation options, keys in capitals."""
+    """Return whether GDAL stores float32 unchanged with creation options (keys in capitals)."""
     if "NBITS" in creation:
         return False
     compression = creation.get("COMPRESS", "NONE").upper()

@@ -1,4 +1,4 @@
-"""Folders and files that nobody else can have put there: a shared folder may hold traps."""
+"""Folders and files that no other user can have created: shared folders are not trusted."""
 
 import os
 import stat
@@ -14,12 +14,12 @@ _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only its owner may write in, or take one that is there if it is so.
+    """Create a folder that only its owner may write to, or accept an existing one.
 
     Raises:
         UsageError: If something else has that name: a link, a file, a folder of somebody else, or
             one that others may write in.
-        OSError: If the disk refuses.
+        OSError: If the file system refuses.
     """
     try:
         folder.mkdir(mode=0o700)
@@ -32,57 +32,61 @@ def refuse_shared(
     forbidden: int = stat.S_IWOTH,
     advice: str = "remove it or name another output, then run again",
 ) -> None:
-    """Refuse a folder in which somebody else can have put something.
+    """Refuse a folder that another user may have written to.
 
     Args:
-        folder: A folder that is there.
-        forbidden: Bits of a mode that it must not have.
-        advice: What to do then.
+        folder: An existing folder.
+        forbidden: Mode bits that it must not have.
+        advice: What to do, for the error message.
 
     Raises:
-        UsageError: If it is a link or no folder, of another owner, or has such a bit.
-        OSError: If the disk refuses.
+        UsageError: If it is a link, not a folder, of another owner, or has such a bit.
+        OSError: If the file system refuses.
     """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         kind = "link" if stat.S_ISLNK(found.st_mode) else "file"
         raise UsageError(
-            f"{folder} is a {kind}, groklst only makes a folder of that name; "
-            "remove it, then run again"
+            f"{folder} is a {kind}, but groklst uses that name for a folder; remove it, then run "
+            "again"
         )
     if os.name == "nt":
-        return  # owners and modes are told otherwise there
+        return  # Windows has other owners and modes
     suspicious = found.st_uid != os.geteuid() or found.st_mode & forbidden
     if suspicious and not _looks_like_ours(found, folder.parent, forbidden):
-        whose = "belongs to another user" if found.st_uid != os.geteuid() else "is open to others"
-        raise UsageError(f"{folder} {whose}, who can have put anything there; {advice}")
+        whose = (
+            "belongs to another user"
+            if found.st_uid != os.geteuid()
+            else "can be written by other users"
+        )
+        raise UsageError(f"{folder} {whose}, so its content cannot be trusted; {advice}")
 
 
 def open_private(path: Path) -> IO[bytes]:
-    """Make a file that is not there and open it to write; no link is followed.
+    """Create a new file for writing, without following links.
 
     Raises:
-        OSError: If it is there, or the disk refuses.
+        OSError: If it exists or cannot be created.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _UNTIED
     return os.fdopen(os.open(path, flags, 0o666), "wb")
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file to read; no link is followed, and no pipe is waited for.
+    """Open a file for reading, without following links or waiting for pipes.
 
     Raises:
-        OSError: If it cannot be read, or is no regular file.
+        OSError: If it cannot be read, or is not a regular file.
     """
     handle = os.open(path, os.O_RDONLY | _UNTIED | _AT_ONCE)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(f"{path} is no regular file")
+        raise OSError(f"{path} is not a regular file")
     return os.fdopen(handle, "rb")
 
 
 def _looks_like_ours(found: os.stat_result, parent: Path, forbidden: int) -> bool:
-    """Tell whether our own new folders look the same: some file systems keep no owner or mode."""
+    """Return whether new folders look the same: some file systems keep no owner or mode."""
     probe = tempfile.mkdtemp(prefix=".groklst.", dir=parent)
     try:
         ours = os.lstat(probe)

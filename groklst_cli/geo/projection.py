@@ -1,4 +1,4 @@
-"""Ways from one CRS to another, by pyproj, which is loaded only where there is one to go."""
+"""Transformations between CRSs by pyproj, which is imported only if one is needed."""
 
 import re
 from collections.abc import Callable
@@ -20,14 +20,14 @@ _UPRIGHT: Final = re.compile(r",\s*(up|down)\b", re.IGNORECASE)
 
 
 class NoWayError(Exception):
-    """Nothing leads from one CRS to another."""
+    """There is no transformation from one CRS to another."""
 
 
 def way(start: CRS, end: CRS) -> Way:
-    """Return what takes eastings and northings from one CRS to another; none is needed to itself.
+    """Return the transformation from one CRS to another; None if they are the same.
 
     Raises:
-        NoWayError: If nothing leads from one to the other.
+        NoWayError: If there is no such transformation.
     """
     if start == end:
         return lambda x, y: (x, y)
@@ -35,10 +35,10 @@ def way(start: CRS, end: CRS) -> Way:
 
 
 def to_degrees(start: CRS) -> Way:
-    """Return what takes eastings and northings of a CRS to longitudes and latitudes of WGS 84.
+    """Return the transformation from a CRS to longitudes and latitudes of WGS 84.
 
     Raises:
-        NoWayError: If nothing leads there.
+        NoWayError: If there is no such transformation.
     """
     return _transformation(start, 4326)
 
@@ -61,7 +61,7 @@ def height_units(crs: CRS) -> frozenset[str]:
 
 
 def _has_heights(crs: CRS) -> bool:
-    """Tell whether an axis leads up or down; where that cannot be told, it may."""
+    """Return whether an axis is vertical; True if that is not known."""
     try:
         return bool(_UPRIGHT.search(crs.to_wkt(version="WKT2_2019")))
     except CRSError:

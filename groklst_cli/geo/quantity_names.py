@@ -1,4 +1,4 @@
-"""What names of bands and files tell about the quantity in them."""
+"""Which quantity the names of bands and files indicate."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Reading rasters: values in physical units, NaN where there are none; the LST among them."""
+"""Read rasters, among them the LST: values in physical units, NaN where they are missing."""
 
 import shlex
 from collections.abc import Iterator
@@ -33,14 +33,15 @@ from groklst_cli.geo.unit_names import Units
 from groklst_cli.geo.units import CELSIUS_ZERO, UnitEvidence, settle_units, without_factor
 
 _LEAST_SCALE: Final = 0.5
-"""Tags of a smaller scale make nearly constant what varies like a temperature as it stands."""
+"""Tags with a smaller scale would make values that vary like temperatures almost constant."""
 
 _LARGEST_STEP: Final = 0.05
-"""Whole numbers of a few hundred may be tenths of °C yet to be scaled, but hardly finer steps."""
+"""Whole numbers of a few hundred may be unscaled tenths of °C, but hardly finer steps."""
 
 _LARGEST_SIDE: Final = 2**20
 _LARGEST_AREA: Final = 2**32
-"""Pixels of an LST; the world at a pixel of 350 m. A sparse file of a few bytes can claim more."""
+"""Largest number of pixels of an LST: the world at 350 m. A sparse file of a few bytes can claim
+more."""
 
 
 def read_physical(
@@ -89,7 +90,7 @@ def _valid(dataset: DatasetReader, band: int, window: Window | None) -> NDArray[
     return valid
 
 
-@np.errstate(over="ignore")  # what is too large for float32 becomes infinite, and so missing
+@np.errstate(over="ignore")  # values too large for float32 become infinite, and so missing
 def to_physical(
     raw: NDArray[np.generic], scale: float, offset: float, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
@@ -105,7 +106,7 @@ def to_physical(
 
 
 def summary_rows(grid: Grid) -> Iterator[slice]:
-    """Cut a raster into rows that are summed up one after another, so that sums have one order."""
+    """Divide a raster into rows that are summed one after another, so that the order is fixed."""
     step = max(1, 2**22 // grid.width)
     for start in range(0, grid.height, step):
         yield slice(start, min(grid.height, start + step))
@@ -118,7 +119,7 @@ class LstSource:
         path: The file.
         grid: Its coarse grid.
         units: The unit of its values after scale and offset, which is the output's unit too.
-        units_from: How the unit became known: ``"option"``, ``"tags"`` or ``"values"``.
+        units_from: The source of the unit: ``"option"``, ``"tags"`` or ``"values"``.
         valid: How many pixels hold a value.
         mean: Their mean, kelvin.
     """
@@ -131,11 +132,11 @@ class LstSource:
         Args:
             source: The file, and its band where it has several.
             units: The unit of the values, or None to find out.
-            summary: Of the values where it is known, so that they are not read for it.
+            summary: Summary of the values if it is known, so that they are not read again.
 
         Raises:
-            InputError: If it cannot be used: unreadable, several bands, no valid pixel, or of a
-                unit that neither tags nor values tell.
+            InputError: If it cannot be used: unreadable, several bands, no valid pixel, or a unit
+                that neither tags nor values determine.
         """
         self.path, self._source = source.path, source
         self._lock = Lock()
@@ -186,7 +187,7 @@ class LstSource:
         return StoredBand.of(self._dataset, chosen, source)
 
     def _evidence(self, summary: ValueSummary) -> UnitEvidence:
-        """Collect what tells the unit."""
+        """Collect the evidence for the unit."""
         stem = PurePath(self.path.replace("\\", "/")).stem
         names = [self._dataset.descriptions[self._band.number - 1] or "", stem]
         return UnitEvidence(
@@ -201,9 +202,9 @@ class LstSource:
         )
 
     def _unit_words(self) -> list[str]:
-        """Collect what band and file say of the unit that scale and offset lead to."""
+        """Collect the unit tags of band and file, for values after scale and offset."""
         dataset, band = self._dataset, self._band.number
-        heights = self.grid.height_units  # which GDAL takes for the band's unit
+        heights = self.grid.height_units  # GDAL uses it as the unit of the band
         words = [word for word in (dataset.units[band - 1],) if word and word not in heights]
         for tags in (dataset.tags(band), dataset.tags()):
             words += [word for key, word in tags.items() if key.lower() in ("unit", "units")]
@@ -216,11 +217,11 @@ class LstSource:
             window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
             found += ValueSummary.of(_read_or_explain(self._dataset, self._band, window))
         if found.count == 0:
-            raise InputError(f"{self.path} has no valid pixel; every one is nodata")
+            raise InputError(f"{self.path} has no valid pixel; all are nodata")
         return found
 
     def _refuse_tags_twice(self, scaled: UnitEvidence) -> None:
-        """Refuse values that are temperatures as they stand and no longer are after their tags."""
+        """Refuse values that are temperatures before scaling, but not after it."""
         band = self._band
         if not band.trusts_tags:
             return
@@ -242,7 +243,7 @@ class LstSource:
         )
 
     def _refuse_fill(self, summary: ValueSummary) -> None:
-        """Refuse a value that nobody has measured and nothing declares."""
+        """Refuse an undeclared fill value."""
         fill = None if self._band.trusts_values else fill_of_lst(summary)
         if fill is None:
             return
@@ -255,7 +256,7 @@ class LstSource:
         )
 
     def _written(self, value: float) -> str:
-        """Find a value as it is stored, and write it so that it reads back exactly."""
+        """Return a value as it is stored, written so that it reads back exactly."""
         for rows in summary_rows(self.grid):
             window = Window(0, rows.start, self.grid.width, rows.stop - rows.start)
             raw, _ = read_stored(self._dataset, self._band, window)
@@ -270,9 +271,9 @@ def _refuse_huge(path: str, grid: Grid) -> None:
         corner = grid.crop(slice(0, min(grid.height, 5000)), slice(0, min(grid.width, 5000)))
         bounds = " ".join(f"{value:.12g}" for value in corner.bounds)
         raise InputError(
-            f"{path} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST_SIDE} "
-            f"along a side and {_LARGEST_AREA} in all that an LST may have; "
-            f"cut it first, as in: rio clip {shlex.quote(path)} part.tif --bounds '{bounds}'"
+            f"{path} has {grid.height} × {grid.width} pixels; an LST may have at most "
+            f"{_LARGEST_SIDE} along a side and {_LARGEST_AREA} in total; cut it first, as in: rio "
+            f"clip {shlex.quote(path)} part.tif --bounds '{bounds}'"
         )
 
 

@@ -1,4 +1,4 @@
-"""Bringing a reference that lies on any other grid onto a prediction's grid, by area mean."""
+"""Resample a reference on any grid to the grid of a prediction, by area mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LEAST_COVERED: Final = 0.9
 """Share of a pixel that valid reference must cover for it to count."""
 
 _COARSEST: Final = 1.5
-"""A reference's pixel may be so many times as long as a prediction's."""
+"""Largest ratio of a reference's pixel to a prediction's, along a side."""
 
 _PARTS: Final = 8
 """GDAL takes the mean over the box around a pixel's diagonal, which is another area where the grids
@@ -33,7 +33,7 @@ _TOLERANCE = 0.001  # largest error of GDAL's interpolated coordinates, referenc
 
 @dataclass(frozen=True)
 class Shifted:
-    """A prediction moved as a whole so that it fits the reference best.
+    """The shift of a whole prediction that fits the reference best.
 
     Attributes:
         rows: Fine pixels down.
@@ -76,21 +76,21 @@ def bring_reference(
         here: Its grid.
         there: The grid to bring it to.
         least_covered: Share of a pixel that valid reference must cover, above 0 and up to 1.
-        path: What to call the reference in messages.
+        path: Name of the reference in messages.
 
     Returns:
         Area means on the other grid, kelvin, NaN where too little is covered. On one lattice the
         values are taken as they are.
 
     Raises:
-        InputError: If the two lie apart, or the reference is much coarser.
+        InputError: If the two do not overlap, or the reference is much coarser.
     """
     try:
         copies = here.copies_over(there)
     except NoWayError as error:
         raise InputError(
-            f"nothing leads from {here.crs} of {path} to {there.crs} of the prediction; set the "
-            "right CRS with: rio edit-info --crs EPSG:…"
+            f"no transformation is known from {here.crs} of {path} to {there.crs} of the "
+            "prediction; set the right CRS with: rio edit-info --crs EPSG:…"
         ) from error
     if not copies:
         raise InputError(
@@ -120,7 +120,7 @@ def best_shift(
         reach: Largest shift tried along rows and columns.
 
     Returns:
-        The best, the unmoved one among equals; None when no pixel is valid at every shift.
+        The best shift, no shift among equals; None if no pixel is valid at every shift.
     """
     height, width = truth.shape
     steps = sorted(range(-reach, reach + 1), key=abs)

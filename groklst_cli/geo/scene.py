@@ -35,14 +35,14 @@ READ_ROWS: Final = 128
 """Fine rows that are read at once."""
 
 COVERED: Final = 0.99
-"""Share of the LST from which on a guide counts as covering it."""
+"""Share of the LST that a guide must cover to count as complete."""
 
 _ROWS_LOOKED_AT: Final = 24
 _PIXELS_LOOKED_AT: Final = 2**20
 """Coarse rows, or fine pixels where that is more, from which a guide's coverage is estimated."""
 
 _COARSEST: Final = 4.0
-"""LST pixels along a guide pixel from which on a guide is refused."""
+"""A guide is refused if a pixel of it is this many LST pixels long."""
 
 
 class Scene:
@@ -51,13 +51,13 @@ class Scene:
     Attributes:
         lst: The coarse raster.
         guides: The guidance files, each on the fine grid.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         coarse: The LST's grid.
         fine: The LST's grid refined by the scale.
         bands: Names of all guidance bands, in the order of every guide array.
-        doubts: What a person should know of the guides' values, a line each.
-        masking: Which masks it has, and what is made of them.
-        masked: What masks leave of the LST; None where it has none.
+        doubts: Warnings about the values of guides, one line each.
+        masking: Its masks and their use.
+        masked: The effect of masks on the LST; None without masks.
     """
 
     def __init__(
@@ -80,16 +80,17 @@ class Scene:
             scale: At least 2.
             units: The LST's unit, or None to find out.
             resampling: How guidance comes to the fine grid.
-            summary: Of the LST's values where it is known, so that they are not read for it.
+            summary: Summary of the LST's values if it is known, so that they are not read again.
             masking: Masks of the LST and of guides, if there are any.
-            masked: What masks leave of the LST where it is known, so that they are not read for it.
+            masked: The effect of masks if it is known, so that they are not read again.
 
         Raises:
-            InputError: If a file cannot be used, or masks leave nothing.
-            UsageError: If the scale is below 2, two bands have one name, or the LST guides itself.
+            InputError: If a file cannot be used, or masks leave no pixel.
+            UsageError: If the scale is below 2, two bands have one name, or the LST is its own
+                guide.
         """
         if scale < 2:
-            raise UsageError(f"the scale is {scale}, it must be at least 2")
+            raise UsageError(f"the scale is {scale}, expected at least 2")
         with ExitStack() as opened:
             self.scale = scale
             self.lst = LstSource(lst, units, summary=summary)
@@ -104,7 +105,9 @@ class Scene:
                 guide = GuideSource(source, self.fine, resampling)
                 opened.callback(guide.close)
                 _refuse_useless(lst, source, guide, scale)
-                if summary is None:  # else what is open may be a part, with zeros around it
+                if (
+                    summary is None
+                ):  # otherwise a part of the file may be read, with zeros around it
                     self.doubts += guide.doubts()
                 self.guides.append(guide)
             tell_apart(self.guides)
@@ -136,20 +139,20 @@ class Scene:
 
     @property
     def known(self) -> int:
-        """How many coarse pixels have a value that is known."""
+        """Number of coarse pixels with a known value."""
         return self.lst.valid if self.masked is None else self.masked.known
 
     @property
     def mean(self) -> float:
-        """The mean of the coarse values that count, kelvin."""
+        """Mean of the coarse values that are used, kelvin."""
         return self.lst.mean if self.masked is None else self.masked.mean
 
     @cached_property
     def coverage(self) -> dict[str, float]:
-        """Estimate which share of the LST's valid pixels each guide covers, by file.
+        """Estimate the share of the LST's valid pixels that each guide covers, by file.
 
-        A guide's share is that of its band that covers least. All rows are looked at in a small
-        scene, and rows at equal distances, with the first and the last, in a large one.
+        The share of a guide is that of its band with the least coverage. In a small scene all rows
+        are read, in a large one rows at equal distances, including the first and the last.
         """
         total, found = 0.0, dict.fromkeys((guide.path for guide in self.guides), math.inf)
         known = {guide: np.zeros(len(guide.names)) for guide in self.guides}
@@ -180,9 +183,9 @@ class Scene:
         return [slice(row, row + 1) for row in rows]
 
     def read_counting(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read the coarse values that count, some of them with doubt, kelvin, NaN where none does.
+        """Read the coarse values that are used, also uncertain ones, kelvin, NaN elsewhere.
 
-        A result is made to meet these, as far as they are not in doubt.
+        The result conserves these values as far as they are certain.
         """
         if self.masked is None:
             return self.read_values(rows, columns)
@@ -196,7 +199,7 @@ class Scene:
         return np.where(counts, values, np.float32(np.nan))
 
     def _read_without_cloud(self, rows: slice) -> NDArray[np.float32]:
-        """Read whole rows of values from which the cloud has been taken out."""
+        """Read whole rows of values after the cloud's part was subtracted."""
         assert self.masked is not None
         around = slice(max(0, rows.start - AROUND), min(self.coarse.height, rows.stop + AROUND))
         columns = slice(0, self.coarse.width)
@@ -207,9 +210,9 @@ class Scene:
         return land[rows.start - around.start : rows.stop - around.start].astype(np.float32)
 
     def read_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read the coarse values that are sure ``(rows, columns)``, kelvin, NaN elsewhere.
+        """Read the certain coarse values ``(rows, columns)``, kelvin, NaN elsewhere.
 
-        A method is fitted to these: under masks, to wholly clear pixels alone if they are enough.
+        A method is fitted to these: with masks, only to fully clear pixels if they are enough.
         """
         values = self.read_counting(rows, columns)
         if self.masked is None or not self.masked.enough:
@@ -244,7 +247,7 @@ class Scene:
         return np.asarray(cut)
 
     def read_filled_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
-        """Read coarse LST with its gaps filled from what lies around, for a method to work on."""
+        """Read coarse LST with gaps filled from their surroundings, as input of a method."""
         top, bottom = max(0, rows.start - REACH), min(self.coarse.height, rows.stop + REACH)
         left, right = max(0, columns.start - REACH), min(self.coarse.width, columns.stop + REACH)
         around = self.read_counting(slice(top, bottom), slice(left, right))
@@ -289,10 +292,10 @@ class Scene:
         return slice(part.start * self.scale, part.stop * self.scale)
 
     def _look_at_masks(self) -> MaskedLst:
-        """Find out what masks leave of the LST.
+        """Compute the effect of masks on the LST.
 
         Raises:
-            InputError: If they leave nothing.
+            InputError: If they leave no pixel.
         """
         columns = slice(0, self.coarse.width)
         masked = look_at(
@@ -305,9 +308,9 @@ class Scene:
         if not masked.known:
             names = ", ".join(map(str, self.masking.lst))
             raise InputError(
-                f"{names} leaves no pixel of {self.lst.path}: none is clear by "
-                f"{self.masking.min_clear:.0%} or more; take a lower --min-clear, or see whether "
-                "the rule is that of the mask"
+                f"{names} leaves no pixel of {self.lst.path}: none has a clear share of "
+                f"{self.masking.min_clear:.0%} or more; use a lower --min-clear, or check that "
+                "the rule fits the mask"
             )
         return masked
 
@@ -317,17 +320,17 @@ class Scene:
 
 
 def _refuse_useless(lst: BandSource, source: BandSource, guide: GuideSource, scale: int) -> None:
-    """Refuse a guide that cannot hold any detail that the LST lacks."""
+    """Refuse a guide that is too coarse to add detail to the LST."""
     if source.path == lst.path and source.band in (None, lst.band or 1):
         raise UsageError(
-            f"{lst.path} is the LST and a guide of itself; name another guide, or the bands of it "
-            f"that are no LST, as in --guide {lst.path},band=2"
+            f"{lst.path} is both the LST and a guide; name another guide, or its bands other than "
+            f"the LST, as in --guide {lst.path},band=2"
         )
     coarser = 1 / (guide.ratio * scale)
     if coarser >= _COARSEST:
         raise InputError(
-            f"{guide.path} is {coarser:.3g} times coarser than the LST and holds no detail for it; "
-            "name a guide that is finer (were LST and guide swapped?)"
+            f"{guide.path} is {coarser:.3g} times coarser than the LST and adds no detail; name a "
+            "finer guide (were LST and guide swapped?)"
         )
 
 

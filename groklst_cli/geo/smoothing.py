@@ -1,7 +1,7 @@
-"""The mean under a Gaussian window, where some pixels hold no value.
+"""The mean under a Gaussian window, with gaps.
 
-What lies beyond the edge counts as little as a gap does: a raster and the same raster in a frame of
-nodata have one mean, to the last bit.
+Pixels beyond the edge are treated as gaps: a raster, and the same raster in a frame of nodata, have
+the same mean to the last bit.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ def gaussian_mean(
     values = plane.astype(np.float64)
     if sigma == 0:
         return values
-    from scipy.ndimage import gaussian_filter  # which many a run that may come here never does
+    from scipy.ndimage import gaussian_filter  # many callers never need SciPy
 
     valid = np.isfinite(values)
     radius = reach(sigma) if radius is None else radius

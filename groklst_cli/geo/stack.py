@@ -1,6 +1,7 @@
-"""Maps of one grid in one file: a COG with a band a map, or a Zarr with a time for each.
+"""Stack results of one grid in one file: a COG with a band per result, or a Zarr with a time axis.
 
-Maps are read from their files strip by strip, so memory does not grow with their number or height.
+Results are read from their files strip by strip, so memory does not grow with their number or
+height.
 """
 
 import json
@@ -32,17 +33,17 @@ ZARR: Final = ".zarr"
 _STRIP: Final = 512  # rows, and the side of a chunk
 _BLOCK: Final = 2**25  # bytes that all bands of a block may take
 _OWN: Final = (JOB_TAG, PIXELS_TAG, "AREA_OR_POINT")
-"""Tags that speak of one map's file and not of the map."""
+"""Tags that describe one file and not its content."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A map of a stack.
+    """One result of a stack.
 
     Attributes:
         path: Its file, which groklst wrote.
-        name: What it is called: its date, or its file's name.
-        seconds: When it was seen, since 1970 in UTC; None if that is not known.
+        name: Its name: its date, or its file name.
+        seconds: Time of acquisition, seconds since 1970 in UTC; None if it is not known.
     """
 
     path: Path
@@ -52,12 +53,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Alike:
-    """What all maps of a stack have in common.
+    """What all results of a stack have in common.
 
     Attributes:
         grid: Of each.
         unit: Of their values.
-        tags: That are the same in all; the methods of all.
+        tags: Tags that are the same in all, and the methods of all.
     """
 
     grid: Grid
@@ -68,7 +69,7 @@ class _Alike:
 def write_stack(
     target: Path, layers: Sequence[Layer], creation: Mapping[str, str], *, overwrite: bool
 ) -> None:
-    """Write maps into one file, which appears whole or not at all.
+    """Write results into one file, which appears complete or not at all.
 
     Args:
         target: The file; a folder, where its name ends in ``.zarr``.
@@ -77,9 +78,9 @@ def write_stack(
         overwrite: Whether a stack that stands there may be replaced.
 
     Raises:
-        InputError: If the maps differ in grid or unit.
-        OutputExistsError: If something stands there and may not be replaced.
-        GroklstError: If the disk refuses.
+        InputError: If the results differ in grid or unit.
+        OutputExistsError: If it exists and must not be replaced.
+        GroklstError: If it cannot be written.
     """
     alike = _alike(layers)
     try:
@@ -106,7 +107,7 @@ def write_stack(
 
 
 def not_a_stack(folder: Path) -> Path | None:
-    """Return a folder if it is no Zarr that this writes."""
+    """Return a folder if it is not a Zarr that this module wrote."""
     try:
         stated = json.loads((folder / ".zattrs").read_text(encoding="utf-8"))
         return None if stated.get(STATUS_TAG) == "complete" else folder
@@ -131,8 +132,8 @@ def _alike(layers: Sequence[Layer]) -> _Alike:
 def _common(first: Layer, found: _Alike, layer: Layer, own: _Alike) -> _Alike:
     if own.grid != found.grid:
         raise InputError(
-            f"{layer.path} lies on another grid than {first.path}; bring all to one with --like "
-            f"{first.path}"
+            f"{layer.path} is on another grid than {first.path}; resample all to one grid with "
+            f"--like {first.path}"
         )
     if own.unit != found.unit:
         raise InputError(
@@ -181,7 +182,9 @@ def _make_cog(
         flaw = block_flaw(result, made.stat().st_size, sparse=bool(creation))
         whole = result.count == len(layers) and result.tags().get(STATUS_TAG) == "complete"
         if flaw is not None or not whole:
-            raise GroklstError(f"the stack was not written whole: it {flaw}; disk full?")
+            raise GroklstError(
+                f"the stack was not written completely: it {flaw}; is the disk full?"
+            )
     return made
 
 
@@ -204,7 +207,7 @@ def _values(raster: Any, window: Window) -> NDArray[np.float32]:
 
 
 def _write_zarr(folder: Path, layers: Sequence[Layer], alike: _Alike) -> None:
-    """Write version 2 of Zarr in the words of the CF conventions, which older readers know too."""
+    """Write Zarr version 2 with CF attributes, which older readers also understand."""
     import zarr
 
     grid, count = alike.grid, len(layers)
@@ -242,7 +245,7 @@ def _write_place(store: Any, grid: Grid) -> None:
         "GeoTransform": " ".join(f"{value!r}" for value in map(float, t.to_gdal())),
     })  # fmt: skip
     place[()] = 0
-    if t.b or t.d:  # no row has one y
+    if t.b or t.d:  # in a rotated grid, y varies along a row
         return
     for name, step, start, size in (
         ("x", t.a, t.c, grid.width),

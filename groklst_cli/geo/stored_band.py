@@ -25,9 +25,9 @@ class StoredBand:
         dtype: Numpy's name of the stored type.
         scale: What stored values are multiplied by.
         offset: What is added then.
-        nodata: A stored value that a user calls missing, besides what the file says; or None.
-        trusts_tags: Whether scale and offset are the file's and nobody has confirmed them.
-        trusts_values: Whether a user says that no value is a fill besides those declared.
+        nodata: A stored value that a user declares missing, in addition to the file's; or None.
+        trusts_tags: Whether scale and offset are from the file and the user has not confirmed them.
+        trusts_values: Whether the user states that no undeclared value is a fill value.
     """
 
     number: int
@@ -40,11 +40,11 @@ class StoredBand:
 
     @classmethod
     def of(cls, dataset: DatasetReader, number: int, source: BandSource | None = None) -> Self:
-        """Settle what a band's values mean.
+        """Determine what the values of a band mean.
 
         Raises:
-            InputError: If scale and offset leave no values.
-            UsageError: If the type cannot hold the nodata value that was said.
+            InputError: If scale and offset do not give finite values.
+            UsageError: If the type cannot represent the nodata value.
         """
         dtype = dataset.dtypes[number - 1]
         path = dataset.name if source is None else source.path
@@ -74,7 +74,7 @@ class StoredBand:
         return self.dtype.startswith("float")
 
     def present(self, raw: NDArray[np.generic]) -> NDArray[np.bool_] | None:
-        """Mark the stored values that are not the one a user calls missing; None for all."""
+        """Mark the stored values that the user has not declared missing; None for all."""
         if self.nodata is None or math.isnan(self.nodata):
             return None
         marked: NDArray[np.bool_] = raw != raw.dtype.type(self.nodata)
@@ -105,13 +105,13 @@ def _held(path: str, dtype: str, nodata: Nodata | None) -> float | None:
 
 
 def _cannot_hold(path: str, dtype: str, nodata: float, advice: str) -> str:
-    return f"{path} holds {dtype}, which never equals nodata {nodata:.17g}; {advice}"
+    return f"{path} holds {dtype}, which cannot equal nodata {nodata:.17g}; {advice}"
 
 
 def _refuse_useless(path: str, band: int, scale: float, offset: float) -> None:
     if scale == 0 or not math.isfinite(scale) or not math.isfinite(offset):
         raise InputError(
-            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which leave no values; "
-            f"take the values as stored with {path},scaling=none, or set the right ones with: "
-            f"{setting_scale(path)}"
+            f"{path} band {band} has scale {scale:g} and offset {offset:g}, which do not give "
+            f"finite values; use the stored values with {path},scaling=none, or set the right "
+            f"ones with: {setting_scale(path)}"
         )

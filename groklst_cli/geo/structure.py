@@ -1,4 +1,4 @@
-"""Scores of what a map looks like: structure, texture and edges, over valid pixels only."""
+"""Scores of structure, texture and edges, over valid pixels only."""
 
 import math
 from typing import Final
@@ -12,7 +12,7 @@ SSIM_SIGMA: Final = 1.5
 """Of SSIM's Gaussian window, fine pixels; 11 × 11 pixels as in Wang et al., TIP 2004."""
 
 DETAIL_SIGMA: Final = 2.0
-"""Detail is what a Gaussian mean of so many fine pixels takes away."""
+"""Detail is the difference from a Gaussian mean with this standard deviation, fine pixels."""
 
 EDGE_SHARE: Final = 0.1
 """Share of the pixels, those with the truth's strongest gradients, that count as edges."""

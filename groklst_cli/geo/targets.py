@@ -1,4 +1,4 @@
-"""Where a file may be written: one door for every writer of every command."""
+"""Check where a file may be written; all commands use these functions."""
 
 import os
 import re
@@ -14,15 +14,15 @@ from groklst_cli.geo.companions import companions, is_ours
 from groklst_cli.geo.durable import put_in_place
 
 Naming = Literal["option", "argument", "lst"]
-"""Who named a target: an option, an argument that may have been meant otherwise, or the LST's
-name. Only what an option names may be a file that groklst did not write."""
+"""How a target was named: by an option, by an argument that may have been meant as a guide, or
+after the LST. Only an option may name a file that groklst did not write."""
 
 _URL: Final = re.compile(r"\w{2,}:/")
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A file that is whole, and where it is to stand.
+    """A complete file, and its final place.
 
     Attributes:
         made: The file, under a name of its own on the target's file system.
@@ -37,20 +37,20 @@ class Finished:
     named: Naming = "option"
 
     def check(self) -> None:
-        """Refuse a place that was taken meanwhile.
+        """Refuse a place that was taken in the meantime.
 
         Raises:
-            OutputExistsError: If it was, and may not be replaced.
-            UsageError: If it can be no file any more.
+            OutputExistsError: If it was, and must not be replaced.
+            UsageError: If it cannot be a file any more.
         """
         check_target(self.target, overwrite=self.overwrite, named=self.named)
         refuse_left_behind(self.target, overwrite=self.overwrite, named=self.named)
 
     def place(self) -> None:
-        """Give the file its final name; what belonged to the old one goes.
+        """Give the file its final name, and delete companions of the old file.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If it cannot be written.
         """
         try:
             put_in_place(self.made, self.target, leaving=companions(self.target))
@@ -59,7 +59,7 @@ class Finished:
 
 
 def check_target(path: Path, *, overwrite: bool, named: Naming = "option") -> None:
-    """Refuse a target that cannot or may not be written.
+    """Refuse a target that cannot or must not be written.
 
     Args:
         path: The target.
@@ -67,19 +67,19 @@ def check_target(path: Path, *, overwrite: bool, named: Naming = "option") -> No
         named: Who named it.
 
     Raises:
-        OutputExistsError: If it exists and may not be replaced.
-        UsageError: If it can be no file here.
+        OutputExistsError: If it exists and must not be replaced.
+        UsageError: If it cannot be a file.
     """
     if "\0" in str(path):
         raise UsageError(f"{str(path)!r} holds a zero byte; name a file without one")
     if str(path).startswith("/vsi") or _URL.match(str(path)):
-        raise UsageError(f"{path} is no local file; write one here, and copy it there")
+        raise UsageError(f"{path} is not a local file; write a local file, then copy it there")
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         if path.parent.is_dir():
             return
-        raise UsageError(f"there is no folder {path.parent}; make it first") from None
+        raise UsageError(f"there is no folder {path.parent}; create it first") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be a file: {error.strerror}; name another") from error
     if path.is_dir():
@@ -95,28 +95,28 @@ def check_target(path: Path, *, overwrite: bool, named: Naming = "option") -> No
 
 
 def refuse_left_behind(path: Path, *, overwrite: bool, named: Naming = "option") -> None:
-    """Refuse a free place beside which stands what would be read as part of a new file.
+    """Refuse a free place next to which there are companions that would change a new file.
 
     Args:
         path: A target that can be a file.
-        overwrite: Whether what stands there may go.
+        overwrite: Whether the companions may be deleted.
         named: Who named the target.
 
     Raises:
-        OutputExistsError: If something does, and may not go.
+        OutputExistsError: If there are any, and they must not be deleted.
     """
     if os.path.lexists(path) or not (left := companions(path)):
         return
     if not (overwrite and named == "option"):
         names = ", ".join(other.name for other in left)
         raise OutputExistsError(
-            f"{names} would be read as part of {path}, but is of an earlier file; move it away, "
-            f"or name the output with -o {_quoted(path)} --overwrite to remove it"
+            f"{names} would be read as part of {path}, but belongs to an earlier file; move it "
+            f"away, or name the output with -o {_quoted(path)} --overwrite to remove it"
         )
 
 
 def spare(targets: Iterable[Path], files: Iterable[Path]) -> None:
-    """Refuse to write over a file that is read, by whatever name.
+    """Refuse to overwrite an input, under any of its names.
 
     Raises:
         UsageError: If a target is one of the files.
@@ -126,15 +126,16 @@ def spare(targets: Iterable[Path], files: Iterable[Path]) -> None:
         for path in read:
             if same_file(target, path):
                 raise UsageError(
-                    f"{target} is an input too ({path}), which stays as it is; name another file"
+                    f"{target} is an input too ({path}), which must not be changed; name another "
+                    "file"
                 )
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Tell whether two names are one file: through links, or by case where that does not count."""
+    """Return whether two names are one file: through links, or where case does not matter."""
     try:
         return os.path.samefile(one, other)
-    except (OSError, ValueError):  # at least one of them is not there
+    except (OSError, ValueError):  # at least one of them does not exist
         return False if "\0" in f"{one}{other}" else _real(one) == _real(other)
 
 
@@ -142,8 +143,8 @@ def _instead(path: Path, named: Naming) -> str:
     if named == "argument":
         name = _quoted(path)
         return (
-            f"each guide takes a -g of its own, as in -g {name}; "
-            f"to replace it, name it with -o {name} --overwrite"
+            f"write -g before each guide, as in -g {name}; to replace it, name it with -o {name} "
+            "--overwrite"
         )
     return "move it away, or name another output"
 

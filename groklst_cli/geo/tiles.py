@@ -1,7 +1,7 @@
-"""The tile lattice: which part of a scene a tile computes, sees, and how much it weighs.
+"""The tile lattice: which part of a scene each tile computes and sees, and its weights.
 
-The lattice is anchored at the scene's origin and depends on nothing but the scene's size, the tile
-and the overlap, so a tile is the same whoever computes it. All positions are coarse pixels.
+The lattice is anchored at the scene's origin and depends only on the scene's size, the tile and the
+overlap, so a tile is the same in every process. All positions are coarse pixels.
 """
 
 from dataclasses import dataclass
@@ -43,8 +43,8 @@ class Cover:
     """Tiles of one size that cover an axis, with weights that sum to one.
 
     Tiles start every ``tile - overlap`` pixels; the last one is moved back so that it ends with the
-    axis. An axis shorter than a tile is one tile. Toward a neighbour a tile's weight falls along
-    half a Hann window, so that its outermost pixels, the worst ones, weigh next to nothing.
+    axis. An axis shorter than a tile is one tile. Towards a neighbour the weight falls along half a
+    Hann window, so that the outermost pixels, which are the worst, have almost no weight.
 
     Attributes:
         size: The axis, coarse pixels.
@@ -62,7 +62,7 @@ class Cover:
         if self.size < 1 or self.tile < 1 or self.halo < 0:
             raise ValueError(f"{self!r}: size and tile must be at least 1, halo at least 0")
         if not 0 <= self.overlap <= self.tile // 2:
-            raise ValueError(f"{self!r}: overlap must lie between 0 and half a tile")
+            raise ValueError(f"{self!r}: overlap must be between 0 and half a tile")
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
@@ -73,15 +73,15 @@ class Cover:
         return tuple(self._span(start, start + tile) for start in starts)
 
     def touching(self, part: slice) -> range:
-        """Number the tiles whose cores touch a part of the axis."""
+        """Return the numbers of the tiles whose cores touch a part of the axis."""
         hits = [i for i, s in enumerate(self.spans) if s.start < part.stop and s.stop > part.start]
         return range(hits[0], hits[-1] + 1)
 
     def weights(self, scale: int) -> tuple[NDArray[np.float64], ...]:
-        """Weigh every fine pixel of every core; over the tiles the weights sum to one.
+        """Compute the weight of every fine pixel of every core; weights sum to one over the tiles.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
 
         Returns:
             One array of ``(stop - start) · scale`` weights for each span.
@@ -103,7 +103,7 @@ class Cover:
         weight = np.ones((span.stop - span.start) * scale)
         length = self.overlap * scale
         if length == 0:
-            # Without an overlap the last tile, moved back, only adds what is not there yet.
+            # Without an overlap, the last tile is moved back and only adds the missing pixels.
             if index > 0:
                 weight[: (self.spans[index - 1].stop - span.start) * scale] = 0
             return weight

@@ -1,4 +1,4 @@
-"""Which unit an LST's values are in: what was asked for, what tags say, what values allow."""
+"""The unit of an LST's values: from the option, from tags, or from the range of values."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ _LIKELY: Final[dict[Units, tuple[float, float, float, float]]] = {
     "K": (180.0, 420.0, 220.0, 345.0),
     "C": (-90.0, 110.0, -55.0, 65.0),
 }
-"""Least and greatest value, least and greatest mean of scenes that need no second thought."""
+"""Smallest and largest value, smallest and largest mean of ordinary scenes."""
 
 _INDEX: Final = (-1.0, 1.5)
 """The range of indices, reflectances, emissivities and masks."""
@@ -39,7 +39,7 @@ _SCALINGS: Final[dict[Units, tuple[tuple[float, float, str], ...]]] = {
         (0.01, 0, "°C × 100"),
     ),
 }
-"""Scales and offsets in common use, and what values of them are called."""
+"""Common scales and offsets, and the names of values with them."""
 
 _FAHRENHEIT: Final = (0.55555556, -17.777778, "°F")
 _WORDS: Final[dict[str, Units]] = {
@@ -51,7 +51,7 @@ _SILENT: Final = ("", "1", "none", "null", "unknown", "unitless", "dimensionless
 
 
 def units_of(word: str) -> Units | None:
-    """Tell what a tag's word for a unit means; None if it means neither kelvin nor °C."""
+    """Return the unit that a tag means; None if it is neither kelvin nor °C."""
     return _WORDS.get(_letters(word))
 
 
@@ -61,13 +61,13 @@ def _letters(word: str) -> str:
 
 
 def without_factor(word: str) -> str:
-    """Take the factor from a word for a stored unit, as in ``kelvin*10``."""
+    """Remove the factor from a unit tag such as ``kelvin*10``."""
     return re.sub(r"\s*[*x×/]\s*[\d.]+\s*$|^\s*[\d.]+\s*[*x×]?\s*(?=[^\W\d])", "", word)
 
 
 @dataclass(frozen=True)
 class UnitEvidence:
-    """What is known of an LST's unit.
+    """The evidence for an LST's unit.
 
     Attributes:
         source: The file, as it was named.
@@ -77,7 +77,7 @@ class UnitEvidence:
         high: The greatest.
         mean: Their mean.
         is_scaled: Whether scale and offset were applied.
-        is_count: Whether values are whole numbers as they are stored, and are taken so.
+        is_count: Whether values are stored as whole numbers and used without scaling.
     """
 
     source: BandSource
@@ -111,7 +111,7 @@ class UnitEvidence:
         return self.is_likely("K") or self.is_likely("C")
 
     def scalings(self, among: Sequence[Units] = ("K", "C")) -> list[str]:
-        """Name the scalings that make ordinary temperatures of the values, as one would type."""
+        """List the scalings that would make the values ordinary temperatures, as they are typed."""
         if self.is_scaled:
             return []
         found = [
@@ -134,17 +134,17 @@ class UnitEvidence:
 
 
 def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
-    """Find the unit of an LST and make sure that its values can be of it.
+    """Find the unit of an LST, and check that its values are possible in it.
 
     Args:
         asked: What the user says.
         known: What the file says.
 
     Returns:
-        The unit, and how it became known: ``"option"``, ``"tags"`` or ``"values"``.
+        The unit, and its source: ``"option"``, ``"tags"`` or ``"values"``.
 
     Raises:
-        InputError: If it cannot be told, or values and words contradict each other.
+        InputError: If it cannot be found, or values and tags contradict each other.
     """
     if asked is not None:
         _refuse_outside(known, asked, "--lst-units")
@@ -159,21 +159,21 @@ def settle_units(asked: Units | None, known: UnitEvidence) -> tuple[Units, str]:
 
 
 def _guessed(known: UnitEvidence) -> Units:
-    """Guess the unit of values that can be of one only."""
+    """Guess the unit if the values are possible in only one."""
     units = next((units for units in _RANGES if known.fits(units)), None)
     if units is None:
-        raise InputError(f"{known.said}, which is neither kelvin nor °C for sure; {_ways(known)}")
+        raise InputError(f"{known.said}, which are not clearly kelvin or °C; {_ways(known)}")
     name = "kelvin" if units == "K" else "°C"
     others = "".join(f", or write {way}" for way in known.scalings())
     if known.is_count:
         raise InputError(
-            f"{known.said}, whole numbers without a unit or a scale; say --lst-units {units} if "
+            f"{known.said}, whole numbers without a unit or a scale; add --lst-units {units} if "
             f"they are {name}{others}"
         )
     if not known.is_likely(units):
         raise InputError(
-            f"{known.said} with a mean of {known.mean:.4g}, which is unusual for {name}; say "
-            f"--lst-units {units} if it is true{others}"
+            f"{known.said} with a mean of {known.mean:.4g}, which is unusual for {name}; add "
+            f"--lst-units {units} if it is correct{others}"
         )
     return units
 
@@ -183,32 +183,33 @@ def _refuse_zeros(known: UnitEvidence) -> None:
     if known.low == known.high == 0:
         file = shlex.quote(path)
         raise InputError(
-            f"{path} holds nothing but 0, which looks like a nodata value that is not declared; "
-            f"declare it with: rio edit-info --nodata 0 {file}, or say --lst-units C if it is true"
+            f"{path} holds only 0, which looks like a nodata value that is not declared; declare "
+            f"it with: rio edit-info --nodata 0 {file}, or add --lst-units C if it is correct"
         )
 
 
 def _refuse_other_quantities(known: UnitEvidence) -> None:
-    """Refuse what is called, or looks like, something that is not a temperature."""
+    """Refuse bands whose name or values are not those of a temperature."""
     called = next(filter(None, map(other_than_temperature, known.names)), None)
     is_index = _INDEX[0] <= known.low and known.high <= _INDEX[1]
     if called is None and not is_index:
         return
     why = f"is called {called}" if called else "looks like an index or a reflectance"
     ways = " or ".join(units for units in _RANGES if known.fits(units))
-    or_else = f", or say --lst-units {ways} if these are temperatures" if ways else ""
+    or_else = f", or add --lst-units {ways} if these are temperatures" if ways else ""
     raise InputError(
-        f"{known.said} and {why}, not like a temperature; name the LST's file or band{or_else}"
+        f"{known.said} and {why}, not like a temperature; name the file or band of the LST{or_else}"
     )
 
 
 def _ways(known: UnitEvidence, among: Sequence[Units] = ("K", "C")) -> str:
-    """Say what settles values that fit no unit, or not the one that was said."""
+    """Say what to type for values that fit no unit, or not the stated one."""
     if found := known.scalings(among):
         return f"write {', or '.join(found)}"
     return (
-        "if one value stands for pixels without any, name it with --src-nodata V; if the values "
-        f"are scaled, say how, as in {typed(replace(known.source, name=None, scaling=(0.02, 0.0)))}"
+        "if one value stands for pixels without a value, name it with --src-nodata V; if the "
+        "values are scaled, state the scaling, as in "
+        f"{typed(replace(known.source, name=None, scaling=(0.02, 0.0)))}"
     )
 
 
@@ -218,19 +219,19 @@ def _tagged(known: UnitEvidence) -> Units | None:
     found = {units_of(word) for word in said}
     if len(found) > 1:
         raise InputError(
-            f"the unit tags of {path} contradict each other: {', '.join(map(repr, said))}; "
-            "say which is right with --lst-units K or C"
+            f"the unit tags of {path} contradict each other: {', '.join(map(repr, said))}; state "
+            "the right one with --lst-units K or C"
         )
     if None in found:
         raise InputError(
             f"the unit tag of {path} says {said[0]!r}, which is neither kelvin nor °C; "
-            f"{_converting(known, said[0])}, or say --lst-units K or C if the tag is wrong"
+            f"{_converting(known, said[0])}, or add --lst-units K or C if the tag is wrong"
         )
     return found.pop() if found else None
 
 
 def _converting(known: UnitEvidence, word: str) -> str:
-    """Say what makes kelvin or °C of values in another unit."""
+    """Say how to convert values in another unit to kelvin or °C."""
     if _letters(word) in _FAHRENHEIT_WORDS and not known.is_scaled:
         source = replace(known.source, name=None, scaling=_FAHRENHEIT[:2])
         return f"write {typed(source)} with --lst-units C"
@@ -243,7 +244,7 @@ def _refuse_outside(known: UnitEvidence, units: Units, says: str) -> None:
         return
     least, most = _RANGES[units]
     other: Units = "C" if units == "K" else "K"
-    way = f"say --lst-units {other}" if known.fits(other) else _ways(known, [units])
+    way = f"add --lst-units {other}" if known.fits(other) else _ways(known, [units])
     raise InputError(
         f"{known.said}, but {says} says {units}, which allows {least:g} to {most:g}; {way}"
     )

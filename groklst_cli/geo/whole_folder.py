@@ -1,4 +1,4 @@
-"""A folder that appears whole, or not at all: made beside its place, then given its name."""
+"""Folders that appear complete or not at all: written under another name, then renamed."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,36 +18,32 @@ def whole_folder(
     foreign: Callable[[Path], Path | None],
     option: str = "--out",
 ) -> Iterator[Path]:
-    """Make a folder under another name, and give it its own when it is whole.
+    """Write a folder under another name, and rename it when it is complete.
 
     Args:
         out: The folder's name; the folder around it exists.
-        overwrite: Whether a folder that stands there may be replaced.
-        inputs: What is read, and must not lie in it.
-        foreign: Finds a file, in a folder that stands there, that the command did not write;
-            returns the folder itself if it wrote nothing of it.
+        overwrite: Whether an existing folder may be replaced.
+        inputs: Input files, which must not be inside it.
+        foreign: Finds a file in an existing folder that the command did not write; returns the
+            folder itself if the command wrote none of it.
         option: Names the folder on the command line, for messages.
 
     Yields:
         Where to write.
 
     Raises:
-        OutputExistsError: If it stands there and may not be replaced.
-        UsageError: If it cannot be made.
+        OutputExistsError: If it exists and must not be replaced.
+        UsageError: If it cannot be created.
     """
-    if not out.name or not out.parent.is_dir():
-        raise UsageError(f"{option} {out} cannot be made; name a new folder in one that is there")
-    if not is_text(str(out)):
-        raise UsageError(f"{option} {out} is no UTF-8 text; name a folder that is")
+    refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
     place = Workplace(out)
     place.enter()
     try:
         place.clear()
-        _refuse_loss(out, overwrite, inputs, foreign, option)
         made = place.folder / "made"
         made.mkdir()
         yield made
-        _refuse_loss(out, overwrite, inputs, foreign, option)
+        refuse_loss(out, overwrite=overwrite, inputs=inputs, foreign=foreign, option=option)
         old = place.folder / "old"
         if out.exists():
             out.rename(old)
@@ -61,16 +57,26 @@ def whole_folder(
         place.leave(keep=False)
 
 
-def _refuse_loss(
+def refuse_loss(
     out: Path,
+    *,
     overwrite: bool,
     inputs: Sequence[Path],
     foreign: Callable[[Path], Path | None],
-    option: str,
+    option: str = "--out",
 ) -> None:
-    """Refuse to replace a folder with which something would go that is not to go."""
+    """Refuse a folder that cannot be made, or with which something would go that is not to go.
+
+    See ``whole_folder`` for the arguments and what is raised; nothing is written.
+    """
+    if not out.name or not out.parent.is_dir():
+        raise UsageError(
+            f"{option} {out} cannot be created; name a new folder inside an existing one"
+        )
+    if not is_text(str(out)):
+        raise UsageError(f"{option} {out} is not valid UTF-8; give the folder another name")
     if out.is_symlink():
-        raise UsageError(f"{option} {out} is a link; name the folder that it leads to")
+        raise UsageError(f"{option} {out} is a symbolic link; name the folder that it points to")
     if not out.exists():
         return
     if out.is_dir() and not any(out.iterdir()):
@@ -79,15 +85,14 @@ def _refuse_loss(
         raise OutputExistsError(f"{out} exists; add --overwrite to replace it")
     other = foreign(out) if out.is_dir() else out
     if other == out:
-        raise OutputExistsError(f"{out} is not of this command; name another {option}")
+        raise OutputExistsError(f"{out} was not written by this command; name another {option}")
     if other is not None:
         raise OutputExistsError(
-            f"{other} is not of this command and would go with {out}; move it away, or name "
-            f"another {option}"
+            f"{other} was not written by this command and would be deleted with {out}; move it "
+            f"away, or name another {option}"
         )
     for path in inputs:
         if path.resolve().is_relative_to(out.resolve()):
             raise UsageError(
-                f"{path} is an input and lies in {out}, which would be replaced; name another "
-                f"{option}"
+                f"{path} is an input inside {out}, which would be replaced; name another {option}"
             )

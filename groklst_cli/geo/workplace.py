@@ -1,4 +1,4 @@
-"""The hidden folder beside an output in which it is made, by one process at a time."""
+"""The hidden folder next to an output in which it is written, by one process at a time."""
 
 import hashlib
 import os
@@ -18,11 +18,11 @@ _LONGEST_NAME: Final = 255  # bytes, on most file systems
 class Workplace:
     """A target's hidden folder; it is locked while a process works in it.
 
-    The lock ends with the process, and what a killed one left is there for the next to clear away.
+    The lock ends with the process, and the next process removes what a killed one left.
 
     Attributes:
         target: What is made there.
-        folder: On the target's file system, whatever lies where.
+        folder: The hidden folder, on the same file system as the target.
     """
 
     def __init__(self, target: Path) -> None:
@@ -31,19 +31,20 @@ class Workplace:
         self.folder = target.with_name(_folder_name(target.name))
 
     def enter(self) -> None:
-        """Make the folder, or take the one that is there, and lock it.
+        """Create the folder, or use the existing one, and lock it.
 
         Raises:
             OutputExistsError: If another process has it.
-            UsageError: If somebody else can have put something there.
-            GroklstError: If the disk refuses.
+            UsageError: If another user may have written to it.
+            GroklstError: If it cannot be written.
         """
         lock = self.folder / LOCK
         try:
             private_folder(self.folder)
             if lock.is_symlink() or (lock.exists() and not lock.is_file()):
                 raise UsageError(
-                    f"{lock} is no file, but groklst only makes one; remove it, then run again"
+                    f"{lock} is not a file, but groklst uses that name for a file; remove it, "
+                    "then run again"
                 )
             self._lock = FileLock(lock)
             self._lock.acquire(timeout=0)
@@ -65,16 +66,16 @@ class Workplace:
                 path.unlink()
 
     def leave(self, *, keep: bool) -> None:
-        """Let others in; unless it is kept, the folder is removed."""
+        """Unlock the folder; remove it unless it is to be kept."""
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
-        if not keep and os.name == "nt":  # where a file that is open cannot be removed
+        if not keep and os.name == "nt":  # systems where an open file cannot be removed
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _folder_name(name: str) -> str:
-    """Name the folder after the output; where that is too long, by its beginning and a hash."""
+    """Name the folder after the output; if that is too long, after its beginning and a hash."""
     whole = f".{name}.unfinished"
     if len(os.fsencode(whole)) <= _LONGEST_NAME:
         return whole

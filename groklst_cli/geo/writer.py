@@ -1,7 +1,7 @@
-"""Writing the result: rows as they come, then a cloud-optimised GeoTIFF under its final name.
+"""Write the result: rows as they are computed, then a cloud-optimised GeoTIFF.
 
-All files lie in a hidden folder beside the target until the result is whole and checked; a file
-under its final name is complete, always.
+All files are in a hidden folder next to the target until the result is complete and checked; a file
+under its final name is always complete.
 """
 
 import contextlib
@@ -59,10 +59,10 @@ class OutputFormat:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what GDAL would ignore or what would move pixels.
+        """Refuse options that GDAL would ignore or that would move pixels.
 
         Raises:
-            UsageError: If a creation option cannot serve, or the nodata value is no float32.
+            UsageError: If a creation option is not valid, or the nodata value does not fit float32.
         """
         check_creation(self.creation)
         with np.errstate(over="ignore"):
@@ -71,11 +71,11 @@ class OutputFormat:
 
 
 class ResultFile:
-    """A GeoTIFF in the making.
+    """A GeoTIFF that is being written.
 
-    Used as a context manager: left without error, the file stands under its final name; left with
-    one, nothing is there but what was there before. Where several files are to appear together,
-    each is finished first, and whoever finished them places them before they are left.
+    Used as a context manager: after success the file has its final name; after an error nothing has
+    changed. If several files must appear together, each is finished first, and the caller places
+    them all before leaving the contexts.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class ResultFile:
             fine: ``(rows, width)``, kelvin, NaN where there is no value.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If it cannot be written.
         """
         assert row == self._next_row
         self._next_row += len(fine)
@@ -159,10 +159,10 @@ class ResultFile:
             self._rows.write(stored, 1, window=window)
 
     def finish(self) -> Finished:
-        """Make the file whole under a name of its own, and check it.
+        """Complete the file under a temporary name, and check it.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If it cannot be written.
         """
         if self._finished is None:
             with self.refusals():
@@ -174,8 +174,8 @@ class ResultFile:
         """Give the file its final name.
 
         Raises:
-            OutputExistsError: If that was taken meanwhile.
-            GroklstError: If the disk refuses.
+            OutputExistsError: If that was taken in the meantime.
+            GroklstError: If it cannot be written.
         """
         finished = self.finish()
         finished.check()
@@ -183,7 +183,7 @@ class ResultFile:
 
     @contextlib.contextmanager
     def refusals(self) -> Iterator[None]:
-        """Say of which file the disk wants nothing."""
+        """Return an error that names the file that could not be written."""
         try:
             yield
         except GroklstError:  # some are OSErrors too
@@ -197,12 +197,12 @@ class ResultFile:
         nodata = np.float32(self._form.nodata)
         if np.isnan(nodata):
             return values
-        # A value that happens to be the nodata value moves by one unit in the last place.
+        # A value that equals the nodata value is changed by one unit in the last place.
         moved = np.where(values == nodata, np.nextafter(nodata, np.float32(np.inf)), values)
         return np.where(np.isnan(values), nodata, moved)
 
     def _check_space(self) -> None:
-        """Refuse to begin on a disk that cannot hold the rows.
+        """Check that the disk has room for the rows.
 
         Raises:
             GroklstError: If there is too little room.
@@ -248,7 +248,7 @@ class ResultFile:
         return made
 
     def _check(self, made: Path) -> None:
-        """Make sure that the file holds this grid and every block of it.
+        """Check that the file has this grid and all of its blocks.
 
         Raises:
             GroklstError: If it does not.
@@ -256,17 +256,21 @@ class ResultFile:
         with rasterio.open(made) as result:
             found = Grid(result.crs, result.transform, result.height, result.width)
             if found.shape != self.grid.shape or found.transform != self.grid.transform:
-                raise GroklstError(f"{self.path}: GDAL stored {found}, not {self.grid}")
+                raise GroklstError(
+                    f"{self.path}: GDAL stored the grid {found}, expected {self.grid}"
+                )
             if result.tags().get(STATUS_TAG) != "complete":
                 raise GroklstError(f"{self.path}: GDAL did not store the file's tags")
             sparse = bool(self._form.creation)
             flaw = block_flaw(result, made.stat().st_size, sparse=sparse)
             if flaw is not None:
-                raise GroklstError(f"{self.path} was not written whole: it {flaw}; disk full?")
+                raise GroklstError(
+                    f"{self.path} was not written completely: it {flaw}; is the disk full?"
+                )
 
 
 def cog_options(creation: Mapping[str, str]) -> dict[str, str]:
-    """Return what GDAL's COG driver is told: what was asked for, and else our own."""
+    """Return the options for GDAL's COG driver: the requested ones, and defaults for the rest."""
     options = _DEFAULTS | {key.upper(): value for key, value in creation.items()}
     if options["COMPRESS"].upper() == "DEFLATE":
         options.setdefault("LEVEL", _FAST)
@@ -276,9 +280,9 @@ def cog_options(creation: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_of_the_disk(error: Exception) -> bool:
-    """Tell whether an error is the disk's or GDAL's.
+    """Return whether an error is from the disk or from GDAL.
 
-    Rasterio lets some of GDAL's own errors through, of classes that it does not publish.
+    Rasterio raises some of GDAL's errors as classes that it does not export.
     """
     of_rasterio = any(k.__module__.split(".")[0] == "rasterio" for k in type(error).__mro__)
     return of_rasterio or isinstance(error, OSError)

@@ -1,1 +1,1 @@
-"""The use cases; they know files and methods, not the command line."""
+"""The use cases; they do not depend on the command line."""

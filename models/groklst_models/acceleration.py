@@ -1,7 +1,8 @@
-"""Making a loaded network faster where it runs, with the same numbers out.
+"""Make a loaded network faster without changing its results.
 
-On the CPU three kinds of convolution take a better road to the same sum: plain 3×3 ones (see
-`winograd`), large dilated depthwise ones and transposed ones. Weights and their names stay.
+On the CPU, three kinds of convolution are computed in a faster way: plain 3×3 ones (see
+`winograd`), large dilated depthwise ones and transposed ones. Weights and their names do not
+change.
 """
 
 import torch
@@ -12,7 +13,7 @@ from groklst_models.winograd import FEWEST_CHANNELS, WinogradConv2d
 
 
 def accelerate(network: nn.Module, device: torch.device) -> nn.Module:
-    """Change a network that is there for inference alone so that it runs faster.
+    """Change a network for inference so that it runs faster.
 
     Args:
         network: Changed in place; its `state_dict` keeps its keys and values.
@@ -28,7 +29,7 @@ def accelerate(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _change(module: nn.Module) -> None:
-    """Let a convolution take a faster road; a subclass may mean something else, so it stays."""
+    """Replace a convolution by a faster one; subclasses may behave differently, so they stay."""
     if type(module) is nn.Conv2d:
         if WinogradConv2d.fits(module):
             module.__class__ = WinogradConv2d
@@ -46,9 +47,9 @@ def _to_channels_last(module: nn.Module) -> None:
 
 
 class PhasedConv2d(nn.Conv2d):
-    """A dilated depthwise convolution: each phase of the pixels has an undilated one of its own.
+    """A dilated depthwise convolution, computed as an undilated one for each phase of the pixels.
 
-    From 7×7 on torch computes dilated ones in a slow general way; this is 4 times faster.
+    From 7×7 on, torch computes dilated ones in a slow general way; this is 4 times faster.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What a network costs: parameters and operations as counted, time as measured."""
+"""The costs of a network: parameters and operations are counted, time is measured."""
 
 import tomllib
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ BENCHMARK_CHANNELS: Final = 10
 
 
 def count_parameters(name: str, scale: int) -> int:
-    """Count a network's trainable numbers at its default widths."""
+    """Count a network's trainable parameters at its default widths."""
     return sum(parameter.numel() for parameter in _weightless(name, scale).parameters())
 
 
 def count_operations(name: str, scale: int, *, side: int = 512) -> int:
     """Count a network's multiplications and additions for one fine tile.
 
-    Convolutions, matrix products and attention are counted; what works on each value alone is not.
+    Convolutions, matrix products and attention are counted; elementwise operations are not.
 
     Args:
         name: The network's key.
         scale: How many times finer its output is.
-        side: Of the tile, fine pixels; a network that takes multiples of some size gets the next.
+        side: Side of the tile, fine pixels; rounded up to the multiple that the network takes.
     """
     network = _weightless(name, scale)
     coarse = -(-side // scale // network.multiple_of) * network.multiple_of
@@ -43,7 +43,7 @@ def count_operations(name: str, scale: int, *, side: int = 512) -> int:
 
 
 def _weightless(name: str, scale: int) -> Any:
-    """Build a network that knows shapes only."""
+    """Build a network without memory for its weights."""
     guided = {"guide_channels": BENCHMARK_CHANNELS} if find(name).shelf == "guided" else {}
     with torch.device("meta"):
         return build(name, scale=scale, **guided).eval()
@@ -54,7 +54,7 @@ class Speeds:
     """How long networks take.
 
     Attributes:
-        conditions: On what they were measured; a clause for people.
+        conditions: On which hardware and how they were measured; a clause.
         ratio: Time of a forward pass over EDSR's, by the network's key.
     """
 

@@ -1,10 +1,10 @@
-"""Several answers about one place: how far a network contradicts itself.
+"""The uncertainty of a network from the spread of several answers.
 
-A network that knew the answer would give the same one for a tile and its mirror image, and one with
-chance in it the same for any noise. The spread of such answers, times a factor that was measured on
-validation patches and is kept with the weights, is its standard deviation (G. Wang et al.,
-"Aleatoric uncertainty estimation with test-time augmentation", Neurocomputing 338, 2019; for draws
-from a diffusion, Zhang et al., arXiv 2511.05964, 2025).
+A perfect network would give the same answer for a tile and its mirror image, and a network with
+random answers the same for any noise. The standard deviation of a result is the spread of such
+answers, times a factor that was measured on validation patches and is stored with the weights (G.
+Wang et al., "Aleatoric uncertainty estimation with test-time augmentation", Neurocomputing 338,
+2019; for draws from a diffusion, Zhang et al., arXiv 2511.05964, 2025).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,20 +17,20 @@ from torch import Tensor
 from groklst_models.contract import Method, SamplingMethod, Tiles
 
 _LEAST: Final = 0.01
-"""Kelvin; equal answers are no proof."""
+"""Smallest standard deviation, kelvin; equal answers may still be wrong."""
 
 _LEAST_DRAWS: Final = 5
 _MOST_DRAWS: Final = 32
-"""Held at once; more would steady a spread by less than a tenth."""
+"""Answers at a time; more would change a spread by less than a tenth."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """A way to have several answers.
+    """A way to get several answers.
 
     Attributes:
         score: Name, among a checkpoint's scores, of the factor of their spread.
-        source: What they differ by, for people.
+        source: How they differ, in words.
         ask: Predicts them for some tiles, kelvin.
     """
 
@@ -40,7 +40,7 @@ class Answers:
 
 
 def turned_answers(method: Method, tiles: Tiles) -> Iterator[Tensor]:
-    """Predict the eight flips and turns of some tiles, each turned back; kelvin."""
+    """Predict the eight flips and rotations of some tiles, each transformed back; kelvin."""
     for flip in (False, True):
         for quarter in range(4):
             guide = None if tiles.guide is None else _turn(tiles.guide, flip, quarter)
@@ -49,7 +49,7 @@ def turned_answers(method: Method, tiles: Tiles) -> Iterator[Tensor]:
 
 
 def drawn_answers(method: Method, tiles: Tiles) -> Iterable[Tensor]:
-    """Draw as many answers as ``predict`` takes the mean of, but 5 to 32; kelvin."""
+    """Draw as many answers as ``predict`` averages, but at least 5 and at most 32; kelvin."""
     assert isinstance(method, SamplingMethod)
     return method.draws(tiles, min(max(_LEAST_DRAWS, method.samples), _MOST_DRAWS))
 
@@ -59,7 +59,7 @@ DRAWS: Final = Answers("draw_spread_factor", "draws", drawn_answers)
 
 
 def answers_of(method: Method) -> Answers:
-    """Choose what a method's spread is of: draws where there is chance in it."""
+    """Choose the answers of a method: draws if it is random, else flips and rotations."""
     return DRAWS if isinstance(method, SamplingMethod) else TURNS
 
 
@@ -81,7 +81,7 @@ class MeasuredSpread:
 
         Args:
             scores: The checkpoint's.
-            network: The class of its network, which tells what kind of answers it gives.
+            network: The class of its network, which determines the kind of answers.
         """
         answers = DRAWS if hasattr(network, "draws") else TURNS
         factor = scores.get(answers.score)
@@ -100,7 +100,7 @@ class AnswerSpread:
 
         Args:
             method: Ready to predict; takes tiles of any shape.
-            measured: What its spread is of, and times what.
+            measured: The kind of answers, and the factor.
         """
         self._method, self._measured = method, measured
         self.scale, self.halo = method.scale, method.halo

@@ -1,4 +1,4 @@
-"""Picking guidance bands by name, and computing the indices that follow from them."""
+"""Select guidance bands by name, and compute indices from them."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from groklst_models.indices import INDICES, derivable
 
 
 def derive(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
-    """Pick bands by name and compute indices.
+    """Select bands by name, and compute indices.
 
     Args:
         guide: ``(…, G, H, W)``, physical units.
         bands: The ``G`` names.
-        names: What is wanted: some of ``bands``, or indices that can be derived from them.
+        names: Some of ``bands``, or indices that can be derived from them.
 
     Returns:
         ``(…, len(names), H, W)``; an index is NaN where its bands are or where their sum is not
@@ -27,7 +27,7 @@ def derive(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
 
 
 def derive_known(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
-    """Do as ``derive``, but give a plane of NaN for what is neither there nor derivable."""
+    """Like ``derive``, with a plane of NaN for bands that are missing and cannot be derived."""
     there = (*bands, *derivable(bands))
     known = [index for index, name in enumerate(names) if name in there]
     if len(known) == len(names):

@@ -1,4 +1,4 @@
-"""What a network would hold, found out without taking memory for it."""
+"""Find the shapes of a network's state without allocating it."""
 
 import warnings
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from groklst_models.errors import CheckpointError
 
 _REGISTRATIONS = 4
-"""A parameter may be registered, taken apart and registered again while a network is built."""
+"""A parameter may be registered several times while a network is built."""
 
 
 def shapes_of(build: Callable[[], nn.Module], tensors: int) -> dict[str, tuple[int, ...]]:
-    """Build a network on torch's meta device and tell the shapes of what its state would hold.
+    """Build a network on torch's meta device, and return the shapes of its state.
 
     Args:
         build: Builds it.
-        tensors: How many tensors are there to fill it; building stops where it wants many more.
+        tensors: Number of tensors in the file; building stops if the network needs many more.
 
     Raises:
-        CheckpointError: If it cannot be built, or wants far more tensors.
+        CheckpointError: If it cannot be built, or needs far more tensors.
     """
     with _AtMost(_REGISTRATIONS * tensors + 64), torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tensors without elements; the weights tell of those
@@ -50,6 +50,6 @@ class _AtMost(AbstractContextManager["_AtMost"]):
         self._left -= 1
         if self._left < 0:
             raise CheckpointError(
-                f"its network would have more than {self._most} parameters, far more than there "
-                "are weights in the file"
+                f"its network would have more than {self._most} parameters, far more than the "
+                "file has weights"
             )

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the weights, and all that is needed to use them.
+"""Checkpoints: one safetensors file with the weights and everything that is needed to use them.
 
 Nothing in the file executes: the header is JSON (see ``header``), the rest are tensors (format of
 https://github.com/huggingface/safetensors).
@@ -27,21 +27,21 @@ _TYPES: Final = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
 )  # fmt: skip
-"""What weights and what a network counts may be stored as."""
+"""The types in which weights and counters may be stored."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A header and the weights it speaks of."""
+    """A header and its weights."""
 
     header: Header
     weights: Mapping[str, Tensor]
 
     def load_network(self) -> nn.Module:
-        """Build the network and give it the weights.
+        """Build the network and load the weights.
 
         Raises:
-            CheckpointError: If names or shapes of the weights are not the network's.
+            CheckpointError: If names or shapes of the weights do not fit the network.
         """
         self.check_shapes()  # before it takes memory
         network = self.header.build_network()
@@ -49,10 +49,10 @@ class Checkpoint:
         return network
 
     def check(self) -> None:
-        """Look at everything that a run would meet.
+        """Check everything that a run would use.
 
         Raises:
-            CheckpointError: If weights are not the network's, or not numbers that it can hold.
+            CheckpointError: If the weights do not fit the network, or hold NaN or infinity.
         """
         self.check_shapes()
         self.check_values()
@@ -69,10 +69,10 @@ class Checkpoint:
             raise CheckpointError(_difference(self.header.network, expected, found))
 
     def check_values(self) -> None:
-        """Look at the weights' types and values.
+        """Check the types and values of the weights.
 
         Raises:
-            CheckpointError: If a weight is of a type that no network has, NaN or infinite.
+            CheckpointError: If a weight has a type that networks do not use, or is NaN or infinite.
         """
         for name, tensor in self.weights.items():
             if tensor.dtype not in _TYPES:
@@ -82,12 +82,12 @@ class Checkpoint:
                 )
             if not _is_finite(tensor):
                 raise CheckpointError(
-                    f"weights {name!r} hold NaN or infinity; take those of an earlier step"
+                    f"weights {name!r} contain NaN or infinity; use the weights of an earlier step"
                 )
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint beside its place and rename it, so that a file of that name is whole.
+    """Write a checkpoint under a temporary name and rename it, so that it is always complete.
 
     Raises:
         CheckpointError: If the header is not plain data.
@@ -114,7 +114,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: If the file is not a checkpoint of ours, or is damaged.
+        CheckpointError: If the file is not a checkpoint of groklst, or is damaged.
     """
     header = read_header(path)
     try:
@@ -131,14 +131,14 @@ def load(path: Path) -> Checkpoint:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Tell whether all values are finite, in one pass that makes no other tensor."""
+    """Return whether all values are finite, in one pass without another tensor."""
     if tensor.numel() == 0 or not tensor.is_floating_point():
         return True
     return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))
 
 
 def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Lay weights out for a file, where none may share memory with another."""
+    """Copy weights that share memory, because a file cannot store shared memory."""
     places: set[int] = set()
     apart = {}
     for name, weight in weights.items():
@@ -157,21 +157,22 @@ def _difference(
     other = sorted(k for k in expected.keys() & found.keys() if expected[k] != found[k])
     parts = [f"the weights do not fit {network}"]
     if missing:
-        parts.append(f"{len(missing)} missing, as {missing[0]}")
+        parts.append(f"{len(missing)} missing, such as {missing[0]}")
     if extra:
-        parts.append(f"{len(extra)} unknown, as {extra[0]}")
+        parts.append(f"{len(extra)} unknown, such as {extra[0]}")
     if other:
         name = other[0]
         parts.append(
-            f"{len(other)} of other shape, as {name}: {found[name]} instead of {expected[name]}"
+            f"{len(other)} of another shape, such as {name}: {found[name]} instead of "
+            f"{expected[name]}"
         )
     return "; ".join(parts)
 
 
 def _put_in_place(made: Path, path: Path) -> None:
-    """Give a finished file its name so that both outlast a power cut.
+    """Give a finished file its name so that both survive a power cut.
 
-    Networks stand without the command line, whose ``geo/durable.py`` does this for its files.
+    This package does not depend on the command line, whose ``geo/durable.py`` does the same.
     """
     with open(made, "rb+") as written:
         os.fsync(written.fileno())

@@ -1,4 +1,4 @@
-"""What a method is, seen by whoever runs it: tiles in, fine LST in kelvin out.
+"""The interface of methods: tiles in, fine LST in kelvin out.
 
 Shapes: ``h, w`` coarse pixels, ``s`` scale, ``G`` guidance bands, ``B`` tiles in a batch.
 """
@@ -45,7 +45,7 @@ class Block:
         guide: Guidance ``(G, s·h, s·w)``, physical units, NaN where it is missing.
         core: The rows that belong to this block; those before and after are its surroundings,
             and belong to its neighbours.
-        device: Where to compute what is made of it.
+        device: Where to compute with it.
     """
 
     row: int
@@ -67,11 +67,11 @@ class Block:
 
 
 class SceneView(Protocol):
-    """What a fitted method may see of the scene it is fitted to."""
+    """The view of a scene that a fitted method is fitted to."""
 
     @property
     def scale(self) -> int:
-        """Fine pixels along a coarse one."""
+        """Fine pixels along a coarse pixel."""
         ...
 
     @property
@@ -86,12 +86,12 @@ class SceneView(Protocol):
 
     @property
     def psf(self) -> float | None:
-        """Point spread that the user states, fine pixels; None where it is to be estimated."""
+        """Point spread that the user states, fine pixels; None if it is to be estimated."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where methods that are fitted to it compute; its blocks say the same."""
+        """The device of methods that are fitted to it; its blocks have the same."""
         ...
 
     def blocks(self, margin: int = 0) -> Iterator[Block]:
@@ -109,26 +109,26 @@ class SceneView(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """Turns coarse tiles into fine ones; who runs it knows nothing else of it."""
+    """Turns coarse tiles into fine ones; callers use only this interface."""
 
     @property
     def scale(self) -> int:
-        """Fine pixels along a coarse one."""
+        """Fine pixels along a coarse pixel."""
         ...
 
     @property
     def halo(self) -> int:
-        """Coarse pixels of true surroundings that a tile needs beyond the part that is kept."""
+        """Coarse pixels of surroundings that a tile needs beyond the part that is kept."""
         ...
 
     @property
     def uses_guide(self) -> bool:
-        """Whether guidance is worth reading for it."""
+        """Whether it uses guidance."""
         ...
 
     @property
     def concurrent(self) -> bool:
-        """Whether tiles are best computed side by side, each on one thread."""
+        """Whether tiles are best computed at the same time, each on one thread."""
         ...
 
     @property
@@ -137,45 +137,45 @@ class Method(Protocol):
         ...
 
     def predict(self, tiles: Tiles) -> Tensor:
-        """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin, for each sample by itself."""
+        """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin; samples are independent."""
         ...
 
 
 @runtime_checkable
 class SamplingMethod(Method, Protocol):
-    """A method whose answers have chance in them, drawn from a seed and each pixel's place."""
+    """A method with random answers, which depend on a seed and the position of each pixel."""
 
     @property
     def samples(self) -> int:
-        """How many answers ``predict`` returns the mean of."""
+        """Number of answers that ``predict`` averages."""
         ...
 
     def draws(self, tiles: Tiles, samples: int) -> Iterator[Tensor]:
-        """Make so many answers ``(B, 1, s·h, s·w)``, kelvin; the first are always the same."""
+        """Return several answers ``(B, 1, s·h, s·w)``, kelvin; the first are always the same."""
         ...
 
 
 @runtime_checkable
 class SamplingNetwork(Protocol):
-    """A network whose answer takes several steps and has chance in it.
+    """A network whose answer is random and takes several steps.
 
-    It takes any size, and is handed all noise, so that it is itself without chance. Without noise
-    it is a network like any other.
+    It takes any size. All noise is passed in, so that the network itself is deterministic. Without
+    noise it works like any other network.
     """
 
     @property
     def steps(self) -> int:
-        """Steps to an answer, and planes of noise that it takes."""
+        """Steps of an answer, and the planes of noise that it takes."""
         ...
 
     def draws(self, lst: Tensor, guide: Tensor, noise: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Make an answer ``(B, 1, s·h, s·w)`` of each noise ``(B, steps, s·h, s·w)``."""
+        """Return an answer ``(B, 1, s·h, s·w)`` for each noise ``(B, steps, s·h, s·w)``."""
         ...
 
     def guess(
         self, lst: Tensor, guide: Tensor, truth: Tensor, noise: Tensor, step: Tensor
     ) -> Tensor:
-        """Guess a truth from what a step ``(B,)`` makes of it; this is what is trained."""
+        """Estimate the truth from its state at step ``(B,)``; this is what is trained."""
         ...
 
 
@@ -183,15 +183,15 @@ class FittedMethod(ABC):
     """A ``Method`` without weights, fitted to the scene before it predicts.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         needs_guide: Whether it cannot work without guidance bands.
-        uses_guide: Whether guidance is worth reading for it.
-        concurrent: Whether tiles are best computed side by side, each on one thread.
-        holds_back: Whether it keeps only as much detail as the scene bears out, by itself.
+        uses_guide: Whether it uses guidance.
+        concurrent: Whether tiles are best computed at the same time, each on one thread.
+        holds_back: Whether it limits its detail to what a rehearsal on the scene confirms.
         library: Import name of the package that does its work, if that is not PyTorch.
-        share: Of the detail that it found, how much it puts in, 0 to 1.
+        share: Share of its detail that it adds, 0 to 1.
         device: Where it computes.
-        summary: What it found out about the scene, for people; empty where that is nothing.
+        summary: What it found out about the scene, in words; may be empty.
     """
 
     needs_guide: ClassVar[bool] = True
@@ -208,16 +208,16 @@ class FittedMethod(ABC):
     @property
     @abstractmethod
     def halo(self) -> int:
-        """Coarse pixels of true surroundings that a tile needs beyond the part that is kept."""
+        """Coarse pixels of surroundings that a tile needs beyond the part that is kept."""
 
     @property
     def point_spread(self) -> float | None:
-        """Standard deviation of the point spread, fine pixels; None where it plays no part."""
+        """Standard deviation of the point spread, fine pixels; None if it is not used."""
         return None
 
     @property
     def product_spread(self) -> float | None:
-        """Standard deviation of what its answers are blurred by, fine pixels; as above."""
+        """Standard deviation of the blur of its answers, fine pixels; None if there is none."""
         return self.point_spread
 
     @abstractmethod
@@ -225,9 +225,9 @@ class FittedMethod(ABC):
         """Learn from the scene at its coarse scale.
 
         Raises:
-            FitError: If the scene does not hold what the method needs.
+            FitError: If the scene lacks what the method needs.
         """
 
     @abstractmethod
     def predict(self, tiles: Tiles) -> Tensor:
-        """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin, for each sample by itself."""
+        """Return the fine LST ``(B, 1, s·h, s·w)``, kelvin; samples are independent."""

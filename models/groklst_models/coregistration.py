@@ -1,11 +1,11 @@
-"""Finding how far a guide lies beside the LST, from how well it explains the LST's detail.
+"""Estimate the misregistration of a guide from how well it explains the LST's detail.
 
-The guide is moved under the sensor model in steps until a regression of the coarse LST's detail on
-the guide's predicts pixels left out of it best. Unlike correlating two pictures this needs neither
-the same contrast nor the same resolution: an index, a reflectance or their mixture will do. From
-there a shift that is solved for together with the slopes takes over, under the point spread that
-the scene shows. It is trusted only where both agree and it is clear in every part of the scene: a
-guide that lies well, moved by a twentieth of a coarse pixel, costs a tenth of the accuracy at ×8.
+The guide is shifted in steps under the sensor model, until a regression of the coarse LST's detail
+on the guide's detail predicts held-out pixels best. Unlike image correlation, this needs neither
+the same contrast nor the same resolution: the guide may be an index, a reflectance or a mixture.
+From there, a second estimate solves for the shift and the slopes together, with the point spread of
+the scene. The shift is applied only if both agree and every part of the scene confirms it: shifting
+a registered guide by a twentieth of a coarse pixel costs a tenth of the accuracy at ×8.
 """
 
 import math
@@ -33,7 +33,7 @@ from groklst_models.sampling.shift_step import RefinedShift, refine_shift
 from groklst_models.sampling.side_by_side import side_by_side
 
 BOUND: Final = 1.0
-"""Largest shift that is looked for, coarse pixels."""
+"""Largest shift that is tried, coarse pixels."""
 
 _STEPS: Final = (0.25, 0.1)  # of the search, coarse pixels
 _BLUR: Final = 0.12  # point spread, coarse pixels: between those found on real scenes
@@ -45,20 +45,20 @@ _AGREED: Final = 0.1
 """Coarse pixels by which the two estimates may differ, or twice the standard error."""
 
 _BESIDE: Final = 0.02
-"""Coarse pixels by which guides that lie well were found to be off."""
+"""Shifts that were found for registered guides, coarse pixels."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Where a guide's content lies against the LST.
+    """The misregistration of a guide against the LST.
 
     Attributes:
-        rows: Coarse pixels by which it lies too far down the rows; the guide's pixel over a place
-            is found that far from where its georeference says.
+        rows: Shift down the rows, coarse pixels; the guide's content is this far from its
+            georeference.
         columns: The same along the columns.
         spread: Standard error of the two, coarse pixels, from parts left out in turn.
         explained: Share of the LST's detail that the guide explains, 0 … 1.
-        trusted: Whether it is worth applying: clear, inside the bound, and not about zero.
+        trusted: Whether it should be applied: certain, inside the bound, and not about zero.
     """
 
     rows: float
@@ -68,7 +68,7 @@ class Shift:
     trusted: bool
 
     def __str__(self) -> str:
-        """Say it in coarse pixels."""
+        """Return it as text, in coarse pixels."""
         return f"{self.columns:+.2f},{self.rows:+.2f} ± {self.spread:.2f} coarse pixels"
 
 
@@ -79,7 +79,7 @@ def estimate_shift(scene: SceneView) -> Shift:
         scene: With the bands of one file, which share one georeference.
 
     Returns:
-        The shift, not trusted where the scene cannot tell.
+        The shift; not trusted if the scene does not determine it.
     """
     features = Features(tuple(scene.bands), scene.scale)
     blocks = sample_blocks(scene)
@@ -109,7 +109,7 @@ def estimate_shift(scene: SceneView) -> Shift:
 
 
 def _is_clear(shift: RefinedShift) -> bool:
-    """Tell whether a shift along either axis exceeds what chance and guides that lie well show."""
+    """Return whether a shift along either axis exceeds that of chance and of registered guides."""
     errors = shift.row_error, shift.column_error
     return any(
         abs(found) >= _LEAST_ERRORS * math.hypot(error, _BESIDE)

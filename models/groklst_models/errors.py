@@ -1,12 +1,12 @@
-"""What can go wrong with methods and checkpoints, one class a cause."""
+"""The errors of methods and checkpoints: one class per cause."""
 
 
 class ModelsError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The base class of every error that this package raises on purpose."""
 
 
 class UnknownMethodError(ModelsError, KeyError):
-    """No method has the name that was asked for."""
+    """There is no method of this name."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr
@@ -17,15 +17,15 @@ class ArgumentsError(ModelsError, ValueError):
 
 
 class CheckpointError(ModelsError, ValueError):
-    """A file is not a checkpoint that can be read, or does not fit its network."""
+    """A file is not a readable checkpoint, or does not fit its network."""
 
 
 class MissingBandsError(ModelsError, ValueError):
-    """A method needs guidance bands that are not there."""
+    """A method needs guidance bands that are missing."""
 
 
 class MissingPackageError(ModelsError, ImportError):
-    """A method needs a package that is not installed, or that does not load."""
+    """A method needs a package that is not installed or cannot be loaded."""
 
 
 class FitError(ModelsError, ValueError):
@@ -33,5 +33,5 @@ class FitError(ModelsError, ValueError):
 
 
 def lacks_guidance(method: str) -> FitError:
-    """Say that a method learns from guidance, and that there is none."""
-    return FitError(f"{method} needs at least one guidance band; add --guide FILE")
+    """Return an error that says that a method needs guides."""
+    return FitError(f"{method} needs at least one guide; add --guide FILE")

@@ -1,9 +1,9 @@
-"""A fitted method where guides end: from what they explain to smooth interpolation, without a step.
+"""A fitted method at the edge of guides: a smooth transition to interpolation.
 
-Where a guide is missing a method goes on as if it were at its mean, so what coarse means then
-restore differs on both sides of the border, and spreading it smoothly would carry it across. Here
-what the method leaves over is continued beyond the border instead, the smooth interpolation of the
-rest stands for guidance that is not there, and what is covered stays as the method made it.
+Where a guide is missing, a method computes as if it were at its mean. The residual of coarse means
+then differs on both sides of the edge, and spreading it smoothly would carry it across. Here the
+method's residual is continued beyond the edge instead, the rest is interpolated smoothly where
+guides are missing, and the covered part does not change.
 """
 
 from typing import ClassVar, Final
@@ -25,7 +25,7 @@ _ROUNDS: Final = 3
 
 
 class Fading:
-    """A fitted method for a scene that guides cover in part.
+    """A fitted method for a scene that guides cover only partly.
 
     Attributes:
         method: What predicts where guidance is there.
@@ -40,7 +40,7 @@ class Fading:
         self.concurrent, self.device = method.concurrent, method.device
 
     def predict(self, tiles: Tiles) -> Tensor:
-        """Predict, and go over to interpolation where guidance ends. Kelvin."""
+        """Predict, with a transition to interpolation where guides end; kelvin."""
         fine = self.method.predict(tiles)
         if tiles.guide is None or not tiles.guide.isnan().any():
             return fine

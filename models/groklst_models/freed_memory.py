@@ -1,4 +1,4 @@
-"""What becomes of memory that a process frees."""
+"""Control when freed memory returns to the system."""
 
 import ctypes
 import platform
@@ -11,11 +11,11 @@ _M_MMAP_MAX: Final = -4
 
 @cache
 def keep_freed_memory() -> None:
-    """Have the process keep the memory it frees, until it ends.
+    """Make the process keep freed memory until it ends.
 
-    A network frees and wants again the same large maps all the time; where each comes from the
-    system anew, up to a quarter of the time goes into clearing pages. In turn the peak is higher:
-    2.0 to 2.5 GiB for 1.3 on one 512² tile of MoCoLSK-Net. Does nothing but under glibc.
+    A network frees and allocates the same large maps repeatedly; if each comes from the system
+    again, up to a quarter of the time is spent clearing pages. In return the peak is higher: 2.0 to
+    2.5 GiB for 1.3 on one 512² tile of MoCoLSK-Net. Has no effect without glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return
@@ -25,10 +25,10 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give memory that was freed back to the system at once, kept or not.
+    """Return freed memory to the system now.
 
-    Called between scenes, and between predicting and writing, it keeps what each needed more than
-    the others from adding up. Does nothing but under glibc.
+    It is called between scenes, and between predicting and writing, so that the needs of different
+    steps do not add up. Has no effect without glibc.
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)

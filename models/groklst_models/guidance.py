@@ -1,4 +1,4 @@
-"""Preparing guidance tiles: gaps inside a coarse pixel, means over coarse pixels."""
+"""Prepare guidance tiles: fill gaps inside coarse pixels, average over coarse pixels."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def fill_within_coarse(guide: Tensor, scale: int) -> Tensor:
         scale: ``s``.
 
     Returns:
-        The same shape; NaN is left only in coarse pixels that hold no value of a band at all.
+        The same shape; NaN remains only in coarse pixels without any value of a band.
     """
     missing = torch.isnan(guide)
     if _none_of(missing):
@@ -31,7 +31,7 @@ def coarse_means(fine: Tensor, scale: int) -> Tensor:
         scale: ``s``.
 
     Returns:
-        ``(B, C, h, w)``, NaN where a coarse pixel holds no valid one.
+        ``(B, C, h, w)``, NaN where a coarse pixel has no valid fine pixel.
     """
     missing = torch.isnan(fine)
     if _none_of(missing):
@@ -42,8 +42,8 @@ def coarse_means(fine: Tensor, scale: int) -> Tensor:
 
 
 def _none_of(missing: Tensor) -> bool:
-    """Tell whether nothing is missing; a GPU is not asked, since the answer has to be waited for.
+    """Return whether nothing is missing; always False on a GPU, where checking would wait.
 
-    There what is missing is always allowed for, with the same result.
+    There missing values are always handled, with the same result.
     """
     return missing.device.type == "cpu" and not missing.any()

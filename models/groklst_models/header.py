@@ -1,4 +1,4 @@
-"""What a checkpoint says of its weights, which is read without them.
+"""The header of a checkpoint, which is read without the weights.
 
 It is JSON under the safetensors metadata key ``groklst``.
 """
@@ -17,7 +17,7 @@ from groklst_models.normalization import Normalization
 from groklst_models.plain_data import flag, table, text, whole
 from groklst_models.registry import build, find
 
-if TYPE_CHECKING:  # a header is read where no network is built, without waiting for torch
+if TYPE_CHECKING:  # headers are also read where torch is not imported
     from torch import nn
 
 FORMAT: Final = 1
@@ -28,17 +28,17 @@ _LARGEST_ARGUMENT: Final = 65536
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says about its weights.
+    """The header of a checkpoint.
 
     Attributes:
         network: The method's key in the registry.
         arguments: Keywords its network is built with, ``scale`` and ``guide_channels`` left out.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         normalization: Means, standard deviations and names of the bands it was trained with.
         tile: Side of the tiles it was trained on, fine pixels.
-        conserve: Whether it was trained to have its coarse means restored afterwards.
-        training: Where the weights come from: data, steps, options, versions; free plain data.
-        scores: What was measured with them, by name of the score; free plain data.
+        conserve: Whether it was trained for conservation of the coarse values afterwards.
+        training: Provenance of the weights: data, steps, options, versions; free plain data.
+        scores: Scores of the weights by name; free plain data.
         licence: An SPDX expression or a sentence.
     """
 
@@ -72,7 +72,7 @@ class Header:
         """Read and check what ``to_json`` wrote.
 
         Raises:
-            CheckpointError: If it is of another format, or something is missing or impossible.
+            CheckpointError: If it has another format, or a value is missing or not valid.
         """
         if not isinstance(data, dict) or not isinstance(data.get("format"), int):
             raise CheckpointError("its header is not a groklst header")
@@ -94,7 +94,8 @@ class Header:
         _refuse_large("arguments", header.arguments)
         if header.tile < header.scale or header.tile % header.scale:
             raise CheckpointError(
-                f"its tile is {header.tile} fine pixels, not a multiple of scale {header.scale}"
+                f"its tile is {header.tile} fine pixels, which is not a multiple of scale "
+                f"{header.scale}"
             )
         return header
 
@@ -102,7 +103,7 @@ class Header:
         """Build the network without its weights.
 
         Raises:
-            CheckpointError: If it names no network, or one that refuses its arguments.
+            CheckpointError: If it does not name a network, or the network refuses its arguments.
         """
         try:
             if not find(self.network).needs_weights:
@@ -119,10 +120,10 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read what a checkpoint says, without its weights.
+    """Read the header of a checkpoint, without its weights.
 
     Raises:
-        CheckpointError: If the file is not a checkpoint of ours.
+        CheckpointError: If the file is not a checkpoint of groklst.
     """
     try:
         with safe_open(path, framework="numpy") as opened:
@@ -131,8 +132,8 @@ def read_header(path: Path) -> Header:
         raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
     if KEY not in metadata:
         raise CheckpointError(
-            f"{path} has no groklst header; a file from the GrokLST toolkit becomes a checkpoint "
-            "with: groklst import TOOLKIT.pth OUT.safetensors --model NAME --scale N"
+            f"{path} has no groklst header; convert a file from the GrokLST toolkit with: groklst "
+            "import TOOLKIT.pth OUT.safetensors --model NAME --scale N"
         )
     try:
         return Header.from_json(json.loads(metadata[KEY]))
@@ -149,7 +150,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _refuse_large(name: str, value: Any) -> None:
-    """Refuse numbers that no network is built with: some would be counted up to, one by one."""
+    """Refuse numbers that are too large for any network; building one could take for ever."""
     if isinstance(value, Mapping):
         for key, held in value.items():
             _refuse_large(f"{name}.{key}", held)
@@ -157,4 +158,4 @@ def _refuse_large(name: str, value: Any) -> None:
         for held in value:
             _refuse_large(name, held)
     elif isinstance(value, int | float) and not abs(value) <= _LARGEST_ARGUMENT:
-        raise CheckpointError(f"its {name} hold {value}, more than {_LARGEST_ARGUMENT}")
+        raise CheckpointError(f"its {name} contain {value}, more than {_LARGEST_ARGUMENT}")

@@ -1,4 +1,4 @@
-"""Indices that follow from guidance bands, by name."""
+"""Spectral indices of guidance bands, by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ INDICES: Final[dict[str, NormalizedDifference]] = {
     "ndvi": NormalizedDifference("nir", "red", "Rouse et al., NASA 1974"),
     "ndwi": NormalizedDifference("green", "nir", "McFeeters, Int. J. Remote Sens. 1996"),
 }
-"""Indices that are computed when their bands are there and they themselves are not."""
+"""Indices that are computed if their bands are present and they are not."""
 
 
 def derivable(bands: Sequence[str]) -> tuple[str, ...]:
-    """Name the indices that can be computed from some bands and are not among them."""
+    """Return the indices that can be computed from some bands and are not among them."""
     return tuple(
         name
         for name, index in INDICES.items()

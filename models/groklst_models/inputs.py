@@ -1,4 +1,4 @@
-"""What a network sees of a tile: standardised LST and guidance, made alike to train and to run."""
+"""The inputs of a network: standardised LST and guidance, the same in training and use."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from groklst_models.normalization import Normalization
 
 TREND_BLUR: Final = 0.75
 """Standard deviation of a thermal band's own point spread, pixels of its own grid. Of 0.5, 0.75, 1,
-1.25 and 1.5 it serves best in Chile (Landsat 7), and within 2 % of the best in Pennsylvania
+1.25 and 1.5 it is the best in Chile (Landsat 7), and within 2 % of the best in Pennsylvania
 (Landsat 7) and Hong Kong (Landsat 8)."""
 
 _SHRINKAGE: Final = 1e-2
@@ -22,12 +22,12 @@ _LEAST_STD: Final = 1e-2  # of the training set's; below that a band is constant
 _CLIP: Final = 5.0
 
 _LEAST_SPREAD: Final = 0.3
-"""Kelvin; a tile that varies less than this (open water) is not blown up to one that varies."""
+"""Kelvin; a tile that varies less than this (open water) is not amplified."""
 
 
 @dataclass(frozen=True)
 class LstSpread:
-    """Mean and spread of some coarse LST, by which it is standardised and restored.
+    """Mean and standard deviation by which coarse LST is standardised and restored.
 
     Attributes:
         mean: Kelvin, ``(B, 1, 1, 1)`` or of no dimension.
@@ -38,11 +38,11 @@ class LstSpread:
     std: Tensor
 
     def standardize(self, lst: Tensor) -> Tensor:
-        """Turn kelvin into standard deviations from the mean."""
+        """Convert kelvin to standard deviations from the mean."""
         return (lst - self.mean) / self.std
 
     def restore(self, lst: Tensor) -> Tensor:
-        """Turn standard deviations from the mean into kelvin."""
+        """Convert standard deviations from the mean to kelvin."""
         return lst * self.std + self.mean
 
 
@@ -51,9 +51,9 @@ class NetworkInputs:
     """A batch of tiles, standardised.
 
     Attributes:
-        lst: ``(B, 1, h, w)``; what the trend leaves over, where there is one.
+        lst: ``(B, 1, h, w)``; the residual of the trend, if there is one.
         guide: ``(B, guide_channels, s·h, s·w)``, or None for a network without guidance.
-        spread: What restores the LST.
+        spread: Restores the LST.
         trend: What the network's output is added to, ``(B, 1, s·h, s·w)``, or None.
     """
 
@@ -67,7 +67,7 @@ class NetworkInputs:
         return fine if self.trend is None else fine + self.trend
 
     def restore(self, fine: Tensor) -> Tensor:
-        """Turn a network's output into kelvin."""
+        """Convert a network's output to kelvin."""
         return self.spread.restore(self.complete(fine))
 
 
@@ -77,7 +77,7 @@ def network_inputs(
     """Standardise a batch of tiles.
 
     Args:
-        normalization: What the network is trained with.
+        normalization: The network's normalization.
         lst: ``(B, 1, h, w)``, kelvin, without gaps.
         guide: The network's bands in order, ``(B, G, s·h, s·w)``, physical units, NaN where
             missing; None or unused for a network without guidance.
@@ -96,7 +96,7 @@ def network_inputs(
 
 
 def spread_of(normalization: Normalization, lst: Tensor) -> LstSpread:
-    """Find what standardises coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
+    """Compute mean and standard deviation of coarse LST ``(B, 1, h, w)``, kelvin without gaps."""
     if normalization.lst_center == "dataset":
         known = normalization.lst_mean, normalization.lst_std
         return LstSpread(*(lst.new_full((), value) for value in known))
@@ -108,8 +108,8 @@ def standardized_guide(normalization: Normalization, guide: Tensor) -> Tensor:
     """Standardise ``(B, G, H, W)`` band by band; a missing value becomes its band's mean, 0.
 
     Returns:
-        ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half tells by 1 or 0 where
-        each band is there.
+        ``(B, G, H, W)``, or ``(B, 2·G, H, W)`` where the second half is 1 where a band has a value
+        and 0 elsewhere.
     """
     mean = _planes(guide, [band.mean for band in normalization.bands])
     std = _planes(guide, [band.std for band in normalization.bands])
@@ -134,7 +134,7 @@ def tile_trend(lst: Tensor, guide: Tensor, scale: int) -> Tensor:
 
     Returns:
         ``(B, 1, s·h, s·w)``, in the LST's standardised unit. A band that does not vary within a
-        tile counts for nothing there.
+        tile has no effect there.
     """
     guide = _blurred(guide, TREND_BLUR)
     std, mean = torch.std_mean(guide, dim=(2, 3), keepdim=True)

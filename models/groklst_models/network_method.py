@@ -42,19 +42,19 @@ class NetworkMethod:
         device: torch.device,
         precision: Precision = "fp32",
     ) -> None:
-        """Bring a network to its device.
+        """Move a network to its device.
 
         Args:
             network: Takes standardised ``(lst, guide)``, or ``(lst)`` alone.
             normalization: What it was trained with.
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             bands: Names of the guidance bands that tiles will hold.
             device: Where to run.
-            precision: Of the arithmetic; results are float32 always.
+            precision: Precision of the computation; results are always float32.
 
         Raises:
-            MissingBandsError: If a band of the network is neither there nor derivable; if none
-                is, where the network was trained to go without.
+            MissingBandsError: If a band of the network is missing and cannot be derived; for a
+                network that was trained with missing bands, if all are.
         """
         self._bands = bands
         _check_bands(normalization, bands)
@@ -73,7 +73,7 @@ class NetworkMethod:
         return inputs.restore(fine).cpu()
 
     def _inputs(self, tiles: Tiles) -> NetworkInputs:
-        """Bring tiles to the device and standardise them."""
+        """Move tiles to the device, and standardise them."""
         guide = None
         if self.uses_guide:
             assert tiles.guide is not None
@@ -83,7 +83,7 @@ class NetworkMethod:
         return network_inputs(self.normalization, lst, guide, self.scale)
 
     def _brought(self, values: Tensor) -> Tensor:
-        """Bring a tensor to the device; to a GPU without making the processor wait."""
+        """Move a tensor to the device; to a GPU without making the CPU wait."""
         if self.device.type != "cuda":
             return values.to(self.device)
         return values.pin_memory().to(self.device, non_blocking=True)
@@ -97,12 +97,12 @@ class NetworkMethod:
 
 
 class SampledNetworkMethod(NetworkMethod):
-    """A network with chance in its answers: a draw from the seed and each pixel's place.
+    """A network with random answers, which depend on the seed and each pixel's position.
 
-    Neither batches nor tiles nor processes show in a draw, and tiles that overlap share its noise.
+    A draw does not depend on batches, tiles or processes, and overlapping tiles share their noise.
 
     Attributes:
-        seed: Of the noise.
+        seed: Seed of the noise.
         samples: Draws whose mean is predicted.
     """
 
@@ -130,7 +130,7 @@ class SampledNetworkMethod(NetworkMethod):
         noise = (self._noise(tiles, planes) for planes in parts)
         drawn = self.network.draws(inputs.lst, inputs.guide, noise)
         for _ in range(samples):
-            with torch.inference_mode(), self._autocast():  # not while the caller has its turn
+            with torch.inference_mode(), self._autocast():  # not while the caller works on the draw
                 fine = next(drawn).float()
             yield inputs.restore(fine).cpu()
 
@@ -149,13 +149,13 @@ class SampledNetworkMethod(NetworkMethod):
 def run_network(
     network: nn.Module, *arguments: Any, seed: int = 0, samples: int = 1, **options: Any
 ) -> NetworkMethod:
-    """Make a method of a network, of the kind that it is.
+    """Make a method of a network, with draws if its answers are random.
 
     Args:
         network: Plain, or a ``SamplingNetwork``.
         *arguments: See ``NetworkMethod``.
-        seed: Of the noise, where there is any.
-        samples: Draws whose mean is predicted, where there is chance.
+        seed: Seed of the noise, if there is any.
+        samples: Draws whose mean is predicted, if answers are random.
         **options: See ``NetworkMethod``.
     """
     if isinstance(network, SamplingNetwork):

@@ -1,4 +1,4 @@
-"""What standardises a network's inputs, as plain data; ``inputs`` does it, once, outside it."""
+"""The normalization of a network's inputs, as plain data; ``inputs`` applies it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from groklst_models.errors import CheckpointError
 from groklst_models.plain_data import flag, number, table, tables, text
 
 LstCenter = Literal["dataset", "tile"]
-"""Whose mean and spread an LST is standardised by: the training set's, or each tile's own."""
+"""Mean and standard deviation for the LST: those of the training set, or each tile's own."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Normalization:
         lst_std: Standard deviation of the LST, kelvin.
         bands: One entry for each guidance band, in the network's order.
         lst_center: Whether these or each tile's own mean and spread standardise the LST.
-        optional_bands: Whether the network was trained to go without bands: it then gets, after
-            the bands' planes, as many that tell where each band is there.
+        optional_bands: Whether the network was trained with missing bands: after the bands' planes
+            it then gets as many planes that say where each band has values.
         trend: Whether the network refines each tile's own linear regression of the LST on the
-            bands: its LST is what that leaves over, its last guidance plane is the regression, and
-            its output is added to it; see ``inputs.tile_trend``.
+            bands: its LST is the residual, its last guidance plane is the regression, and its
+            output is added to it; see ``inputs.tile_trend``.
     """
 
     lst_mean: float
@@ -50,14 +50,15 @@ class Normalization:
     trend: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse spreads that cannot be divided by, and unknown ways.
+        """Refuse standard deviations that are not positive, and unknown centres.
 
         Raises:
             CheckpointError: If a standard deviation is not positive or the centre is unknown.
         """
         if self.lst_center not in get_args(LstCenter):
             raise CheckpointError(
-                f"the LST's centre is {self.lst_center!r}, none of {', '.join(get_args(LstCenter))}"
+                f"the LST's centre is {self.lst_center!r}, expected one of "
+                f"{', '.join(get_args(LstCenter))}"
             )
         for name, std in (("lst", self.lst_std), *((b.name, b.std) for b in self.bands)):
             if not 0 < std < float("inf"):
@@ -70,7 +71,7 @@ class Normalization:
 
     @property
     def guide_channels(self) -> int:
-        """Planes that a network gets: the bands', where they are there, and the trend."""
+        """Number of guidance planes: bands, their presence, and the trend."""
         planes = len(self.bands) * (2 if self.optional_bands else 1)
         return planes + 1 if self.trend and self.bands else planes
 
@@ -93,7 +94,7 @@ class Normalization:
         """Read what ``to_json`` wrote.
 
         Raises:
-            CheckpointError: If something is missing, of another type or no finite number.
+            CheckpointError: If a value is missing, of another type or not finite.
         """
         bands = tuple(
             BandStatistics(text(band, "name"), number(band, "mean"), number(band, "std"))
@@ -102,7 +103,7 @@ class Normalization:
         names = [band.name for band in bands]
         if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
             raise CheckpointError(
-                f"its bands are named {names!r:.80}, expected different names that can be typed"
+                f"its bands are named {names!r:.80}, expected different printable names"
             )
         lst = table(data, "lst")
         return cls(

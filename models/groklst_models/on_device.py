@@ -1,8 +1,8 @@
-"""A fitted method on another device than the CPU: tiles go there, answers come back.
+"""Run a fitted method on another device than the CPU.
 
-Methods know nothing of devices: a scene's blocks are on one (``contract.Block``), and what is made
-of them is where they are. What is drawn at random is drawn on the CPU and moved, so that chance
-does not depend on the device.
+Methods do not handle devices: a scene's blocks are on one (``contract.Block``), and so is
+everything computed from them. Random numbers are drawn on the CPU and moved, so that they do not
+depend on the device.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from groklst_models.contract import CPU, Method, Tiles
 
 
 class OnDevice:
-    """A fitted method that computes on a device and is handed tiles, and hands answers, elsewhere.
+    """A fitted method that computes on a device, with tiles and answers on the CPU.
 
-    In another process it is on the CPU first, since that process may have another device or none.
+    In another process it starts on the CPU, because that process may have another device or none.
 
     Attributes:
         method: Fitted, with all that it has found on the device.
@@ -29,13 +29,13 @@ class OnDevice:
     concurrent = False
 
     def __init__(self, method: Method, device: torch.device) -> None:
-        """Bring a method, wherever it was fitted, to a device."""
+        """Move a method to a device."""
         self.method: Method = moved(method, device)
         self.device = device
 
     @property
     def scale(self) -> int:
-        """Fine pixels along a coarse one."""
+        """Fine pixels along a coarse pixel."""
         return self.method.scale
 
     @property
@@ -55,7 +55,7 @@ class OnDevice:
         return self.method.predict(there).cpu()
 
     def leave(self) -> None:
-        """Let go of the device's memory; it cannot predict any more."""
+        """Free the device's memory; the method cannot predict any more."""
         self.method = moved(self.method, CPU)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class OnDevice:
 
 
 def on_device(method: Method, device: torch.device) -> Method:
-    """Let a fitted method predict on a device; on the CPU it is itself."""
+    """Return a fitted method that predicts on a device; on the CPU, the method itself."""
     own = method.method if isinstance(method, OnDevice) else method
     if device.type == "cpu":
         return moved(own, CPU) if own is not method else own
@@ -73,7 +73,7 @@ def on_device(method: Method, device: torch.device) -> Method:
 
 
 def moved(value: Any, device: torch.device) -> Any:
-    """Copy a value as far as it holds tensors, with all of them on a device."""
+    """Copy a value with all of its tensors on a device."""
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, nn.Module):

@@ -1,4 +1,4 @@
-"""Running a network on any size: padded before to the multiple it takes, cropped afterwards."""
+"""Run a network on any size: pad to the multiple that it takes, and crop afterwards."""
 
 from torch import Tensor, nn
 from torch.nn import functional

@@ -1,8 +1,8 @@
-"""Finding the tensors that a pickle of torch describes, without running the pickle.
+"""Find the tensors that a pickle of torch describes, without executing the pickle.
 
-A pickle is a program for a small stack machine, which may call whatever it names. This one calls
-nothing: it keeps texts, numbers, tuples, mappings and what ``torch.save`` writes of a tensor, and
-puts a stand-in in the place of everything else (Python's ``pickletools`` describes each step).
+A pickle is a program for a small stack machine, which may call any function. This reader calls
+nothing: it keeps texts, numbers, tuples, mappings and the tensors of ``torch.save``, and puts a
+placeholder in place of everything else (Python's ``pickletools`` describes each step).
 """
 
 import pickletools
@@ -13,7 +13,8 @@ from typing import IO, Any, Final
 from groklst_models.errors import CheckpointError
 
 _MOST_STEPS: Final = 1_000_000
-"""Of a pickle, each of which may take some hundred bytes; a tensor takes some thirty."""
+"""Largest number of steps of a pickle, each of up to some hundred bytes; a tensor takes about
+thirty."""
 
 _MAPPINGS: Final = ("collections OrderedDict", "builtins dict")
 _WRAPPERS: Final = ("torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state")
@@ -23,7 +24,7 @@ _TYPED: Final = "torch._utils _rebuild_tensor_v3"
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Stands for what is of no use here, and does nothing.
+    """A placeholder for objects that are not needed.
 
     Attributes:
         name: The module and the name that the pickle calls or mentions; empty for the rest.
@@ -47,7 +48,7 @@ class PickledStorage:
 
 @dataclass(frozen=True, slots=True)
 class PickledTensor:
-    """What a pickle says about a tensor; nothing of it is checked.
+    """The description of a tensor in a pickle, not checked.
 
     Attributes:
         storage: Where its elements lie.
@@ -71,8 +72,8 @@ class Description:
     Attributes:
         contents: Texts, numbers, tuples, dicts with texts or whole numbers as keys,
             ``PickledTensor`` and ``Other``.
-        calls: All that it would call, as ``module name``.
-        tensors: All tensors in it, wherever they stand.
+        calls: Everything that it would call, as ``module name``.
+        tensors: All tensors in it.
     """
 
     contents: Any
@@ -87,7 +88,7 @@ def read_pickle(file: IO[bytes]) -> Description:
         file: The pickle, as ``torch.save`` puts it into its archives.
 
     Raises:
-        CheckpointError: If it is no pickle, ends too early or takes too many steps.
+        CheckpointError: If it is not a pickle, ends too early or takes too many steps.
     """
     machine = _Machine()
     try:
@@ -141,7 +142,7 @@ class _Machine:
         }
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
-        """Do one step: one that matters here, or any other by how it leaves the stack."""
+        """Execute one step; steps that are not needed only change the stack."""
         if opcode.name in self._special:
             self._special[opcode.name](argument)
         elif opcode.name == "STOP":
@@ -159,7 +160,7 @@ class _Machine:
     def _last(self, count: int) -> list[Any]:
         """Take some objects off the stack."""
         if count > len(self.stack):
-            raise ValueError("it takes more than there is")
+            raise ValueError("it reads beyond its end")
         taken = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return taken
@@ -186,7 +187,7 @@ class _Machine:
         self._memo[number] = self.stack[-1]
 
     def _fill(self, items: list[Any], into: Any) -> None:
-        """Put pairs into a mapping; keys that nobody would name a tensor by are left out."""
+        """Put pairs into a mapping; keys that cannot name a tensor are left out."""
         if isinstance(into, dict):
             for key, value in zip(items[::2], items[1::2], strict=True):
                 if isinstance(key, str | int):
@@ -195,7 +196,7 @@ class _Machine:
 
 
 def _called(function: Any, arguments: Any) -> Any:
-    """Return what a call stands for: a tensor, an empty mapping, or nothing of use."""
+    """Return the result of a call: a tensor, an empty mapping, or a placeholder."""
     name = function.name if isinstance(function, Other) else ""
     given = arguments if isinstance(arguments, tuple) else ()
     if name in _MAPPINGS and not given:

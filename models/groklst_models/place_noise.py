@@ -1,9 +1,9 @@
-"""Noise that belongs to a place: the same at a fine pixel, whoever asks for it and with what else.
+"""Noise that depends only on the seed and the position of a fine pixel.
 
-A sequence of random numbers would make a tile's noise depend on what was drawn before it. Here each
-number is a hash of the seed, its own number and the pixel's row and column in the scene, so that
-batches, tiles and processes do not show and tiles that overlap share their noise. The hash is the
-finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
+With a sequence of random numbers, a tile's noise would depend on what was drawn before it. Here
+each number is a hash of the seed, its plane and the pixel's row and column in the scene, so that it
+does not depend on batches, tiles or processes, and overlapping tiles share their noise. The hash is
+the finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators",
 OOPSLA 2014); its upper bits choose one of 65,536 equally likely levels of the normal distribution,
 so that every device has the same bits.
 """
@@ -37,9 +37,9 @@ def noise_at(
         rows: The scene's fine row at which each tile begins.
         columns: The scene's fine column at which each tile begins.
         shape: Rows and columns of a tile, fine pixels.
-        seed: Another seed, other noise; 0 or more.
-        planes: Numbers of the planes; each is the same whatever others are asked for.
-        device: Where to.
+        seed: Seed of the noise; 0 or more.
+        planes: Numbers of the planes; planes are independent of each other.
+        device: The device of the result.
 
     Returns:
         ``(B, len(planes), *shape)``, float32.

@@ -1,6 +1,6 @@
-"""Reading facts out of plain data that anybody may have written: each is of its type, or refused.
+"""Read values from untrusted plain data: a value of the wrong type is refused.
 
-Nothing is converted: ``8.9`` is not taken for the whole number 8, nor ``"no"`` for a yes.
+Nothing is converted: ``8.9`` is not accepted as 8, and ``"no"`` not as a boolean.
 """
 
 import json
@@ -17,7 +17,7 @@ def whole(data: Mapping[str, Any], key: str, least: int, most: int) -> int:
     """Return a whole number.
 
     Raises:
-        CheckpointError: If it is missing, none, or does not lie in ``least … most``.
+        CheckpointError: If it is missing, not a whole number, or not in ``least … most``.
     """
     value = _held(data, key)
     if type(value) is not int or not least <= value <= most:
@@ -29,7 +29,7 @@ def number(data: Mapping[str, Any], key: str) -> float:
     """Return a finite number.
 
     Raises:
-        CheckpointError: If it is missing, none, NaN or infinite.
+        CheckpointError: If it is missing, not a number, NaN or infinite.
     """
     value = _held(data, key)
     if type(value) not in (int, float) or not abs(value) < math.inf:
@@ -44,7 +44,7 @@ def text(data: Mapping[str, Any], key: str, default: str | None = None) -> str:
     """Return a text.
 
     Raises:
-        CheckpointError: If it is missing without a default, or none.
+        CheckpointError: If it is missing without a default, or has another type.
     """
     value = _held(data, key, default)
     if not isinstance(value, str):
@@ -56,7 +56,7 @@ def flag(data: Mapping[str, Any], key: str) -> bool:
     """Return true or false, and false where it is missing.
 
     Raises:
-        CheckpointError: If it is something else.
+        CheckpointError: If it has another type.
     """
     value = data.get(key, False)
     if not isinstance(value, bool):
@@ -70,7 +70,7 @@ def table(
     """Return a table.
 
     Raises:
-        CheckpointError: If it is missing without a default, or none.
+        CheckpointError: If it is missing without a default, or has another type.
     """
     value = _held(data, key, default)
     if not isinstance(value, Mapping):
@@ -82,7 +82,7 @@ def tables(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """Return a list of tables.
 
     Raises:
-        CheckpointError: If it is missing, or something else.
+        CheckpointError: If it is missing, or has another type.
     """
     value = _held(data, key)
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):

@@ -1,4 +1,4 @@
-"""Every method, one line each; ``build`` is the only door."""
+"""The registry of methods, one line each; ``build`` makes all of them."""
 
 import inspect
 from collections.abc import Iterable, Mapping
@@ -11,10 +11,10 @@ from groklst_models.errors import ArgumentsError, MissingPackageError, UnknownMe
 Shelf = Literal["guided", "single", "fitted"]
 
 Guidance = Literal["needed", "used", "ignored"]
-"""What guidance is to a fitted method."""
+"""How a fitted method uses guidance."""
 
 EXTRA: Final = "groklst[boosting]"
-"""What to install for the methods that have a package of their own."""
+"""What to install for methods that need an extra package."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Entry:
         where: ``module:Class`` below ``groklst_models``.
         title: The method's own name.
         paper: First author, venue and year.
-        presets: Arguments that make this entry of a class that serves several.
-        package: What it imports beyond that which groklst always has.
-        any_device: Whether it computes wherever tensors are; else on the CPU, whatever is asked.
-        guidance: What guidance is to it, of a fitted method; its class says the same.
-        weights: The file of weights that comes with it, below ``groklst_models/weights``.
+        presets: Arguments of this entry if several entries share a class.
+        package: The extra package that it imports.
+        any_device: Whether it computes on any device; otherwise always on the CPU.
+        guidance: How a fitted method uses guidance; its class says the same.
+        weights: The file of weights that is installed with it, below ``groklst_models/weights``.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Entry:
         return self.shelf != "fitted"
 
     def check_package(self) -> None:
-        """Make sure that its package is there.
+        """Check that its package can be imported.
 
         Raises:
-            MissingPackageError: If it is not installed or does not load.
+            MissingPackageError: If it is not installed or cannot be loaded.
         """
         if self.package is None:
             return
@@ -67,8 +67,8 @@ class Entry:
             ) from error
         except (ImportError, OSError, ValueError) as error:  # of the loader; ValueError: XGBoost's
             raise MissingPackageError(
-                f"{self.name} needs the package {self.package}, which does not load "
-                f"({' '.join(str(error).split())[:200]}); groklst doctor says what mends it"
+                f"{self.name} needs the package {self.package}, which cannot be loaded "
+                f"({' '.join(str(error).split())[:200]}); groklst doctor says how to repair it"
             ) from error
 
     def load(self) -> type[Any]:
@@ -294,10 +294,10 @@ _TABLE: Final = (
 
 
 def by_name(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """File methods under their keys.
+    """Arrange methods by their keys.
 
     Raises:
-        ValueError: If two have one key.
+        ValueError: If two have the same key.
     """
     found: dict[str, Entry] = {}
     for entry in entries:
@@ -314,7 +314,7 @@ def find(name: str) -> Entry:
     """Look a method up.
 
     Raises:
-        UnknownMethodError: If there is none of that name.
+        UnknownMethodError: If there is no method of that name.
     """
     try:
         return REGISTRY[name]
@@ -326,7 +326,7 @@ def find(name: str) -> Entry:
 
 
 def arguments_of(name: str) -> list[str]:
-    """Name what a method's constructor takes.
+    """Return the arguments of a method's constructor.
 
     Raises:
         UnknownMethodError: If there is no such method.
@@ -340,18 +340,18 @@ def build(name: str, **arguments: Any) -> Any:
 
     Args:
         name: Its key.
-        **arguments: Keywords of its constructor; what is left out has the paper's value.
+        **arguments: Keywords of its constructor; the defaults are the paper's values.
 
     Raises:
         UnknownMethodError: If there is no such method.
-        ArgumentsError: If it does not take an argument or refuses its value.
-        MissingPackageError: If it needs a package that is not there.
+        ArgumentsError: If it has no such argument, or the value is not valid.
+        MissingPackageError: If it needs a package that is not installed or cannot be loaded.
     """
     entry, known = find(name), arguments_of(name)
     unknown = [key for key in arguments if key not in known]
     if unknown:
         raise ArgumentsError(
-            f"{name} takes no {', '.join(unknown)}; its arguments are {', '.join(known)}"
+            f"{name} has no argument {', '.join(unknown)}; its arguments are {', '.join(known)}"
         )
     entry.check_package()
     try:

@@ -39,8 +39,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the generator's tensors from a ``.pth`` file, its prefixes taken off.
 
     Raises:
-        CheckpointError: If the file is no such checkpoint, a tensor of it is none that a network
-            can be filled with, or two tensors get one name.
+        CheckpointError: If the file is not such a checkpoint, a tensor of it is not one that a
+            network can be filled with, or two tensors get one name.
     """
     try:
         with TorchArchive(path) as archive:
@@ -56,24 +56,24 @@ def _generated(contents: Any) -> dict[str, PickledTensor]:
         held = [contents[name] for name in _WRAPPINGS if name in contents]
         contents = held[0] if held else contents
     if not isinstance(contents, Mapping):
-        raise CheckpointError("it holds no mapping of names to tensors")
+        raise CheckpointError("it does not contain a mapping of names to tensors")
     named = {key: value for key, value in contents.items() if _is_tensor(value)}
     generated = {k: v for k, v in named.items() if isinstance(k, str) and "generator." in k}
     tensors: dict[str, PickledTensor] = {}
     for key, value in (generated or named).items():
         if not isinstance(key, str):
-            raise CheckpointError("it names tensors by numbers, expected a state_dict with texts")
+            raise CheckpointError("its keys are numbers, expected a state_dict with names")
         if not isinstance(value, PickledTensor):
             raise CheckpointError(
-                f"tensor {key!r} is sparse, quantized, without values or of another special kind, "
-                "expected a plain one; save plain tensors of float32"
+                f"tensor {key!r} is sparse, quantized, without values or otherwise special, "
+                "expected a plain tensor; save plain float32 tensors"
             )
         name = _PREFIX.sub("", key)
         if name in tensors:
-            raise CheckpointError(f"it holds two tensors for {name!r}")
+            raise CheckpointError(f"it has two tensors for {name!r}")
         tensors[name] = value
     if not tensors:
-        raise CheckpointError("it holds no tensors; expected a state_dict")
+        raise CheckpointError("it has no tensors, expected a state_dict")
     return tensors
 
 
@@ -144,12 +144,12 @@ def import_toolkit(
     try:
         shapes = shapes_of(header.build_network, len(tensors))
     except CheckpointError as error:
-        raise CheckpointError(f"{path} is no such network: {error}") from error
+        raise CheckpointError(f"{path} is not this network: {error}") from error
     published = published_form(network, **header.arguments, scale=scale, **guided)
     if published.differs and not accept_differences:
         raise CheckpointError(
             f"{path} would not compute as published with {network}: {published.differs}; add "
-            "--accept-differences to import it all the same"
+            "--accept-differences to import it anyway"
         )
     told = published.differs or published.note
     training = {
@@ -164,6 +164,6 @@ def import_toolkit(
         checkpoint.check()
     except CheckpointError as error:
         raise CheckpointError(
-            f"{path} does not hold {network} as {published.code} publishes it: {error}"
+            f"{path} does not contain {network} as published in {published.code}: {error}"
         ) from error
     return checkpoint

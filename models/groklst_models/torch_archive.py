@@ -49,7 +49,8 @@ class TorchArchive:
         """Open it and look at what its members claim.
 
         Raises:
-            CheckpointError: If it is no such archive, or a member claims more than the file holds.
+            CheckpointError: If it is not such an archive, or a member claims more than the file
+                holds.
         """
         try:
             self._archive = zipfile.ZipFile(path)
@@ -92,7 +93,7 @@ class TorchArchive:
         """
         told = self._read()
         for name in sorted(told.calls - _OF_TENSORS):
-            raise CheckpointError(f"it calls {name!r}, which has no place in it")
+            raise CheckpointError(f"it calls {name!r}, which a checkpoint does not need")
         for tensor in told.tensors:
             held = self._archive.NameToInfo.get(f"{self._root}/data/{tensor.storage.key}")
             kind = _TYPES.get(tensor.dtype)
@@ -113,7 +114,7 @@ class TorchArchive:
         if kind is None:
             raise CheckpointError(
                 f"tensor {name!r} is of type {told.dtype}, expected float32 or another real type; "
-                "convert it with .float() and save it anew"
+                "convert it with .float() and save it again"
             )
         data = self._storage(told.storage.key)
         held = data.numel() // kind.itemsize
@@ -152,27 +153,27 @@ class TorchArchive:
 
     @property
     def _is_swapped(self) -> bool:
-        """Whether it was written on a machine of the other byte order."""
+        """Whether it was written on a machine with the other byte order."""
         name = f"{self._root}/byteorder"
         if name not in self._archive.NameToInfo:
             return False
         return self._archive.read(name).decode("ascii", "replace") != sys.byteorder
 
     def _check(self, size: int) -> str:
-        """Look at what the members claim; return the folder that all lie in."""
+        """Check the sizes of the members; return the folder that contains all of them."""
         members = self._archive.infolist()
         packed = [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]
         claimed = sum(member.file_size for member in members)
         if packed or claimed > size:
-            what = f"{packed[0]!r} is compressed" if packed else f"it claims {claimed} bytes"
-            raise CheckpointError(f"{what}, expected members stored as they are; {_ANEW}")
+            what = f"{packed[0]!r} is compressed" if packed else f"it has {claimed} bytes when read"
+            raise CheckpointError(f"{what}, expected uncompressed members; {_ANEW}")
         roots = [m.filename.removesuffix(_PICKLE) for m in members if m.filename.endswith(_PICKLE)]
         if len(roots) != 1:
-            raise CheckpointError(f"it holds {len(roots)} files data.pkl, expected one; {_ANEW}")
+            raise CheckpointError(f"it has {len(roots)} files data.pkl, expected one; {_ANEW}")
         return roots[0]
 
 
-_ANEW: Final = "save it anew with torch.save"
+_ANEW: Final = "save it again with torch.save"
 _COPY: Final = "copy or download it again"
 _DAMAGE: Final = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, KeyError)
 

@@ -95,17 +95,17 @@ def vanish(path: Path) -> None:
 
 
 SPOILED = [
-    (lose_a_byte, "is cut off: block"),
-    (lose_all_but_the_header, "is cut off: block"),
-    (change_a_pixel, "its pixels are not those of"),
-    (damage_a_block, "its pixels are not those of"),
+    (lose_a_byte, "is truncated: block"),
+    (lose_all_but_the_header, "is truncated: block"),
+    (change_a_pixel, "its pixels do not match its tag"),
+    (damage_a_block, "its pixels do not match its tag"),
     (add_a_tag, "was changed in place"),
-    (copy_without_layout, "lost the layout of a cloud-optimised GeoTIFF"),
+    (copy_without_layout, "is no longer a cloud-optimised GeoTIFF"),
     (lose_the_status, "has no tag GROKLST_STATUS=complete"),
-    (lose_the_hash, "its pixels are not those of"),
-    (put_a_mask_beside, "fine.tif.msk beside it is not of groklst"),
+    (lose_the_hash, "its pixels do not match its tag"),
+    (put_a_mask_beside, "fine.tif.msk next to it was not written by groklst"),
     (become_text, "cannot be read: "),
-    (vanish, "is no file here"),
+    (vanish, "does not exist here"),
 ]
 
 
@@ -124,7 +124,7 @@ SPOILED = [
 def test_what_groklst_wrote_is_whole(tmp_path, capsys, form):
     write(tmp_path / "fine.tif", **form)
     assert groklst("info", "--check", str(tmp_path / "fine.tif")) == 0
-    assert capsys.readouterr() == (f"{tmp_path / 'fine.tif'}: whole\n", "")
+    assert capsys.readouterr() == (f"{tmp_path / 'fine.tif'}: intact\n", "")
 
 
 @pytest.mark.parametrize(("spoil", "says"), SPOILED, ids=[s.__name__ for s, _ in SPOILED])
@@ -136,8 +136,8 @@ def test_what_is_wrong_is_one_line_each_and_code_3(made, capfd, spoil: Spoil, sa
     first, second = out.splitlines()
     assert first.startswith("fine.tif: ")
     assert says in first
-    assert second == "other.tif: whole"
-    assert err.startswith("groklst: 1 of 2 files are not whole: fine.tif ")
+    assert second == "other.tif: intact"
+    assert err.startswith("groklst: 1 of 2 files are not intact: fine.tif ")
     assert err.count("\n") == 1
 
 
@@ -147,14 +147,14 @@ def test_json_says_it_for_scripts(made, capsys):
     assert groklst("info", "--check", "--json", "fine.tif", "other.tif") == 3
     first, second = json.loads(capsys.readouterr().out)
     assert (first["file"], first["whole"]) == ("fine.tif", False)
-    assert first["flaw"].startswith("is cut off")
+    assert first["flaw"].startswith("is truncated")
     assert second == {"file": "other.tif", "whole": True, "flaw": None}
 
 
 def test_what_may_have_changed_the_bits_cannot_be_checked(tmp_path, capsys):
     write(tmp_path / "fine.tif", creation={"COMPRESS": "LERC", "MAX_Z_ERROR": "0.01"})
     assert groklst("info", "--check", str(tmp_path / "fine.tif")) == 3
-    assert "to check its pixels by (lossy --co?)" in capsys.readouterr().out
+    assert "to check its pixels with (lossy --co?)" in capsys.readouterr().out
 
 
 def test_a_cut_overview_is_found_though_no_pixel_is_lost(made, capsys):
@@ -177,6 +177,6 @@ def test_a_checkpoint_is_checked_with_its_weights(tmp_path, monkeypatch, capsys)
     Path("x4.safetensors").write_bytes(held[:-8])
     assert groklst("info", "--check", "x4.safetensors") == 3
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "x4.safetensors: whole"
+    assert out.splitlines()[0] == "x4.safetensors: intact"
     assert out.splitlines()[1].startswith("x4.safetensors: is not a safetensors file")
-    assert "1 of 1 files are not whole: x4.safetensors is not" in err
+    assert "1 of 1 files are not intact: x4.safetensors is not" in err

@@ -34,6 +34,13 @@ NOT_RUN = frozenset(
     r"""
 make demo      # installs into .venv, downscales a sample, prints where result and picture are
 make test      # the same environment, then the tests
+make test
+make check
+make slow
+make docs
+source .venv/bin/activate
+python -m pytest -x -q tests/geo/test_tiles.py
+ruff format .
 pip install -c constraints.txt .
 python3 -m venv ~/groklst
 ~/groklst/bin/pip install -c constraints.txt '.[dask]'

@@ -137,4 +137,4 @@ def test_a_mask_says_where_a_pair_is_compared(files, write_raster, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["images"][0]["scores"]["pixels"] == 32 * 64
     assert groklst(*WALD, "-m", "ridge", "--mask", "qa.tif:landsat-qa") == 2
-    assert "--mask says nothing here" in capsys.readouterr().err
+    assert "--mask has no effect here" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_a_date_that_cannot_be_used_spoils_no_other(series, capsys):
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "scene.json: scale is 'none'" in err
-    assert "groklst: all.tif is not made: 1 of 3 scenes failed" in err
+    assert "groklst: all.tif was not written: 1 of 3 scenes failed" in err
     assert not Path("all.tif").exists()
 
 
@@ -149,9 +149,9 @@ def test_a_zarr_is_read_by_xarray_with_place_and_times(series):
 
 REFUSED = {
     "no out-dir": (["series"], 2, "series holds 3 scene folders; add --out-dir DIR"),
-    "no series": (["out", "-O", "out"], 3, "out holds no scene"),
-    "stack of one": (["series/b", "o.tif", "--stack", "s.tif"], 2, "--stack s.tif is of many"),
-    "format": (["series", "-O", "out", "--stack", "s.nc"], 2, "write .tif, .zarr"),
+    "no series": (["out", "-O", "out"], 3, "out contains no scene folder"),
+    "stack of one": (["series/b", "o.tif", "--stack", "s.tif"], 2, "--stack s.tif is for many"),
+    "format": (["series", "-O", "out", "--stack", "s.nc"], 2, "give it the ending .tif or .zarr"),
     "stack in a folder": (["series", "-O", "out", "--stack", "no/s.tif"], 2, "no folder no"),
     "stack an input": (["series", "-O", "out", "--stack", "series/b/red.tif"], 4, "exists"),
     "stack an output": (
@@ -202,5 +202,5 @@ def test_a_zarr_without_its_package_or_a_date_is_refused_first(series, capsys, m
     monkeypatch.setattr(stacking, "find_spec", lambda name: object())
     (series / "c" / "scene.json").unlink()
     assert groklst("series", "-O", "out", "--stack", "all.zarr") == 2
-    assert "has no date for a Zarr's time" in capsys.readouterr().err
+    assert "has no date, which a Zarr needs" in capsys.readouterr().err
     assert os.listdir("out") == []

@@ -121,7 +121,7 @@ def test_what_is_wrong_is_one_line_and_a_code(tmp_path):
     words = [sys.executable, "-m", "groklst_cli", "train", "--out", str(tmp_path / "run")]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "groklst: no training set is named; add --data DIR\n"
+    assert done.stderr == "groklst: no training set was named; add --data DIR\n"
     done = subprocess.run([*words, "--resume"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 3
     assert "options.toml" in done.stderr

@@ -42,7 +42,7 @@ def test_official_splits_are_positions_in_the_sorted_listing(tmp_path):
 def test_a_missing_file_is_named(tmp_path, where, missing):
     folder = write_groklst(tmp_path / "set")
     (folder / where / missing).unlink()
-    with pytest.raises(InputError, match=rf"{missing} has no partner in .*"):
+    with pytest.raises(InputError, match=rf"{missing} has no partner of the same name in .*"):
         GrokLST(folder, "train", 4)
 
 
@@ -50,14 +50,16 @@ def test_a_file_that_other_folders_lack_is_named(tmp_path):
     folder = write_groklst(tmp_path / "set")
     lst, _ = fields(0)
     write_mat(folder / "120m" / "lst" / "tile_0000.mat", {"data": lst})
-    with pytest.raises(InputError, match=r"120m/lst/tile_0000.mat has no partner in .*30m/lst"):
+    with pytest.raises(
+        InputError, match=r"120m/lst/tile_0000.mat has no partner of the same name in .*30m/lst"
+    ):
         GrokLST(folder, "train", 4)
 
 
 def test_a_stray_file_is_named_because_it_shifts_positions(tmp_path):
     folder = write_groklst(tmp_path / "set")
     (folder / "30m" / "guidance" / "Thumbs.db").write_bytes(b"")
-    with pytest.raises(InputError, match=r"Thumbs\.db is no \.mat file"):
+    with pytest.raises(InputError, match=r"Thumbs\.db is not a \.mat file"):
         GrokLST(folder, "train", 4)
 
 
@@ -75,7 +77,7 @@ def test_split_files_that_do_not_fit_are_refused(tmp_path, text, message):
 def test_sizes_that_do_not_fit_are_refused(tmp_path):
     folder = write_groklst(tmp_path / "set")
     write_mat(folder / "120m" / "lst" / "tile_000.mat", {"data": np.full((5, 4), 290.0)})
-    with pytest.raises(InputError, match="calls for 20 × 16"):
+    with pytest.raises(InputError, match="needs 20 × 16"):
         GrokLST(folder, "train", 4).read(0)
 
 
@@ -104,5 +106,5 @@ def test_only_its_own_scales_are_taken(tmp_path):
     folder = write_groklst(tmp_path / "set")
     assert is_groklst(folder)
     assert not is_groklst(tmp_path)
-    with pytest.raises(UsageError, match="scales 2, 4 and 8"):
+    with pytest.raises(UsageError, match="--scale 2, 4 or 8"):
         GrokLST(folder, "train", 3)

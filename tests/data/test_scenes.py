@@ -79,14 +79,14 @@ def test_the_truth_under_another_name_is_refused(town, link):
             '<SourceFilename relativeToVRT="1">reference_lst.tif</SourceFilename>'
             "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
         )
-    with pytest.raises(InputError, match=r"made of reference_lst\.tif, which .* never a guide"):
+    with pytest.raises(InputError, match=r"made of reference_lst\.tif, .* cannot be a guide"):
         SceneFolder.read(town)
 
 
 def test_the_truth_named_one_by_one_is_refused(town):
     named = [BandSource(str(town / "reference_lst.tif"))]
     for scene in (town, town / "lst.tif"):
-        with pytest.raises(UsageError, match="never a guide; leave it out"):
+        with pytest.raises(UsageError, match="cannot be a guide; leave it out"):
             SceneFiles.find(scene, named)
 
 
@@ -106,7 +106,7 @@ def test_what_groklst_wrote_is_no_guide_and_said(town, tmp_path):
     notes: list[str] = []
     request = Preparation([SceneFiles.find(town)], tmp_path / "set", 2, 8, whole={"town": "train"})
     prepare(request, note=notes.append)
-    assert notes[0] == "scene town: lst_x2.tif is not taken for a guide, groklst wrote it"
+    assert notes[0] == "scene town: lst_x2.tif is not used as a guide, groklst wrote it"
 
 
 def test_a_scene_states_its_own_facts(town, tmp_path):
@@ -142,14 +142,14 @@ def test_a_scene_that_says_so_is_left_out_of_many_unless_it_is_named(town, tmp_p
     notes: list[str] = []
     files = [SceneFiles.find(town), SceneFiles.find(other)]
     prepare(Preparation(files, tmp_path / "set", 2, 4), note=notes.append)
-    assert notes[0] == "scene town is left out, as its scene.json says: most of it is cloud"
+    assert notes[0] == "scene town is left out by its scene.json: most of it is cloud"
     methods = [Contender.parse("bicubic")]
     assert run_protocol(WALD, tmp_path / "scenes", methods).left_out == {
         "town": "most of it is cloud"
     }
     named = run_protocol(WALD, tmp_path / "scenes", methods, scenes=["town"])
     assert {outcome.image for outcome in named.outcomes} == {"town"}
-    with pytest.raises(InputError, match="name one that is to be used all the same with --whole"):
+    with pytest.raises(InputError, match="to use one anyway, add --whole"):
         prepare(Preparation(files[:1], tmp_path / "alone", 2, 4))
     whole = Preparation(files[:1], tmp_path / "alone", 2, 4, whole={"town": "train"})
     assert prepare(whole).patches["train"] > 0

@@ -125,7 +125,7 @@ def test_a_raster_without_geotransform_is_refused(write_raster):
 def test_one_band_of_several_can_be_named(write_raster):
     path = write_raster("two.tif", np.stack([kelvin() * 0, kelvin()]), GRID)
     assert LstSource(BandSource.parse(f"{path},band=2")).mean == pytest.approx(300, abs=0.01)
-    with pytest.raises(InputError, match="not a band 3"):
+    with pytest.raises(InputError, match="no band 3"):
         LstSource(BandSource.parse(f"{path},band=3"))
 
 

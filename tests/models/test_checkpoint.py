@@ -57,7 +57,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path):
         ({"network": "nothing"}, "no method"),
         ({"network": "bicubic"}, "takes no weights"),
         ({"arguments": {"depth": 3}}, "takes no depth"),
-        ({"arguments": {"width": 16}}, "other shape"),
+        ({"arguments": {"width": 16}}, "another shape"),
         ({"normalization": {"lst": {"mean": 0, "std": 0}, "bands": []}}, "not positive"),
         ({"normalization": {}}, "bands is missing"),
     ],

@@ -31,7 +31,9 @@ FITTED = [
 SCALES = (2, 4, 8)
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    "scale", [4, *(pytest.param(scale, marks=pytest.mark.slow) for scale in (2, 8))]
+)
 @pytest.mark.parametrize("name", NETWORKS)
 class TestNetworks:
     @pytest.mark.parametrize("size", [(17, 23), (1, 2)])
@@ -88,17 +90,20 @@ class TestNetworks:
         fine = run(network, given, scale)
         assert torch.isfinite(fine).all()
 
-    def test_its_parameters_are_counted_and_are_the_benchmarks(self, name, scale):
-        arguments = {"guide_channels": BENCHMARK_CHANNELS} if is_guided(name) else {}
-        with torch.device("meta"):
-            network = build(name, scale=scale, **arguments)
-        place = SCALES.index(scale)
-        count = sum(parameter.numel() for parameter in network.parameters())
-        assert count == TABLE[name]["parameters"][place]
-        published = TABLE[name]["published"][place]
-        if published and abs(count / published - 1) > 0.02:
-            header = inspect.getmodule(find(name).load()).__doc__
-            assert "parameters" in header, f"{count} parameters, published {published}"
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_its_parameters_are_counted_and_are_the_benchmarks(name, scale):
+    arguments = {"guide_channels": BENCHMARK_CHANNELS} if is_guided(name) else {}
+    with torch.device("meta"):
+        network = build(name, scale=scale, **arguments)
+    place = SCALES.index(scale)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert count == TABLE[name]["parameters"][place]
+    published = TABLE[name]["published"][place]
+    if published and abs(count / published - 1) > 0.02:
+        header = inspect.getmodule(find(name).load()).__doc__
+        assert "parameters" in header, f"{count} parameters, published {published}"
 
 
 SLOWEST = {"pgdm"}

@@ -147,5 +147,5 @@ def test_training_keeps_no_table_of_all_pairs():
 
 
 def test_windows_are_refused_that_squares_do_not_fill():
-    with pytest.raises(ArgumentsError, match="a window of 12 is no multiple of a grid of 8"):
+    with pytest.raises(ArgumentsError, match="a window of 12 is not a multiple of a grid of 8"):
         build("hit_sir", scale=2, windows=[4, 12])

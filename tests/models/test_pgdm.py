@@ -112,8 +112,8 @@ def test_a_guess_is_no_farther_than_the_limit():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"roots": [0.5, 0.4]}, "must rise"),
-        ({"roots": [0.5, 1.5]}, "must rise"),
+        ({"roots": [0.5, 0.4]}, "expected rising numbers"),
+        ({"roots": [0.5, 1.5]}, "expected rising numbers"),
         ({"multipliers": [1]}, "two levels"),
         ({"kappa": -1.0}, "0 or more"),
     ],

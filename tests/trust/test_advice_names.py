@@ -62,7 +62,7 @@ def test_a_raw_vrt_is_converted(capfd, name):
 @ODD
 def test_zeros_are_declared(capfd, name):
     zeros = lst(np.zeros((10, 12), np.float32))
-    command = r"with: (rio edit-info .*), or say"
+    command = r"with: (rio edit-info .*), or add"
     paste(advised(zeros, "lst.tif", f"{name}.tif", capfd, command))
     with rasterio.open(f"{name}.tif") as made:
         assert made.nodata == 0

@@ -18,7 +18,7 @@ DATA = "evaluate -q -s 2 -m bicubic --split train --data"
 
 ALONE = [
     case("facts no json", f"{WALD} torn", 3, "torn/scene.json cannot be read", "JSON object"),
-    case("facts a list", f"{WALD} listed", 3, "listed/scene.json holds no JSON object"),
+    case("facts a list", f"{WALD} listed", 3, "listed/scene.json does not hold a JSON object"),
     case("facts no text", f"{WALD} binary", 3, "binary/scene.json cannot be read"),
     case("facts too deep", f"{WALD} deep", 3, "deep/scene.json cannot be read"),
     case("factor 0", f"{PREPARE} zero", 3, "aggregate_first_by is 0", "from 1 to 64"),
@@ -30,57 +30,57 @@ ALONE = [
     case("left out alone", f"{PREPARE} cloudy", 3, "all 1 scenes are left out", "--whole"),
     case("left out of a protocol", f"{WALD} cloudy", 3, "all 1 scenes are left out", "--scene"),
     case("truth a link", f"{PREPARE} linked", 3, "warm.tif is made of reference_lst.tif"),
-    case("truth named", f"{PREPARE} good/a -g linked/reference_lst.tif", 2, "never a guide"),
+    case("truth named", f"{PREPARE} good/a -g linked/reference_lst.tif", 2, "cannot be a guide"),
     case(
         "truth named beside an lst",
         f"{PREPARE} good/a/lst.tif -g linked/reference_lst.tif",
         2,
-        "never a guide",
+        "cannot be a guide",
     ),
     case(
         "truth named to downscale",
         "downscale good/a/lst.tif out.tif -g linked/reference_lst.tif",
         2,
-        "never a guide",
+        "cannot be a guide",
     ),
     case("mask apart to downscale", "downscale masked -s 2", 3, "clear.tif", "does not overlap"),
     case(
         "folder of scenes to downscale into a file", "downscale good out.tif", 2,
         "good holds 2 scene folders", "--out-dir",
     ),
-    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare holds no scene"),
+    case("folder of no scene to downscale", "downscale bare -O good", 3, "bare contains no scene"),
     case("no reference", f"{CROSS} good/a", 3, "has no reference_lst.tif", "wald_x8"),
     case("mask apart", f"{WALD} masked", 3, "clear.tif", "does not overlap"),
-    case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene to test", "--whole"),
+    case("all to test", f"{PREPARE} good/a --whole a=test", 2, "every scene into test", "--whole"),
     case(
         "all to val and test",
         f"{PREPARE} good/a good/b --whole a=test --whole b=val",
         2,
-        "every scene to test and val",
+        "every scene into test and val",
     ),
     case(
         "whole beside a test scene",
         f"{PREPARE} good/a near/c good/b --whole a=train --whole c=test",
         3,
-        "--whole a=train gives no patch",
+        "--whole a=train gives no patches",
         "too near held-out patches of c",
-        "to one set",
+        "into one split",
     ),
     case(
         "nothing but gaps", f"{PREPARE} empty --whole empty=train", 3, "is missing in more than 0.2"
     ),
     case(
         "a set of gaps", f"{PREPARE} good/a ends --max-nodata 0.1 --whole a=train", 3,
-        "no test patch is left", "--max-nodata",
+        "no test patches are left", "--max-nodata",
     ),
-    case("patches gone", f"{DATA} gone", 3, "is not there", "prepare the folder again"),
-    case("no patch in the split", f"{DATA} bare --split test", 3, "the split holds no patch;"),
-    case("scenes gone", f"{DATA} lost", 3, "a_lst.tif is not there", "whole scenes"),
-    case("scene of another shape", f"{DATA} misfit", 3, "does not lie in its scene"),
-    case("a patch of an endless name", f"{DATA} endless", 3, "is not there"),
+    case("patches gone", f"{DATA} gone", 3, "does not exist", "prepare the folder again"),
+    case("no patch in the split", f"{DATA} bare --split test", 3, "the split has no patches;"),
+    case("scenes gone", f"{DATA} lost", 3, "a_lst.tif does not exist", "whole scenes"),
+    case("scene of another shape", f"{DATA} misfit", 3, "is not inside its scene"),
+    case("a patch of an endless name", f"{DATA} endless", 3, "does not exist"),
     case("a scene of an endless name", f"{PREPARE} {'a' * 5000}", 3, "neither a raster nor"),
     case("an LST of an endless name", f"downscale {'a' * 5000} out.tif", 3, "cannot be read"),
-    case("scene outside", f"{DATA} outside", 3, "lies outside the folder"),
+    case("scene outside", f"{DATA} outside", 3, "is outside the folder"),
     case("scenes a word", f"{DATA} worded", 3, "manifest.json cannot be used"),
 ]  # fmt: skip
 
@@ -159,7 +159,7 @@ def test_a_scene_that_fails_among_many_is_code_6_with_a_table(tmp_path, monkeypa
     head, row, last = err.splitlines()
     assert head.split() == ["scene", "code", "why"]
     assert re.match(r"b +3 +scenes/b/lst\.tif cannot be read", row)
-    assert last.startswith("groklst: 1 of 3 images failed, as the table says; ")
+    assert last.startswith("groklst: 1 of 3 images failed (see the table); ")
     assert {line.split(",")[0] for line in Path("scores.csv").read_text().splitlines()[1:]} == {
         "a",
         "c",
@@ -196,4 +196,4 @@ def test_sets_that_no_scene_was_given_to_are_told(tmp_path, monkeypatch, capsys)
     words = ["prepare", "a", "-s", "2", "--patch", "8", "--out", "new", "--whole", "a=train"]
     assert groklst(*words) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "no val or test patches, as --whole gives every scene to another set"
+    assert last == "no val or test patches, because --whole puts every scene into another split"

@@ -108,10 +108,10 @@ VALUES = [
     bad("all infinite", lst(np.full_like(GAPS, np.inf)), "no valid pixel"),
     bad("all nodata", lst(np.full_like(GAPS, -9999), nodata=-9999), "no valid pixel"),
     bad("mask all off", lst(mask=np.zeros((10, 12), np.uint8)), "no valid pixel"),
-    bad("all zero", lst(np.zeros_like(GAPS)), "nothing but 0", "--nodata 0"),
-    bad("no unit fits", lst(kelvin() * 100), "neither kelvin nor °C", "scaling=0.01 if"),
-    bad("int64 counts", lst((kelvin() * 1000).astype(np.int64)), "neither kelvin nor °C"),
-    bad("uint64 counts", lst((kelvin() * 1000).astype(np.uint64)), "neither kelvin nor °C"),
+    bad("all zero", lst(np.zeros_like(GAPS)), "only 0", "--nodata 0"),
+    bad("no unit fits", lst(kelvin() * 100), "not clearly kelvin or °C", "scaling=0.01 if"),
+    bad("int64 counts", lst((kelvin() * 1000).astype(np.int64)), "not clearly kelvin or °C"),
+    bad("uint64 counts", lst((kelvin() * 1000).astype(np.uint64)), "not clearly kelvin or °C"),
     bad(
         "0 among kelvin",
         lst(np.where(kelvin() > 300, 0, kelvin())),
@@ -131,7 +131,7 @@ VALUES = [
     bad("offset infinite", lst(offset=math.inf), "offset inf", "lst.tif,scaling=none", "python -c"),
     bad("several bands", lst(np.stack([kelvin()] * 3)), "3 bands", "band=1"),
     bad("band 0", lst(), "N from 1", typed="lst.tif,band=0", code=2),
-    bad("band 99", lst(), "not a band 99", typed="lst.tif,band=99"),
+    bad("band 99", lst(), "no band 99", typed="lst.tif,band=99"),
     bad("alpha as LST", with_alpha, "alpha band", "band=1", typed="lst.tif,band=2"),
 ]
 
@@ -201,12 +201,19 @@ GUIDES = [
         "vrt that is no text",
         contents("lst.vrt", b'<VRTDataset rasterXSize="4"><SourceFilename>\xff.tif'),
         "lst.vrt",
-        "no UTF-8 text",
+        "not UTF-8 text",
         typed="lst.vrt",
     ),
     bad_guide("guide all nodata", guide(np.full_like(SHARP, np.nan)), "guides cover the LST"),
-    bad_guide("guide in a site CRS", guide(crs=SITE), "nothing leads from", "guide.tif"),
-    bad_guide("guide on Mars", guide(crs=MARS, transform=EAST), "nothing leads from", "guide.tif"),
+    bad_guide(
+        "guide in a site CRS", guide(crs=SITE), "no transformation is known from", "guide.tif"
+    ),
+    bad_guide(
+        "guide on Mars",
+        guide(crs=MARS, transform=EAST),
+        "no transformation is known from",
+        "guide.tif",
+    ),
     bad_guide("guide of a wrong CRS", guide(crs=CRS.from_epsg(32618)), "does not overlap"),
     bad_guide("guide at the pole", guide(crs=POLAR, transform=FINE), "does not overlap"),
     bad_guide(
@@ -227,8 +234,8 @@ GUIDES = [
         guide(kelvin(4, 4), transform=Affine(24000, 0, 490000, 0, -24000, 4400000)),
         "guide.tif is 100 times coarser",
     ),
-    bad("guide band 99", guide(), "not a band 99", typed="lst.tif -g guide.tif,band=99"),
-    bad("LST guides itself", lst(), "guide of itself", typed="lst.tif -g lst.tif", code=2),
+    bad("guide band 99", guide(), "no band 99", typed="lst.tif -g guide.tif,band=99"),
+    bad("LST guides itself", lst(), "both the LST and a guide", typed="lst.tif -g lst.tif", code=2),
     bad(
         "one name twice",
         guide(),

@@ -86,7 +86,13 @@ def bad(name: str, make: Maker, *says: str, typed: str | tuple[str, ...] = "lst.
 
 
 ROWS = [
-    bad("netCDF", netcdf, "read by xarray", "copy a variable with", typed="lst.nc"),
+    bad(
+        "netCDF",
+        netcdf,
+        "reads netCDF and Zarr through xarray",
+        "copy a variable with",
+        typed="lst.nc",
+    ),
     bad("netCDF by name", netcdf, "['LST'].rio", typed="NETCDF:lst.nc:LST o.tif"),
     bad("netCDF quoted", netcdf, "['LST'].rio", typed='NETCDF:"lst.nc":LST o.tif'),
     bad("Zarr", contents("x", b""), "Zarr", "xarray", typed="lst.zarr"),
@@ -112,7 +118,12 @@ ROWS = [
         "--src-nodata 0 --dst-nodata 0",
     ),
     bad("raw VRT", raw_vrt, "rio convert lst.vrt", typed="lst.vrt"),
-    bad("site and UTM", guide(crs=SITE), "nothing leads", typed="lst.tif -g guide.tif -m ridge"),
+    bad(
+        "site and UTM",
+        guide(crs=SITE),
+        "no transformation is known",
+        typed="lst.tif -g guide.tif -m ridge",
+    ),
     bad("metres in a plain CRS", lst(units="metre"), "says 'metre'"),
 ]
 

@@ -57,7 +57,7 @@ def test_python_is_told_too(scene):
 
 @pytest.mark.usefixtures("as_if_cuda")
 class TestADeviceThatIsNotUsed:
-    SAYS = "random-forest computes on the CPU, where its trees grow; cuda:0 is not used"
+    SAYS = "random-forest computes on the CPU, where its trees are grown; cuda:0 is not used"
 
     def test_is_said_once_and_changes_nothing(self, scene, capsys):
         words = ("lst.tif", "-g", "nir.tif", "-m", "random-forest", "-s", "2")

@@ -41,7 +41,9 @@ GUIDES_TAKEN_FOR_OUTPUTS = [
     case("a link", f"{GUIDED} -g nir.tif soft.tif {OVER}", 4, "soft.tif", "did not write it"),
     case("nothing but a link", f"{GUIDED} -g nir.tif gone.tif {OVER}", 4, "did not write it"),
     case("the name that follows the lst", f"{GUIDED} -g nir.tif {OVER}", 4, "lst_x4.tif", "move"),
-    case("in a folder of guides none", f"{GUIDED} -g empty -o new.tif", 3, "empty holds no guide"),
+    case(
+        "in a folder of guides none", f"{GUIDED} -g empty -o new.tif", 3, "empty contains no guide"
+    ),
 ]
 EVALUATIONS = [
     case("csv over an lst of the folder", f"{WALD} --csv scenes/a/lst.tif {OVER}", 2, "input"),
@@ -60,18 +62,23 @@ EVALUATIONS = [
     case("a report on a link to nowhere", f"{PAIR} --report gone.csv", 2, "--report gone.csv"),
 ]
 FOLDERS = [
-    case("a set over its scene", f"{PREPARE} --out scenes {OVER}", 4, "is not of this command"),
+    case(
+        "a set over its scene",
+        f"{PREPARE} --out scenes {OVER}",
+        4,
+        "was not written by this command",
+    ),
     case(
         "a set over what holds its scene",
         f"{PREPARE} --out home {OVER}",
         4,
-        "is not of this command",
+        "was not written by this command",
     ),
     case(
         "a set on its own input",
         f"prepare -q home/b --out home {OVER}",
         4,
-        "is not of this command",
+        "was not written by this command",
     ),
     case("a set through a link", f"{PREPARE} --out set_link {OVER}", 2, "set_link is a link"),
     case("a run over weights", f"{TRAIN} --out kept", 4, "kept/best.safetensors exists"),
@@ -173,7 +180,7 @@ def test_an_evaluation_that_fails_leaves_no_report(scene):
 
 
 WRITES = {
-    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log", "stack"},
+    "downscale": {"output_option", "out_dir", "uncertainty", "picture", "log", "stack", "report"},
     "evaluate": {"csv", "report"},
     "ingest": {"out"},
     "import": {"output"},

@@ -159,7 +159,9 @@ class TestChangedInput:
     )
     def test_a_change_is_noticed_and_nothing_kept(self, children, scene, tmp_path, action, name):
         fault = Fault(SAVE, "after", 2, action, str(tmp_path / name))
-        assert_one_line(children.run(*scene, fault=fault), 1, name, "while it was read", "again")
+        assert_one_line(
+            children.run(*scene, fault=fault), 1, name, "while it was being read", "again"
+        )
         assert os.listdir(tmp_path / "out") == []
 
     @pytest.mark.parametrize(
@@ -265,7 +267,7 @@ class TestJobFolder:
         (self.folder(tmp_path) / "job.json").write_text(facts)
         ended = children.run(*scene, "--resume")
         if ended.code:
-            assert_one_line(ended, 2, "--resume cannot go on", "the version was none")
+            assert_one_line(ended, 2, "--resume cannot continue", "the version was none")
         assert_right("--overwrite")
 
     def test_an_old_uncertainty_is_not_taken_for_ours(self, children, scene, tmp_path):

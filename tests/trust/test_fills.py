@@ -67,14 +67,14 @@ ROWS = [
     bad(
         "nodata said twice",
         scene(),
-        "drop one",
+        "leave one",
         typed="lst.tif,nodata=1 --src-nodata 2",
         code=2,
     ),
     bad(
         "nodata that the type cannot hold",
         scene(guide=DIGITS),
-        "never equals nodata -1",
+        "cannot equal nodata -1",
         "0 … 65535",
         typed="lst.tif -g guide.tif,nodata=-1",
         code=2,

@@ -211,7 +211,7 @@ def test_version_73_that_claims_what_it_does_not_hold_is_refused(tmp_path, chunk
 @pytest.mark.parametrize(
     ("where", "value", "says"),
     [
-        (("arguments", "width"), 60_000, "of other shape"),
+        (("arguments", "width"), 60_000, "of another shape"),
         (("arguments", "width"), 10**12, "more than 65536"),
         (("arguments", "width"), [[1e300]], "more than 65536"),
         (("arguments", "width"), -1, "cannot be built"),
@@ -250,7 +250,7 @@ def test_a_network_of_more_parts_than_weights_is_not_built(many):
     arguments = {"width": 4, "stages": 1, "blocks": 1, many: 65_536}
     bands = (BandStatistics("red", 0, 1),)
     header = Header("mocolsk", 2, Normalization(300, 5, bands), arguments)
-    with pytest.raises(CheckpointError, match="far more than there are weights"):
+    with pytest.raises(CheckpointError, match="far more than the file has weights"):
         Checkpoint(header, {"a": torch.zeros(1)}).load_network()
 
 
@@ -281,7 +281,7 @@ def test_a_virtual_raster_that_is_no_text_is_one_line(tmp_path):
     )
     assert told.returncode == 3
     assert told.stdout == ""
-    assert told.stderr == f"groklst: {path} is a VRT, but no UTF-8 text; write it anew\n"
+    assert told.stderr == f"groklst: {path} is a VRT that is not UTF-8 text; write it again\n"
     assert not (tmp_path / "out.tif").exists()
 
 

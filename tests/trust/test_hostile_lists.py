@@ -71,7 +71,7 @@ LISTS = [
     bad("UTF-16 without a mark", PLAIN.encode("utf-16-le"), "line 1 holds a NUL"),
     bad("Latin-1", "lst\nété.tif\n".encode("latin-1"), "not UTF-8", "save it as UTF-8"),
     bad("NUL in a cell", "lst\na\0.tif\n", "line 2 holds a NUL"),
-    bad("column of no name", "lst,,output\na.tif,x,b.tif\n", "'' is no key of a scene"),
+    bad("column of no name", "lst,,output\na.tif,x,b.tif\n", "'' is not a key of a scene"),
     bad("cell too many", "lst,output\na.tif,b.tif,c.tif\n", "3 cells, the header has 2"),
     bad("cell too few", "lst;output\na.tif\n", "1 cells, the header has 2"),
     bad("column twice by case", "lst,LST\na.tif,b.tif\n", "names lst twice"),
@@ -87,9 +87,9 @@ LISTS = [
     ),
     bad_json("NUL in JSON", '{"lst": "a\\u0000.tif"}\n', "line 1", "lst holds a NUL"),
     bad_json("NUL in an output", '{"lst": "a.tif", "output": "b\\u0000"}\n', "output holds a NUL"),
-    bad_json("key of control characters", '{"\\u001b[2J": 1}\n', "no key of a scene"),
-    bad_json("endless list", "[" * 10**5 + "\n", "no JSON"),
-    bad_json("digits without end", '{"lst": ' + "9" * 5000 + "}\n", "no JSON"),
+    bad_json("key of control characters", '{"\\u001b[2J": 1}\n', "not a key of a scene"),
+    bad_json("endless list", "[" * 10**5 + "\n", "not JSON"),
+    bad_json("digits without end", '{"lst": ' + "9" * 5000 + "}\n", "not JSON"),
 ]
 
 
@@ -215,7 +215,7 @@ class TestLength:
     def test_a_long_list_that_changes_is_refused(self, asked, tmp_path):
         requests = asked(5)
         (tmp_path / "list.csv").write_text("lst\nother.tif\nother.tif\n")
-        with pytest.raises(InputError, match="changed while its scenes were made"):
+        with pytest.raises(InputError, match="changed while its scenes were being downscaled"):
             list(requests)
 
     def test_a_short_list_may_change(self, asked, tmp_path):
@@ -234,7 +234,7 @@ class TestLength:
         with pytest.raises(UsageError, match="b and b would both be written to out_b"):
             refuse_collisions(twice)
         twice[3] = Request(BandSource("d"), Path("./a"), scale=2)
-        with pytest.raises(UsageError, match="a would be written for d, but is an input itself"):
+        with pytest.raises(UsageError, match="a would be written for d, but it is an input"):
             refuse_collisions(twice)
 
     def test_memory_does_not_grow_with_the_list(self, asked, tmp_path):

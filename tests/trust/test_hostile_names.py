@@ -29,21 +29,26 @@ def files(scene: Path) -> Path:
 
 
 NAMES = [
-    case("LST", f"downscale {BYTES}_lst.tif o.tif -s 4", 3, "no UTF-8 text", "rename"),
-    case("guide", f"downscale lst.tif o.tif -s 4 -g {BYTES}_nir.tif", 3, "no UTF-8", "rename"),
-    case("output", f"downscale lst.tif {BYTES}.tif -s 4", 2, "no UTF-8", "name another"),
-    case("output option", f"downscale lst.tif -o {BYTES}.tif -s 4", 2, "no UTF-8 text"),
+    case("LST", f"downscale {BYTES}_lst.tif o.tif -s 4", 3, "not valid UTF-8", "rename"),
     case(
-        "uncertainty", f"downscale lst.tif o.tif -s 4 --uncertainty {BYTES}.tif", 2, "no UTF-8 text"
+        "guide", f"downscale lst.tif o.tif -s 4 -g {BYTES}_nir.tif", 3, "not valid UTF-8", "rename"
     ),
-    case("info", f"info {BYTES}_lst.tif", 3, "no UTF-8 text", "rename"),
-    case("prediction", f"evaluate --pred {BYTES}_lst.tif --ref lst.tif", 3, "no UTF-8 text"),
-    case("reference", f"evaluate --pred lst.tif --ref {BYTES}_lst.tif", 3, "no UTF-8 text"),
+    case("output", f"downscale lst.tif {BYTES}.tif -s 4", 2, "not valid UTF-8", "name another"),
+    case("output option", f"downscale lst.tif -o {BYTES}.tif -s 4", 2, "not valid UTF-8"),
+    case(
+        "uncertainty",
+        f"downscale lst.tif o.tif -s 4 --uncertainty {BYTES}.tif",
+        2,
+        "not valid UTF-8",
+    ),
+    case("info", f"info {BYTES}_lst.tif", 3, "not valid UTF-8", "rename"),
+    case("prediction", f"evaluate --pred {BYTES}_lst.tif --ref lst.tif", 3, "not valid UTF-8"),
+    case("reference", f"evaluate --pred lst.tif --ref {BYTES}_lst.tif", 3, "not valid UTF-8"),
     case(
         "checkpoint",
         f"downscale lst.tif o.tif -s 4 -g nir.tif -m {BYTES}_net.safetensors",
         3,
-        "no UTF-8 text",
+        "not valid UTF-8",
         "rename",
     ),
     case("model", f"downscale lst.tif o.tif -s 4 -m {BYTES}.safetensors", 2, "nor a checkpoint"),
@@ -95,5 +100,5 @@ def test_a_manifest_that_names_no_text_is_refused(tmp_path, name):
     told = json.loads(path.read_text())
     told["patches"][0]["files"]["lst"] = name
     path.write_text(json.dumps(told))
-    with pytest.raises(InputError, match="no text"):
+    with pytest.raises(InputError, match="not valid text"):
         Manifest.read(request.out)

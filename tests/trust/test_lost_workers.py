@@ -69,7 +69,7 @@ def test_workers_that_are_slow_or_come_back_are_waited_for(tmp_path, monkeypatch
 def test_a_scheduler_that_goes_is_named(tmp_path):
     client = Client(lambda: {"one": 1})
     client.future.cancel()
-    with pytest.raises(DeviceError, match=r"the scheduler is gone .* --resume"):
+    with pytest.raises(DeviceError, match=r"the connection to the scheduler was lost .* --resume"):
         next(rows_of(client, tmp_path))
 
 

@@ -81,14 +81,18 @@ class TestItStandsInTheWayOfNothing:
     @pytest.mark.parametrize(
         ("words", "code", "said"),
         [
-            ("--log notes.txt", 4, "notes.txt exists, and is no log of groklst"),
-            ("--log raster.log --overwrite", 4, "raster.log exists, and is no text"),
-            ("--log fine.tif", 2, "--log fine.tif is to be a text"),
-            ("--log soft.log --overwrite", 2, "is a file of the run itself"),
-            ("--log hard.log --overwrite", 2, "is a file of the run itself"),
-            ("--log out.log -o out.log", 2, "is a file of the run itself"),
+            ("--log notes.txt", 4, "notes.txt exists, and is not a log of groklst"),
+            ("--log raster.log --overwrite", 4, "raster.log exists, and is not a text file"),
+            ("--log fine.tif", 2, "--log fine.tif must name a text file"),
+            ("--log soft.log --overwrite", 2, "is an input or output of the run"),
+            ("--log hard.log --overwrite", 2, "is an input or output of the run"),
+            ("--log out.log -o out.log", 2, "is an input or output of the run"),
             ("--log none/run.log", 2, "there is no folder none"),
-            ("--log run.toml.txt --config run.toml.txt --overwrite", 2, "of the run itself"),
+            (
+                "--log run.toml.txt --config run.toml.txt --overwrite",
+                2,
+                "is an input or output of the run",
+            ),
         ],
     )
     def test_it_is_refused_and_all_stays(self, capsys, words, code, said):

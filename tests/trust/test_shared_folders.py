@@ -54,7 +54,10 @@ def test_a_folder_of_another_user_is_refused(scene, capsys, name, option):
 def test_a_folder_that_others_may_write_in_is_refused(scene, capsys, mode):
     HIDDEN.mkdir()
     HIDDEN.chmod(mode)
-    refuse(Case("", f"{RUN} --resume", 2, (str(HIDDEN), "open to others", "remove it")), capsys)
+    refuse(
+        Case("", f"{RUN} --resume", 2, (str(HIDDEN), "can be written by other users", "remove it")),
+        capsys,
+    )
 
 
 def test_a_file_system_that_keeps_no_modes_is_no_reason(scene, monkeypatch):

@@ -77,7 +77,7 @@ ROWS = [
         "allows 150 to 600; write lst.tif,scaling=0.1",
         typed="lst.tif --lst-units K",
     ),
-    bad("K of celsius", scene(CELSIUS), "say --lst-units C", typed="lst.tif --lst-units K"),
+    bad("K of celsius", scene(CELSIUS), "add --lst-units C", typed="lst.tif --lst-units K"),
     bad("K of an index", scene(INDEX), "--lst-units C", typed="lst.tif --lst-units K"),
 ]
 
@@ -109,7 +109,7 @@ def test_the_unit_that_the_line_names_is_taken(values, tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     scene(values.astype(values.dtype))(tmp_path)
     line = complaint(capsys, "lst.tif")
-    follow("lst.tif", "o.tif", *advised(line, r"say (--lst-units [KC])"))
+    follow("lst.tif", "o.tif", *advised(line, r"add (--lst-units [KC])"))
 
 
 def test_info_says_that_it_is_not_an_lst_and_why(tmp_path, monkeypatch, capsys):

@@ -40,7 +40,7 @@ def test_a_trial_that_fails_without_words_is_no_success(monkeypatch):
 def test_a_state_that_holds_a_program_is_not_recommended(tmp_path):
     """Torch would say how to load it all the same, which runs what is in it."""
     torch.save({"format": 1, "held": subprocess.Popen}, tmp_path / "state.pt")
-    with pytest.raises(InputError, match="more than tensors and plain data; start anew"):
+    with pytest.raises(InputError, match="more than tensors and plain data; start a new run"):
         load_state(tmp_path / "state.pt")
 
 

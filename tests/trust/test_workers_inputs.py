@@ -76,10 +76,10 @@ WRONG = [
     pytest.param(do, name, says, id=f"{name}-{do.__name__}")
     for name in ("lst.vrt", "lst.tif", "nir.tif", "net.safetensors")
     for do, says in (
-        (same_size, r"its \d+ bytes are others"),
+        (same_size, r"its \d+ bytes differ"),
         (longer, r"it has \d+ bytes instead of \d+"),
-        (gone, "it is not there"),
-        (folder, "it is not there"),
+        (gone, "it does not exist there"),
+        (folder, "it does not exist there"),
     )
 ]
 
@@ -88,7 +88,7 @@ WRONG = [
 def test_another_file_is_refused_by_name(do: Callable[[str], None], name: str, says: str):
     asked = task()
     do(name)
-    words = rf"the worker on \S+ sees another {re.escape(name)} than this run: {says}; .* --resume"
+    words = rf"the worker on \S+ reads another {re.escape(name)} than this run: {says}; .* --resume"
     with pytest.raises(OtherFileError, match=words) as raised:
         refuse_other_files(asked)
     assert raised.value.exit_code == 1
@@ -98,7 +98,9 @@ def test_a_file_that_only_the_worker_has_beside_an_input_is_refused():
     asked = task()
     Path("nir.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
     refuse_other_files(asked)
-    with pytest.raises(OtherFileError, match=r"another nir\.tif\.aux\.xml .* it is not there"):
+    with pytest.raises(
+        OtherFileError, match=r"another nir\.tif\.aux\.xml .* it does not exist there"
+    ):
         refuse_more_files(asked, Inputs.of(request()))
 
 
@@ -142,7 +144,7 @@ class TestRun:
             return replace(hold(handed), contents={**handed.contents, **held})
 
         monkeypatch.setattr(cluster, "_hold", elsewhere)
-        with pytest.raises(OtherFileError, match=r"sees another nir\.tif"):
+        with pytest.raises(OtherFileError, match=r"reads another nir\.tif"):
             downscale(request(model=model, scheduler=scheduler))
         assert not Path("out.tif").exists()
 

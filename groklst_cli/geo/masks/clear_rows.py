@@ -1,4 +1,4 @@
-"""Clear shares of coarse rows, kept for a while: masks are fine, and rows are asked for often."""
+"""A cache of the clear shares of coarse rows, which are expensive to read and often needed."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _KEPT: Final = 2**22  # pixels
 
 
 class ClearRows:
-    """Coarse rows' clear shares, read in whole chunks; the latest chunks are kept."""
+    """Clear shares of coarse rows, read in chunks of which the latest are kept."""
 
     def __init__(self, read: Callable[[slice], Shares], step: int, height: int) -> None:
         """Read nothing yet.

@@ -1,8 +1,7 @@
 """Masks: rasters on any grid that say which pixels are clear, read on the fine grid.
 
-A mask's values are classes and bits, which no resampling may mix: each is looked up where it lies
-and judged by a rule first. Where a mask is finer than the fine grid, a fine pixel has the share of
-it that is clear.
+The values of a mask are classes and bits, which must not be mixed by resampling: a rule is applied
+to them first. If a mask is finer than the fine grid, each fine pixel gets the share that is clear.
 """
 
 import math
@@ -43,7 +42,7 @@ _RULED: Final = re.compile(r"(.*):([^:/\\]*)", re.DOTALL)
 _IS_RULE: Final = re.compile(r"(bits|values|not)=.*", re.DOTALL)
 _MAY_BE_RULE: Final = re.compile(r"[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 _FINEST: Final = 64
-"""Places within a fine pixel, along each side, at which a finer mask is looked up at most."""
+"""Largest number of points along a fine pixel at which a finer mask is sampled."""
 
 _NEAR: Final = 0.02
 _AT_ONCE: Final = 2**20  # values that are read together
@@ -52,7 +51,7 @@ _WARP_TOLERANCE: Final = 0.001  # mask pixels
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A mask as a person names it; ``GRAMMAR`` says how.
+    """A mask as it is typed; ``GRAMMAR`` describes it.
 
     Attributes:
         source: The file, and its band where it has several.
@@ -64,10 +63,10 @@ class MaskFile:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a file with a rule behind it; a text that is an existing file is only that.
+        """Parse a file followed by a rule; the name of an existing file has no rule.
 
         Raises:
-            UsageError: If the rule does not make sense, or no file is named.
+            UsageError: If the rule is not valid, or the file name is missing.
         """
         if text and os.path.exists(text):
             return cls(BandSource(text))
@@ -83,7 +82,7 @@ class MaskFile:
 
 
 def _is_no_part_of_a_name(path: str, rule: str) -> bool:
-    """Tell whether what stands behind a colon can only be a rule, though it is none."""
+    """Return whether the text behind a colon must be meant as a rule, although it is not valid."""
     return bool(_MAY_BE_RULE.fullmatch(rule)) and os.path.exists(BandSource.parse(path).path)
 
 
@@ -160,11 +159,11 @@ class MaskSource:
 
         Returns:
             The share of each pixel that is clear, ``(rows, columns)``: 0 or 1, but where the mask
-            is finer. Nothing is clear where the mask holds no value, or does not reach.
+            is finer. Pixels are not clear where the mask has no value or does not reach.
 
         Raises:
-            InputError: If the file breaks off or is damaged there, or holds something else than 0
-                and 1 and no rule was said.
+            InputError: If the file breaks off or is damaged there, or or holds values other than 0
+                and 1 without a rule.
         """
         grain = self._grain
         across = slice(columns.start * grain, columns.stop * grain)
@@ -199,7 +198,7 @@ class MaskSource:
     def _read_lattice(
         self, offset: tuple[int, int], rows: slice, columns: slice, clear: NDArray[np.bool_]
     ) -> None:
-        """Read a mask whose pixels are those that are asked for."""
+        """Read a mask that is on the requested grid."""
         row, column = offset
         top, bottom = max(rows.start, row), min(rows.stop, row + self._dataset.height)
         left, right = max(columns.start, column), min(columns.stop, column + self._dataset.width)
@@ -230,12 +229,12 @@ class MaskSource:
         clear |= self._mask.rule.clear(values, valid)
 
     def _refuse_codes(self, values: NDArray[np.generic]) -> None:
-        """Refuse what is no plain mask of 0 and 1."""
+        """Refuse a mask without a rule that holds other values than 0 and 1."""
         others = values[(values != 0) & (values != 1) & (values == values)]
         if others.size:
             raise InputError(
-                f"{self.path} holds {others[0]:g}, and a mask without a rule holds 0 and 1, 1 where"
-                f" it is clear; say which values are clear, as in {self.path}:values=… or "
+                f"{self.path} holds {others[0]:g}, but a mask without a rule may only hold 0 and "
+                f"1 (clear); say which values are clear, as in {self.path}:values=… or "
                 f"{self.path}:not=…, or name its rule: {', '.join(RULES)}"
             )
 
@@ -258,13 +257,13 @@ class MaskSource:
             copies = self.grid.copies_over(self._fine)
         except NoWayError as error:
             raise InputError(
-                f"nothing leads from {self._fine.crs} of the LST to {self.grid.crs} of "
-                f"{self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
+                f"no transformation is known from {self._fine.crs} of the LST to {self.grid.crs} "
+                f"of {self.path}; set the right CRS with: rio edit-info --crs EPSG:…"
             ) from error
         if not copies:
             raise InputError(
                 f"the mask {self.path} does not overlap the LST, so nothing would be clear; name "
-                "one that does, or set the right CRS with: rio edit-info --crs EPSG:…"
+                "a mask that overlaps, or set the right CRS with: rio edit-info --crs EPSG:…"
             )
         return copies
 

@@ -1,10 +1,11 @@
-"""What masks leave of a coarse LST: which pixels are known, and which values count.
+"""Apply masks to a coarse LST: which pixels are known, and which values are used.
 
-A coarse pixel is known if enough of it is clear. That a known pixel is clear in part does not tell
-whether its value is of the clear part alone: a sensor sees the cloud as well, while a product may
-have left it out. The scene tells: along the edges of clouds, values are compared with those of
-wholly clear neighbours. Where they differ by what is hidden, they are of land and cloud; then what
-wholly hidden neighbours show is taken out of them, and they count as far as this leaves no doubt.
+A coarse pixel is known if enough of it is clear. The value of a partly clear pixel may be that of
+the clear part alone, if the product excludes clouds, or that of land and cloud, as a sensor sees
+it. The scene decides: along the edges of clouds, values are compared with those of fully clear
+neighbours. If they differ in proportion to the masked share, they include the cloud. Then the
+cloud's part, estimated from fully masked neighbours, is subtracted, and values are weighted by how
+certain this is.
 """
 
 import math
@@ -42,24 +43,24 @@ Plane = NDArray[np.float64]
 ReadRows = Callable[[slice], NDArray[np.float32]]
 
 Reason = Literal["alike", "cloudy", "needed", "untold"]
-"""What was found of values of partly clear pixels: they are like those of clear ones; they are of
-the cloud as well; there is little else to go by; or nothing tells."""
+"""The finding about values of partly clear pixels: they are like those of clear pixels; they
+include the cloud; there are too few other pixels; or it is not known."""
 
 _WORDS: Final = {
-    "alike": "their values are like those of clear neighbours, and count as far as the hidden part "
-    "leaves no doubt",
-    "needed": "there is little else to go by, so their values count as far as the hidden part "
-    "leaves no doubt",
-    "cloudy": "their values are of the cloud as well ({contrast:+.1f} K if all is hidden), which "
-    "is taken out of them where hidden neighbours tell it but for {cloud:.1f} K",
-    "untold": "nothing tells whether their values are of the cloud as well, so they do not count: "
-    "their clear part comes from guides and clear neighbours",
+    "alike": "their values are like those of clear neighbours, so they are used with a weight "
+    "that falls with their masked share",
+    "needed": "few pixels are clear as a whole, so their values are used with a weight that falls "
+    "with their masked share",
+    "cloudy": "their values include the cloud ({contrast:+.1f} K in a fully masked pixel); the "
+    "cloud's part is subtracted where masked neighbours show it to within {cloud:.1f} K",
+    "untold": "whether their values include the cloud is not known, so they are not used: their "
+    "clear part comes from guides and clear neighbours",
 }
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Which masks a scene has and what is made of them.
+    """The masks of a scene, and how they are used.
 
     Attributes:
         lst: Masks of the LST; a pixel is clear where all say so.
@@ -76,19 +77,19 @@ class Masking:
 
 @dataclass(frozen=True)
 class MaskedLst:
-    """What masks leave of an LST; plain numbers, so that it travels to other processes.
+    """The effect of masks on an LST, as plain numbers that can be sent to other processes.
 
     Attributes:
         known: Coarse pixels whose value is known.
         wholly: Those of them that are wholly clear.
         mean: Mean of the values that count, kelvin.
         share: Of the area of the LST's pixels with a value that is clear.
-        contrast: By how much values differ from wholly clear neighbours for a pixel that is hidden
-            as a whole, kelvin; NaN if there is nothing to compare.
-        reason: Why the values of partly clear pixels count, or do not.
-        edge: By how much clouds are warmer at their edges than where hidden neighbours show them.
-        cloud: Standard deviation of a cloud about what these show, kelvin.
-        least: Share from which on a value counts from which the cloud was taken out.
+        contrast: Difference from fully clear neighbours, extrapolated to a fully masked pixel,
+            kelvin; NaN if nothing can be compared.
+        reason: Why the values of partly clear pixels are used or not.
+        edge: How much warmer clouds are at their edges than in fully masked neighbours.
+        cloud: Standard deviation of clouds around that value, kelvin.
+        least: Clear share from which on a value is used after the cloud's part was subtracted.
     """
 
     known: int
@@ -117,11 +118,11 @@ class MaskedLst:
         return self.reason in ("alike", "needed")
 
     def explain(self) -> list[str]:
-        """Say what is assumed, for people."""
+        """Describe in words what is assumed."""
         lines = [f"mask: {self.share:.1%} of the LST is clear"]
         if self.partly:
             words = _WORDS[self.reason].format(contrast=self.contrast, cloud=self.cloud)
-            lines.append(f"mask: {self.partly} coarse pixels are clear in part; {words}")
+            lines.append(f"mask: {self.partly} coarse pixels are partly clear; {words}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -134,7 +135,7 @@ class MaskedLst:
         }
 
     def without_cloud(self, values: Plane, clear: Plane) -> Plane:
-        """Take the cloud out of values, NaN where too little tells what it is like.
+        """Subtract the cloud's part from values, NaN where it is not known well enough.
 
         Args:
             values: ``(rows, columns)``, kelvin, NaN where there is no value.
@@ -147,7 +148,7 @@ class MaskedLst:
 def look_at(
     chunks: Iterable[slice], height: int, lst: ReadRows, shares: ReadRows, min_clear: float
 ) -> MaskedLst:
-    """Find out what masks leave of an LST, in one streaming pass.
+    """Compute the effect of masks on an LST, in one streaming pass.
 
     Args:
         chunks: Rows that follow each other and make up the whole.
@@ -203,7 +204,7 @@ def _beside_clear(values: Plane, clear: Plane, core: slice) -> tuple[Plane, Plan
     """Compare partly clear pixels of some rows with wholly clear ones around.
 
     Returns:
-        By how much their values differ, kelvin, and the share of them that is hidden.
+        The differences of their values, kelvin, and the masked shares.
     """
     mean = _mean_around(values, clear >= WHOLLY)
     partly = np.isfinite(values - mean) & (clear > 0) & (clear < WHOLLY)
@@ -212,10 +213,11 @@ def _beside_clear(values: Plane, clear: Plane, core: slice) -> tuple[Plane, Plan
 
 
 def _without_cloud(values: Plane, clear: Plane, edge: float) -> tuple[Plane, Plane]:
-    """Unmix values of land and cloud by what wholly hidden neighbours show.
+    """Separate land and cloud in values, using fully masked neighbours.
 
     Returns:
-        The land's part, NaN where that is not told; and how many times a cloud's error is in it.
+        The land's part, NaN where it is not known; and the factor by which errors of the cloud
+        enter it.
     """
     cloud = _mean_around(values, clear < 1 - WHOLLY) + edge
     seen = np.maximum(clear, 1 - WHOLLY)
@@ -224,7 +226,7 @@ def _without_cloud(values: Plane, clear: Plane, edge: float) -> tuple[Plane, Pla
 
 
 class _Clouds:
-    """What tells how well clouds are known at their edges, summed up over rows."""
+    """Sums over rows that tell how well clouds are known at their edges."""
 
     def __init__(self) -> None:
         self._sums = np.zeros(7)
@@ -239,7 +241,7 @@ class _Clouds:
         self._sums += [float(power.sum()) for power in powers]
 
     def told(self, found: MaskedLst) -> MaskedLst:
-        """Say how well clouds are known: the errors' variance grows with how far they count."""
+        """Estimate how well clouds are known; the error variance grows with that factor."""
         count, t2, t4, et, ee, et3, eett = self._sums.tolist()
         if count < _LEAST_COMPARED:
             return found

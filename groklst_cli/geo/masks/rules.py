@@ -1,7 +1,7 @@
 """Quality rules: which values of a quality band mean that a pixel can be used.
 
-A rule is named after the product whose band it reads, or says itself which bits or values are
-clear. Fill values are never clear: no bit is looked at before it is known to be one.
+A rule is named after the product whose band it reads, or lists bits or values. Fill values are
+never clear; they are excluded before bits are read.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Bits:
     good: tuple[int, ...] = (0,)
 
     def are_good(self, values: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell where they are, in values that are not negative."""
+        """Return where the bits are good, for values that are not negative."""
         found = (values >> self.first) & (2 ** (self.last - self.first + 1) - 1)
         return np.isin(found, self.good)
 
@@ -150,13 +150,13 @@ RULES: Final = {
 
 
 def parse_rule(text: str) -> QualityRule:
-    """Read a rule: a name, ``bits=3,4``, ``values=4,5,6`` or ``not=…``; nothing for a plain mask.
+    """Parse a rule: a name, ``bits=3,4``, ``values=4,5,6`` or ``not=…``; empty for a plain mask.
 
     ``bits`` lists bits that must be unset, ``values`` the only values that are clear, and ``not``
     values that are not clear.
 
     Raises:
-        UsageError: If it is none of these.
+        UsageError: If it is not one of these.
     """
     if not text:
         return PLAIN
@@ -165,7 +165,8 @@ def parse_rule(text: str) -> QualityRule:
     kind, equals, listed = text.partition("=")
     if not equals or kind not in ("bits", "values", "not"):
         raise UsageError(
-            f"the mask's rule {text} is none of {', '.join(RULES)}, bits=N,…, values=N,…, not=N,…"
+            f"the mask's rule {text} is not valid, expected one of {', '.join(RULES)}, bits=N,…, "
+            "values=N,…, not=N,…"
         )
     numbers = _numbers(text, listed)
     if kind == "values":
@@ -173,7 +174,9 @@ def parse_rule(text: str) -> QualityRule:
     if kind == "not":
         return QualityRule(text, others=numbers)
     if not all(0 <= bit < _MOST_BITS for bit in numbers):
-        raise UsageError(f"the mask's rule {text}: bits are counted from 0 to {_MOST_BITS - 1}")
+        raise UsageError(
+            f"the mask's rule {text} names a bit out of range, expected 0 to {_MOST_BITS - 1}"
+        )
     return replace(_unset(numbers), text=text)
 
 
@@ -186,5 +189,5 @@ def _numbers(text: str, listed: str) -> tuple[int, ...]:
         return tuple(int(part) for part in listed.replace("_", "no digit").split(","))
     except ValueError:
         raise UsageError(
-            f"the mask's rule {text} is not followed by whole numbers, as in values=4,5,6"
+            f"the mask's rule {text} lacks whole numbers; write them as in values=4,5,6"
         ) from None

@@ -58,7 +58,7 @@ class SceneMasks:
     def hide(
         self, values: NDArray[np.float32], names: Sequence[str], rows: slice, columns: slice
     ) -> None:
-        """Take away what is hidden in guidance, of which a method fills what it needs.
+        """Set masked pixels of guides to NaN; methods fill what they need.
 
         Args:
             values: ``(bands, rows, columns)`` of the fine grid.
@@ -82,13 +82,13 @@ class SceneMasks:
 def _refuse_name(file: MaskFile) -> None:
     if file.source.name is not None:
         raise UsageError(
-            f"--mask {file} names a band, and the LST has no other; leave {file.source.name}= out"
+            f"--mask {file} names a band, but the LST has only one; leave {file.source.name}= out"
         )
 
 
 def _refuse_stranger(file: MaskFile, bands: Sequence[str]) -> None:
     if file.source.name not in (None, *bands):
         raise UsageError(
-            f"--guide-mask {file} is for band {file.source.name}, the guides have "
-            f"{', '.join(bands) or 'none'}; name one of these, or no band for all"
+            f"--guide-mask {file} is for band {file.source.name}, but the guides have "
+            f"{', '.join(bands) or 'none'}; name one of these, or no band to mask all"
         )

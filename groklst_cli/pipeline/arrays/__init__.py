@@ -1,1 +1,1 @@
-"""Arrays of xarray to arrays of xarray, at once or lazily."""
+"""From xarray to xarray, immediately or lazily."""

@@ -1,4 +1,4 @@
-"""Coordinates of arrays of xarray: whether they are the middles of pixels, and what is wrong."""
+"""Coordinates of xarray arrays: check that they are the centres of pixels, or say what is wrong."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -14,12 +14,12 @@ _MOST_ROUNDING: Final = 0.1  # pixels
 
 
 def typed(name: str) -> str:
-    """Write what a person would type for an array of that name."""
+    """Return how an array of that name is typed in Python."""
     return name if name.isidentifier() else "array"
 
 
 def call(name: str, verb: str, along: Mapping[Any, str], **more: str) -> str:
-    """Write a call about dimensions as a person would type it."""
+    """Return a call with dimensions as it is typed in Python."""
     if all(str(dim).isidentifier() for dim in along):
         words = [f"{dim}={text}" for dim, text in along.items()]
     else:
@@ -29,14 +29,14 @@ def call(name: str, verb: str, along: Mapping[Any, str], **more: str) -> str:
 
 
 def placing(name: str) -> str:
-    """Write the call that gives an array a transform."""
+    """Return the call that sets a transform."""
     return f"{typed(name)}.rio.write_transform(affine.Affine(…))"
 
 
 def agree(transform: Affine, array: xr.DataArray) -> bool:
-    """Tell whether coordinates, as far as there are any, are the middles of pixels."""
+    """Return whether the coordinates, if there are any, are the centres of pixels."""
     if transform.b or transform.d:
-        return True  # rotated: coordinates of rows and columns cannot tell
+        return True  # rotated: row and column coordinates do not apply
     along = (array.rio.x_dim, transform.c, transform.a), (array.rio.y_dim, transform.f, transform.e)
     for dimension, start, step in along:
         if dimension in array.coords:
@@ -48,7 +48,7 @@ def agree(transform: Affine, array: xr.DataArray) -> bool:
 
 
 def _tolerance(given: np.ndarray, step: float) -> float:
-    """Return how far coordinates may be off, CRS units: those in 32 bits are rounded."""
+    """Return the largest rounding error of coordinates, CRS units; 32-bit floats are rounded."""
     rounding = 0.0
     if given.dtype.kind == "f":
         rounding = float(np.spacing(np.abs(given).max()))
@@ -63,25 +63,25 @@ def refuse_strange(name: str, array: xr.DataArray) -> None:
         given = array.coords[dim].values
         if given.dtype.kind not in "iuf":
             raise InputError(
-                f"{name} has coordinates {dim} of type {given.dtype}, expected numbers in the unit "
-                f"of its CRS; drop them, and give it a transform: {typed(name)}.drop_vars({dim!r})"
-                ".rio.write_transform(affine.Affine(…))"
+                f"{name} has coordinates {dim} of type {given.dtype}, expected numbers in the "
+                "unit of its CRS; drop them, and set a transform: "
+                f"{typed(name)}.drop_vars({dim!r}).rio.write_transform(affine.Affine(…))"
             )
         if not np.isfinite(given).all():
             raise InputError(
-                f"{name} has coordinates {dim} that are not finite; leave them out, as in "
+                f"{name} has coordinates {dim} that are not finite; drop them, as in "
                 + call(name, "isel", {dim: f"numpy.isfinite({typed(name)}[{dim!r}].values)"})
             )
 
 
 def refuse_uneven(name: str, array: xr.DataArray) -> NoReturn:
-    """Say what is wrong with coordinates, and how they become even."""
+    """Say what is wrong with coordinates, and how to make them even."""
     for dim in (array.rio.y_dim, array.rio.x_dim):
         if dim in array.coords and (wrong := _unevenness(name, array, dim)):
             raise InputError(wrong)
     raise InputError(
-        f"{name} has a single row or column, so its coordinates do not say how large a pixel is; "
-        f"give it a transform: {placing(name)}"
+        f"{name} has a single row or column, so its coordinates do not give the size of a pixel; "
+        f"set a transform: {placing(name)}"
     )
 
 
@@ -105,7 +105,7 @@ def _unevenness(name: str, array: xr.DataArray, dim: Any) -> str | None:
 
 
 def _evened(name: str, given: np.ndarray, dim: Any) -> str:
-    """Say what makes coordinates even: gaps stay gaps, what is uneven is interpolated."""
+    """Say how to make coordinates even: insert missing ones, or interpolate uneven ones."""
     steps = np.abs(np.diff(given))
     step = float(steps.min())
     gaps = np.all(np.abs(steps / step - np.round(steps / step)) < 0.01)
@@ -113,9 +113,9 @@ def _evened(name: str, given: np.ndarray, dim: Any) -> str:
         round(float(abs(given[-1] - given[0])) / (step if gaps else float(np.median(steps)))) + 1
     )
     if count > 10 * len(given):
-        return "bring it to a grid with even ones"
+        return "interpolate it to evenly spaced coordinates"
     even = f"numpy.linspace({float(given[0])!r}, {float(given[-1])!r}, {count})"
     if gaps:
         near = call(name, "reindex", {dim: even}, method="'nearest'", tolerance=f"{step / 10:.3g}")
-        return f"put the missing ones back, as in {near}"
+        return f"insert the missing ones, as in {near}"
     return f"interpolate it, as in {call(name, 'interp', {dim: even})}"

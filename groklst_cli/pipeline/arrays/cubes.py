@@ -1,4 +1,4 @@
-"""Cubes of xarray: several dates of one place, of which each is a scene of its own."""
+"""Cubes of xarray: several dates of one place, each treated as a separate scene."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -15,25 +15,25 @@ from groklst_cli.pipeline.arrays.places import with_dimensions
 TIME: Final = "time"
 
 Downscaled = Callable[..., xr.DataArray | xr.Dataset]
-"""Downscales the LST, guides and masks of one date; told the words that lead its notes."""
+"""Downscales LST, guides and masks of one date; takes the prefix of its messages."""
 
 
 def is_cube(lst: object) -> bool:
-    """Tell whether what was given for an LST has dates; a single one is no cube."""
+    """Return whether an LST has dates; a single date is not a cube."""
     return isinstance(lst, xr.DataArray) and lst.sizes.get(TIME, 1) != 1
 
 
 def date_by_date(
     downscaled: Downscaled, lst: xr.DataArray, guides: Any, mask: Any, guide_mask: Any
 ) -> xr.DataArray | xr.Dataset:
-    """Downscale each date by itself, and put the results together along the LST's time.
+    """Downscale each date separately, and concatenate the results along time.
 
     Raises:
-        InputError: If there is no date, something has other dates than the LST, or the results
+        InputError: If there is no date, an array has other dates than the LST, or the results
             differ in unit or scale.
     """
     if not lst.sizes[TIME]:
-        raise InputError("lst has no date: its time is empty")
+        raise InputError("lst has no dates: its dimension time is empty")
     others = {"guides": guides, "mask": mask, "guide_mask": guide_mask}
     for name, given in others.items():
         for said, array in _arrays(name, given):
@@ -54,13 +54,13 @@ def date_by_date(
 
 
 def _alike(lst: xr.DataArray, made: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Put results along the LST's time, if they are of one unit and scale."""
+    """Concatenate results along time, after checking that unit and scale are the same."""
     _refuse_differences(lst, made)
     return _together(lst, made)
 
 
 def _of_date(given: Any, number: int) -> Any:
-    """Choose a date of all that has dates; what has none serves every date."""
+    """Select a date from all arrays with dates; arrays without dates are used for every date."""
     if isinstance(given, xr.DataArray):
         return _chosen(given, number) if TIME in given.dims else given
     if isinstance(given, xr.Dataset):
@@ -75,18 +75,18 @@ def _of_date(given: Any, number: int) -> Any:
 
 
 def _chosen(array: xr.DataArray, number: int) -> xr.DataArray:
-    """Choose a date; rows, columns and CRS stay those that rioxarray was told."""
+    """Select a date; the rows, columns and CRS that were set with rioxarray are kept."""
     chosen = array.isel({TIME: number})
     if "grid_mapping" in array.encoding:
         chosen.encoding["grid_mapping"] = array.encoding["grid_mapping"]
     try:
         return with_dimensions(chosen, array.rio.x_dim, array.rio.y_dim)
-    except RioXarrayError:  # which is told when it is taken for a raster
+    except RioXarrayError:  # reported when it is used as a raster
         return chosen
 
 
 def _arrays(name: str, given: Any) -> Iterator[tuple[str, xr.DataArray | xr.Dataset]]:
-    """Find what may have dates, and what it is called in messages."""
+    """List the arrays that may have dates, with their names in messages."""
     if isinstance(given, xr.DataArray | xr.Dataset):
         yield name, given
     elif isinstance(given, Mapping):
@@ -102,7 +102,7 @@ def _refuse_other_dates(name: str, array: xr.DataArray | xr.Dataset, lst: xr.Dat
     if TIME not in array.dims:
         return
     count, expected = array.sizes[TIME], lst.sizes[TIME]
-    remedy = "give it the LST's dates, or none for all dates"
+    remedy = "give it the dates of lst, or no time for all dates"
     if count != expected:
         raise InputError(
             f"{name} has {count} dates, lst has {expected}; {remedy}, as in "
@@ -114,8 +114,9 @@ def _refuse_other_dates(name: str, array: xr.DataArray | xr.Dataset, lst: xr.Dat
     if (differ := np.flatnonzero(own != wanted)).size:
         first = int(differ[0])
         raise InputError(
-            f"{name} has date {_word(own[first])} where lst has {_word(wanted[first])}; {remedy}, "
-            f"as in {typed(name)}.sel(time=lst.time, method='nearest').assign_coords(time=lst.time)"
+            f"{name} has the date {_word(own[first])} where lst has {_word(wanted[first])}; "
+            f"{remedy}, as in {typed(name)}.sel(time=lst.time, "
+            "method='nearest').assign_coords(time=lst.time)"
         )
 
 
@@ -126,7 +127,7 @@ def _named_day(lst: xr.DataArray, number: int) -> str:
 
 
 def _word(date: Any) -> str:
-    """Write a date as short as it goes."""
+    """Return a date in its shortest form."""
     if isinstance(date, np.datetime64):
         return np.datetime_as_string(date, unit="s").removesuffix("T00:00:00")
     return str(date)
@@ -138,13 +139,13 @@ def _refuse_differences(lst: xr.DataArray, made: Sequence[xr.DataArray]) -> None
         for number, value in enumerate(found):
             if value != found[0]:
                 raise InputError(
-                    f"lst comes out with {key} {found[0]} on {_named_day(lst, 0)} and {value} on "
-                    f"{_named_day(lst, number)}; state one for all, as in {remedy}"
+                    f"the results of lst have {key} {found[0]} on {_named_day(lst, 0)} and "
+                    f"{value} on {_named_day(lst, number)}; set one for all dates, as in {remedy}"
                 )
 
 
 def _together(lst: xr.DataArray, made: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Lay results in the order of the LST's dimensions, with its coordinates of time."""
+    """Order results like the LST's dimensions, with its time coordinates."""
     first = made[0]
     rows, columns, place = first.rio.y_dim, first.rio.x_dim, first.rio.grid_mapping
     placed = {name: first.coords[name] for name in (rows, columns, place) if name in first.coords}

@@ -1,4 +1,4 @@
-"""Downscaling arrays of numpy at once."""
+"""Downscale NumPy arrays immediately."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -32,11 +32,11 @@ def downscale_arrays(
     note: Note,
     with_deviation: WithDeviation | None = None,
 ) -> tuple[Plan, Fine, Fine | None]:
-    """Downscale arrays of numpy at once.
+    """Downscale NumPy arrays immediately.
 
     Returns:
-        What was done, the fine pixels in the LST's own unit, NaN where there is no value, and
-        their standard deviation in kelvin, where that is asked for.
+        The plan, the fine pixels in the LST's own unit, NaN where there is no value, and their
+        standard deviation in kelvin if it was requested.
 
     Raises:
         GroklstError: If the arrays cannot be used.
@@ -59,12 +59,12 @@ def downscale_arrays(
 def settled(
     settings: Settings, lst: ArrayRaster, guides: Sequence[ArrayRaster]
 ) -> tuple[Settings, FoundScale]:
-    """Put the scale in that is found for arrays."""
+    """Return the settings with the scale that is found for the arrays."""
     grids = {guide.frame.name: guide.frame.grid for guide in guides}
     found = scale_of_grids(settings, lst.frame.grid, grids)
     return replace(settings, scale=found.value), found
 
 
 def in_units(fine: Fine, units: Units) -> Fine:
-    """Turn kelvin into the output's unit."""
+    """Convert kelvin to the output's unit."""
     return fine - np.float32(CELSIUS_ZERO) if units == "C" else fine

@@ -1,4 +1,4 @@
-"""Taking arrays of xarray for rasters: what each is checked for at the door."""
+"""Check xarray arrays and convert them to rasters."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,24 +15,24 @@ from groklst_cli.pipeline.arrays.places import grid_of_array, with_dimensions, w
 from groklst_cli.pipeline.arrays.rasters import ArrayMask, ArrayMasks, ArrayRaster, Frame
 
 Guides = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | Sequence[xr.DataArray]
-"""Guidance: variables, or arrays by name, or arrays that have names, or one of these."""
+"""Guides: a dataset, arrays by name, named arrays, or a single array."""
 
 _STORED_AS: Final = {"bool": "uint8", "float16": "float32"}  # which no GeoTIFF holds
 
 
 Mask = xr.DataArray | tuple[xr.DataArray, str]
-"""A mask of 0 and 1, or of truth values, which is clear where it is 1; or values and their rule."""
+"""A mask of 0 and 1, or of booleans, which is clear where it is 1; or values with a rule."""
 
 GuideMasks = Mask | Mapping[str, Mask]
-"""A mask for all guidance, or one for each band that is named."""
+"""A mask for all guides, or one for each named band."""
 
 
 def one_layer(name: str, array: object) -> xr.DataArray:
-    """Take what was given for an LST: rows and columns, and at most other dimensions of one.
+    """Convert the LST: rows and columns, and other dimensions only of length one.
 
     Raises:
-        UsageError: If it is no array of xarray.
-        InputError: If it holds several layers, or nothing tells which are its rows and columns.
+        UsageError: If it is not an xarray array.
+        InputError: If it has several layers, or its rows and columns are not known.
     """
     placed = with_place(name, _data_array(name, array))
     others = [dim for dim in placed.dims if dim not in (placed.rio.y_dim, placed.rio.x_dim)]
@@ -51,10 +51,11 @@ def one_layer(name: str, array: object) -> xr.DataArray:
 
 
 def guide_rasters(guides: Guides | None) -> list[ArrayRaster]:
-    """Take guidance for rasters.
+    """Convert guides to rasters.
 
     Raises:
-        UsageError: If it is no guidance, an array has no name, or two bands have the same one.
+        UsageError: If it is not valid as guides, an array has no name, or two bands have the same
+            one.
         InputError: If an array cannot be used.
     """
     rasters = [raster(name, array) for name, array in _named(guides)]
@@ -69,10 +70,10 @@ def guide_rasters(guides: Guides | None) -> list[ArrayRaster]:
 
 
 def mask_arrays(mask: Mask | None, guide_mask: GuideMasks | None) -> ArrayMasks:
-    """Take arrays for masks.
+    """Convert arrays to masks.
 
     Raises:
-        UsageError: If one is no array, or has a rule that does not make sense.
+        UsageError: If one is not an array, or has a rule that is not valid.
         InputError: If one cannot be used.
     """
     by_band = guide_mask if isinstance(guide_mask, Mapping) else {None: guide_mask}
@@ -91,11 +92,11 @@ def _mask(name: str, given: object, band: str | None) -> ArrayMask:
 
 
 def raster(name: str, given: object) -> ArrayRaster:
-    """Take an array for a raster.
+    """Convert an array to a raster.
 
     Raises:
-        UsageError: If it is no array of xarray.
-        InputError: If it has no rows and columns, no CRS, no place, or no real numbers.
+        UsageError: If it is not an xarray array.
+        InputError: If it has no rows and columns, no CRS, no position, or no real numbers.
     """
     array = with_place(name, _data_array(name, given))
     rows, columns = array.rio.y_dim, array.rio.x_dim
@@ -103,7 +104,7 @@ def raster(name: str, given: object) -> ArrayRaster:
     if len(bands) > 1:
         raise InputError(
             f"{name} has dimensions {', '.join(map(str, array.dims))}, expected rows, columns and "
-            f"at most bands; choose one {bands[0]}, as in {call(name, 'isel', {bands[0]: '0'})}"
+            f"optionally bands; choose one {bands[0]}, as in {call(name, 'isel', {bands[0]: '0'})}"
         )
     ordered = array.transpose(*bands, rows, columns)
     frame = Frame(
@@ -122,12 +123,12 @@ def raster(name: str, given: object) -> ArrayRaster:
 
 
 def _named(guides: Guides | None) -> Iterator[tuple[str, object]]:
-    """Give each array of guidance its name."""
+    """Find the name of each guide."""
     if guides is None:
         return
     if isinstance(guides, xr.Dataset):
         for name, variable in guides.items():
-            if variable.ndim:  # what has no pixels tells something about those that have
+            if variable.ndim:  # variables without pixels describe the others
                 yield str(name), _of_dataset(str(name), variable)
     elif isinstance(guides, Mapping):
         for name, guide in guides.items():
@@ -139,7 +140,7 @@ def _named(guides: Guides | None) -> Iterator[tuple[str, object]]:
 
 
 def _of_dataset(name: str, variable: xr.DataArray) -> xr.DataArray:
-    """Refuse a variable without rows and columns, as bounds of time or of pixels are."""
+    """Refuse a variable without rows and columns, such as bounds of time or pixels."""
     try:
         return with_place(name, variable)
     except InputError as error:
@@ -151,14 +152,14 @@ def _of_sequence(guides: Sequence[object]) -> Iterator[tuple[str, object]]:
         guide = _data_array(f"guide {position}", given)
         if guide.name is None and not _described(guide):
             raise UsageError(
-                f"guide {position} has no name; give it one, as in guide.rename('red'), or give "
+                f"guide {position} has no name; name it, as in guide.rename('red'), or give "
                 "guides={'red': guide}"
             )
         yield f"guide {position}" if guide.name is None else str(guide.name), guide
 
 
 def _data_array(name: str, given: object) -> xr.DataArray:
-    """Refuse what is no array of xarray, and say how it becomes one."""
+    """Refuse objects that are not xarray arrays, and say how to convert them."""
     if isinstance(given, xr.DataArray):
         return given
     if isinstance(given, xr.Dataset):
@@ -172,10 +173,10 @@ def _data_array(name: str, given: object) -> xr.DataArray:
     if isinstance(ndim := getattr(given, "ndim", None), int) and hasattr(given, "shape"):
         dims = ("band", "y", "x") if ndim == 3 else ("y", "x")
         raise UsageError(
-            f"{found}, which says where it lies; say so, as in xarray.DataArray({typed(name)}, "
+            f"{found}, which has a position; add one, as in xarray.DataArray({typed(name)}, "
             f"dims={dims}).rio.write_transform(affine.Affine(…)).rio.write_crs('EPSG:…')"
         )
-    raise UsageError(f"{found}, as rioxarray.open_rasterio(FILE) gives")
+    raise UsageError(f"{found}, as rioxarray.open_rasterio(FILE) returns")
 
 
 def _layers(dim: Any) -> str:
@@ -183,7 +184,7 @@ def _layers(dim: Any) -> str:
 
 
 def _described(array: xr.DataArray) -> tuple[str, ...]:
-    """Return the names of bands as rioxarray reads their descriptions, or none."""
+    """Return the names of bands that rioxarray read from descriptions, or none."""
     described = array.attrs.get("long_name")
     bands = array.sizes[array.dims[0]] if array.ndim == 3 else 1
     if isinstance(described, tuple) and len(described) == bands and all(described):
@@ -192,7 +193,7 @@ def _described(array: xr.DataArray) -> tuple[str, ...]:
 
 
 def _band_names(name: str, array: xr.DataArray) -> tuple[str, ...]:
-    """Name bands as rioxarray reads their descriptions, or number them."""
+    """Name bands by the descriptions that rioxarray read, or number them."""
     described = array.attrs.get("long_name")
     if isinstance(described, tuple) and len(described) == len(array):
         return tuple(text or f"{name}_{n}" for n, text in enumerate(described, 1))
@@ -201,7 +202,7 @@ def _band_names(name: str, array: xr.DataArray) -> tuple[str, ...]:
 
 def _stored_type(name: str, dtype: np.dtype[Any]) -> str:
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise InputError(f"{name} holds {dtype}; it must hold real numbers of at most 64 bits")
+        raise InputError(f"{name} holds {dtype}; expected real numbers of at most 64 bits")
     plain = dtype.newbyteorder("=").name
     return _STORED_AS.get(plain, plain)
 
@@ -219,13 +220,14 @@ def _number(name: str, array: xr.DataArray, key: str, default: float) -> float:
 
 
 def _refuse_scaled_floats(frame: Frame) -> None:
-    """Refuse floats with a scale, for nothing tells whether it was applied."""
+    """Refuse floats with a scale, because it may have been applied already."""
     if np.dtype(frame.dtype).kind == "f" and (frame.scale, frame.offset) != (1.0, 0.0):
         raise InputError(
             f"{frame.name} is {frame.dtype} and has scale_factor {frame.scale:g} and add_offset "
-            f"{frame.offset:g} in its attrs, which may be applied already; if they are, drop them: "
-            f"{typed(frame.name)}.assign_attrs(scale_factor=1, add_offset=0); if not, open it with "
-            "mask_and_scale=True, as in rioxarray.open_rasterio(FILE, mask_and_scale=True)"
+            f"{frame.offset:g} in its attrs, which may have been applied already; if they were, "
+            f"drop them: {typed(frame.name)}.assign_attrs(scale_factor=1, add_offset=0); if not, "
+            "open it with mask_and_scale=True, as in rioxarray.open_rasterio(FILE, "
+            "mask_and_scale=True)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which part of a guide a window of the fine grid depends on."""
+"""The part of a guide that a window of the fine grid depends on."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from pyproj import Transformer
 
 from groklst_cli.geo.grid import Grid
 
-_STEP: Final = 16  # fine pixels between those that are looked up in the guide
-_KERNEL: Final = 8  # guide pixels; more than any resampling looks at around a point
+_STEP: Final = 16  # distance of sampled fine pixels
+_KERNEL: Final = 8  # guide pixels; more than the kernel of any resampling
 
 
 def guide_window(
@@ -27,7 +27,7 @@ def guide_window(
         rows: Of the fine grid.
         columns: Of the fine grid.
         aligned: Whether a guide on the fine grid's lattice is read as it is. Any other is warped,
-            and what the window covers is widened by what a resampling looks at.
+            and the window is extended by the kernel of the resampling.
 
     Returns:
         Rows and columns of the guide, empty where it does not reach.
@@ -62,7 +62,7 @@ def _window(
 
 
 def moved(fine: Grid, shift: tuple[float, float] | None, scale: int) -> Grid:
-    """Return the fine grid as a guide sees it that lies off by a shift in coarse pixels."""
+    """Return the fine grid moved by the shift of a misregistered guide, coarse pixels."""
     if shift is None:
         return fine
     there = fine.transform * Affine.translation(shift[0] * scale, shift[1] * scale)
@@ -72,7 +72,7 @@ def moved(fine: Grid, shift: tuple[float, float] | None, scale: int) -> Grid:
 def _positions(
     guide: Grid, fine: Grid, rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Look up a lattice of fine positions in a guide; those that have no place there are left."""
+    """Transform a lattice of fine positions to a guide, without those outside its CRS."""
     across, down = (values.ravel() for values in np.meshgrid(columns, rows))
     t, back = fine.transform, ~guide.transform
     x, y = t.a * across + t.b * down + t.c, t.d * across + t.e * down + t.f

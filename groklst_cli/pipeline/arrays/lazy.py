@@ -1,7 +1,7 @@
-"""Strips of a scene of Dask arrays, each made when it is asked for.
+"""Strips of a scene of Dask arrays, each computed when it is needed.
 
-Two kinds of tasks: one predicts a group of rows of tiles from the parts of the inputs under it, the
-other finishes a strip of fine rows from the groups around it. Each row of tiles is
+There are two kinds of tasks: one predicts a group of rows of tiles from the parts of the inputs
+under it, the other finishes a strip of fine rows from the groups around it. Each row of tiles is
 predicted once, and no task sees more than its part.
 """
 
@@ -54,7 +54,7 @@ from groklst_models.threads import threads
 _ARRAYS: Final[Any] = dask.array  # has no types
 _COMPUTE: Final[Any] = dask.base.compute
 _NOT_LOOKED_AT: Final = MaskedLst(0, 0, 0.0, 0.0, 0.0, "alike")
-"""Stands for what masks leave where nobody asks for it."""
+"""A placeholder for the effect of masks where it is not needed."""
 
 _NETWORKS: Final[WeakKeyDictionary[Work, Method]] = WeakKeyDictionary()
 
@@ -66,14 +66,14 @@ def downscale_lazily(
     masks: ArrayMasks,
     note: Note,
 ) -> tuple[Plan, Any]:
-    """Lay out how to downscale arrays of Dask.
+    """Build the graph that downscales Dask arrays.
 
-    What is computed at once, in a stream: the LST's range where no tag states its unit, what its
-    masks leave of it, and what a method is fitted to, or shifts are estimated from.
+    Some things are computed immediately, in a stream: the LST's range if no tag states its unit,
+    the effect of its masks, and what a method is fitted to or shifts are estimated from.
 
     Returns:
-        What will be done, and a Dask array of the fine pixels in the LST's own unit, NaN where
-        there is no value; its chunks are whole rows.
+        The plan, and a Dask array of the fine pixels in the LST's own unit, NaN where there is no
+        value; its chunks are whole rows.
 
     Raises:
         GroklstError: If the arrays cannot be used, as far as is known before they are computed.
@@ -110,7 +110,7 @@ def _strips(
 ) -> Any:
     """Join strips of one height, that of a group of rows of tiles without its overlap.
 
-    One height but for the last, because odc-geo's COG writer takes chunks for such.
+    All have the same height except the last, as odc-geo's COG writer requires.
     """
     layout, whole = work.layout, work.plan.strip
     kept = work.plan.conservation
@@ -187,7 +187,7 @@ def _guide_parts(
 
 
 class _StreamedScene(Scene):
-    """A scene of Dask arrays that computes what is read of it, when it is read."""
+    """A scene of Dask arrays; reading a part computes it."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class _StreamedScene(Scene):
         masks: ArrayMasks,
         part: Strip,
     ) -> AbstractContextManager[Scene]:
-        """Open a part of guides and masks, computed, without any LST."""
+        """Open a computed part of guides and masks, without an LST."""
         parts = _mask_parts(self, masks, part)
         return scene_of(
             self._settings,
@@ -305,7 +305,7 @@ def _sum_up(lst: ArrayRaster) -> ValueSummary:
 def _total(name: str, parts: Sequence[ValueSummary]) -> ValueSummary:
     found = reduce(add, parts)
     if found.count == 0:
-        raise InputError(f"{name} has no valid pixel; every one is nodata")
+        raise InputError(f"{name} has no valid pixel; all are nodata")
     return found
 
 
@@ -358,7 +358,7 @@ def _finish(
 
 
 def _threads_of_worker() -> int | None:
-    """Count the threads of the cluster's worker that this runs in; None if it is none."""
+    """Return the threads of the cluster's worker that this runs in; None outside a worker."""
     try:
         from distributed import get_worker
 

@@ -1,4 +1,4 @@
-"""Where the pixels of an array of xarray lie: its rows and columns, its CRS, its transform."""
+"""The position of the pixels of an xarray array: its rows, columns, CRS and transform."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -29,10 +29,10 @@ _ROWS: Final = frozenset({"y", "lat", "latitude"})
 
 
 def with_place(name: str, array: xr.DataArray) -> xr.DataArray:
-    """Return an array of which rioxarray knows the rows and the columns.
+    """Return the array with its rows and columns set for rioxarray.
 
     Raises:
-        InputError: If nothing tells which dimensions they are.
+        InputError: If it is not known which dimensions they are.
     """
     try:
         _ = array.rio.x_dim, array.rio.y_dim
@@ -46,7 +46,7 @@ def with_place(name: str, array: xr.DataArray) -> xr.DataArray:
 
 
 def with_dimensions(array: xr.DataArray, columns: Hashable, rows: Hashable) -> xr.DataArray:
-    """Return an array of the same values that calls these its columns and rows."""
+    """Return an array of the same values with these columns and rows."""
     named = array.copy(deep=False)
     named.rio.set_spatial_dims(columns, rows, inplace=True)
     return named
@@ -73,7 +73,7 @@ def _unknown_dimensions(name: str, array: xr.DataArray) -> str:
         return f"{found}, expected rows and columns; choose an array that has both"
     rows, columns = array.dims[-2:]
     return (
-        f"{found}, expected y and x; say which are columns and rows, as in "
+        f"{found}, expected y and x; state which are columns and rows, as in "
         f"{typed(name)}.rio.set_spatial_dims({columns!r}, {rows!r})"
     )
 
@@ -85,7 +85,7 @@ def _refuse_swath(name: str, array: xr.DataArray) -> None:
     if swath and not both & set(array.coords):
         raise InputError(
             f"{name} has {' and '.join(map(str, swath))} for every pixel (a swath), expected "
-            "evenly spaced rows and columns; bring it to a grid first, as with "
+            "evenly spaced rows and columns; interpolate it to a grid first, as with "
             "scipy.interpolate.griddata"
         )
 
@@ -95,7 +95,7 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
         crs = array.rio.crs
     except (CRSError, ProjError) as error:
         raise InputError(
-            f"{name} has a CRS that cannot be read ({error}); give it the right one: "
+            f"{name} has a CRS that cannot be read ({error}); set the right one: "
             f"{typed(name)}.rio.write_crs('EPSG:…')"
         ) from error
     if crs is not None:
@@ -105,15 +105,15 @@ def _crs(name: str, array: xr.DataArray) -> CRS:
     mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
     if mapping is not None and mapping not in array.coords:
         raise InputError(
-            f"{name} has no CRS, for its grid mapping {mapping} is not with it; open the file with "
-            "decode_coords='all', as in xarray.open_dataset(FILE, decode_coords='all'), or give it "
-            f"the right one: {given}"
+            f"{name} has no CRS, because its grid mapping {mapping} is missing; open the file "
+            "with decode_coords='all', as in xarray.open_dataset(FILE, decode_coords='all'), or "
+            f"set the right one: {given}"
         )
-    raise InputError(f"{name} has no CRS; give it the right one: {given}")
+    raise InputError(f"{name} has no CRS; set the right one: {given}")
 
 
 def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
-    """Refuse coordinates whose attributes state another unit of length than the CRS."""
+    """Refuse coordinates whose unit of length differs from that of the CRS."""
     if not crs.is_projected or crs.linear_units_factor[1] != 1:
         return
     both = (array.rio.x_dim, array.rio.y_dim)
@@ -122,13 +122,13 @@ def _refuse_other_unit(name: str, array: xr.DataArray, crs: CRS) -> None:
     if metres is not None:
         moved = {dim: f"{typed(name)}[{dim!r}].values * {metres!r}" for dim in both}
         raise InputError(
-            f"{name} has {' and '.join(map(str, both))} in {', '.join(sorted(units))}, but its CRS "
-            f"counts in metres; bring them to metres, as in {call(name, 'assign_coords', moved)}"
+            f"{name} has {' and '.join(map(str, both))} in {', '.join(sorted(units))}, but its "
+            f"CRS is in metres; convert them to metres, as in {call(name, 'assign_coords', moved)}"
         )
 
 
 def _height(crs: CRS) -> float | None:
-    """Return the height of a geostationary view, by which scan angles become metres."""
+    """Return the height of a geostationary view, which converts scan angles to metres."""
     height = crs.to_dict().get("h")
     return None if height is None else float(height)
 
@@ -140,10 +140,9 @@ def _in_degrees(array: xr.DataArray) -> bool:
 
 
 def _transform(name: str, array: xr.DataArray) -> Affine:
-    """Find where pixels are: the transform that is stored, unless coordinates tell another.
+    """Find the transform: the stored one, unless the coordinates give another.
 
-    A part that was cut out of an array keeps the whole array's transform, but has its own
-    coordinates.
+    A part of an array keeps the transform of the whole array, but has its own coordinates.
     """
     refuse_strange(name, array)
     try:
@@ -153,7 +152,7 @@ def _transform(name: str, array: xr.DataArray) -> Affine:
         counted = array.rio.transform(recalc=True)
     except RioXarrayError as error:
         raise InputError(
-            f"{name} does not say where it is: {error}; give it a transform: {placing(name)}"
+            f"{name} has no position: {error}; set a transform: {placing(name)}"
         ) from error
     if not agree(counted, array):
         refuse_uneven(name, array)
@@ -163,7 +162,6 @@ def _transform(name: str, array: xr.DataArray) -> Affine:
 def _checked(name: str, transform: Affine) -> Affine:
     if transform.is_degenerate or transform.is_identity:
         raise InputError(
-            f"{name} does not say where it is; give it coordinates of y and x, or a transform: "
-            f"{placing(name)}"
+            f"{name} has no position; add coordinates y and x, or set a transform: {placing(name)}"
         )
     return transform

@@ -1,4 +1,4 @@
-"""Having torch's threads to oneself."""
+"""Exclusive use of torch's threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ _PROCESSOR: Final = Lock()
 
 @contextmanager
 def processor() -> Iterator[int]:
-    """Have torch's threads to oneself in this process; their number is put back afterwards.
+    """Use torch's threads exclusively in this process, and restore their number afterwards.
 
-    The number is one for the whole process, and a network's last bits may depend on it.
+    The number applies to the whole process, and the last bits of a network may depend on it.
 
     Yields:
         The number.

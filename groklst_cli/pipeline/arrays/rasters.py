@@ -1,7 +1,7 @@
-"""Rasters that are arrays: they lie in GDAL's memory while the same code reads them.
+"""Rasters in memory, which are read by the same code as files through GDAL's in-memory files.
 
-Part of a raster lies there in the frame of the whole: a sparse GeoTIFF of the whole raster's size
-in which only that part has pixels. So a part is read, and warped, as the whole file would be.
+A part of a raster is stored as a sparse GeoTIFF of the whole raster's size in which only that part
+has pixels. So a part is read and warped exactly as the whole file would be.
 """
 
 import math
@@ -33,7 +33,7 @@ from groklst_cli.pipeline.predict.settings import Settings
 
 @dataclass(frozen=True)
 class Frame:
-    """All of a raster but its pixels.
+    """All facts about a raster except its pixels.
 
     Attributes:
         name: For messages.
@@ -82,7 +82,7 @@ class ArrayRaster:
     def of(
         cls, name: str, values: NDArray[np.float32], grid: Grid, bands: Sequence[str] = ()
     ) -> Self:
-        """Take kelvin ``(rows, columns)``, or named bands ``(bands, rows, columns)``; NaN: none."""
+        """Make a raster of kelvin ``(rows, columns)`` or named bands ``(bands, rows, columns)``."""
         tags = {} if bands else {"units": "kelvin"}
         frame = Frame(name, grid, "float32", tuple(bands) or (name,), math.nan, tags=tags)
         return cls(frame, values if bands else values[None])
@@ -98,7 +98,7 @@ class ArrayRaster:
         return replace(self, values=np.empty((len(self.frame.bands), 0, 0), self.frame.dtype))
 
     def in_memory(self) -> MemoryFile:
-        """Write a GeoTIFF into GDAL's memory; close it to free that."""
+        """Write an in-memory GeoTIFF; closing it frees the memory."""
         frame = self.frame
         memory = MemoryFile(filename=re.sub(r"\W", "_", frame.name))
         with memory.open(
@@ -111,7 +111,7 @@ class ArrayRaster:
             transform=frame.grid.transform,
             nodata=frame.nodata,
             tiled=True,
-            photometric="MINISBLACK",  # four bands of bytes are no picture with alpha
+            photometric="MINISBLACK",  # four bands of bytes are not an RGBA picture
             SPARSE_OK="TRUE",
             BIGTIFF="IF_SAFER",
         ) as raster:
@@ -196,11 +196,11 @@ def scene_of(
     """Open arrays, and files among them, as a scene.
 
     Args:
-        settings: How they are to be understood, the scale settled.
+        settings: How to read them, with a known scale.
         lst: The coarse raster.
         guides: Guidance.
         masks: Of the LST and of guides.
-        shifts: By how much each guide was found to be off.
+        shifts: The shift that was found for each guide.
         summary: Of all LST values, where the array is only part of them.
         masked: What masks leave of them, likewise.
         kind: The class of scene.

@@ -1,4 +1,4 @@
-"""Messages of the command line in words that can be followed in Python."""
+"""Rewrite messages of the command line for Python."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def in_words_of_python() -> Iterator[None]:
 
 
 def in_python(text: str) -> str:
-    """Write a message of the command line so that it can be followed in Python."""
+    """Rewrite a message of the command line for Python."""
     text = re.sub(r"/vsimem/[^/\s]+/", "", text)
     for typed, called in _TYPED:
         text = re.sub(typed, called, text)
@@ -47,5 +47,5 @@ def _argument(flag: str) -> str:
 
 
 def noting_in_python(note: Note) -> Note:
-    """Return a listener that is told the same in words of Python."""
+    """Return a listener that receives the same messages rewritten for Python."""
     return lambda text: note(in_python(text))

@@ -1,4 +1,4 @@
-"""Checkpoints: what one holds, and those that are made of published weights."""
+"""Describe checkpoints, and make them from published weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.toolkit import import_toolkit
 
 _MOST_TENSORS: Final = 100_000
-"""More than any network has."""
+"""More parameters than any network has."""
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
-    """Describe a checkpoint, after a look at all of it.
+    """Describe a checkpoint after checking all of it.
 
     Raises:
         InputError: If it cannot be used.
@@ -42,7 +42,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_checked(path: Path) -> Header:
-    """Read a checkpoint and all that a run would meet in it; return what it says.
+    """Read and check a checkpoint as a run would; return its header.
 
     Raises:
         InputError: If it cannot be used.
@@ -70,7 +70,7 @@ def import_checkpoint(
     overwrite: bool = False,
     note: Note = silent,
 ) -> dict[str, Any]:
-    """Turn a file of published code into a checkpoint.
+    """Convert a file of published code into a checkpoint.
 
     Args:
         toolkit: The file.
@@ -79,27 +79,28 @@ def import_checkpoint(
         scale: What the weights were trained for.
         bands: Names of the guidance channels; None for the GrokLST dataset's ten.
         sets: Texts ``arguments.NAME=VALUE`` for widths and depths that are not the published ones.
-        accept_differences: Whether to take weights of a network that ours computes otherwise.
+        accept_differences: Whether to import weights of a network that groklst computes
+            differently.
         overwrite: Whether to replace the output.
-        note: Told what ours computes otherwise.
+        note: Called with what groklst computes differently.
 
     Raises:
-        GroklstError: If the output exists, or the file is not what it is said to be.
+        GroklstError: If the output exists, or the file does not hold this network.
     """
     spare([output], [toolkit])
     check_target(output, overwrite=overwrite)
     if output.suffix != SUFFIX:
-        raise UsageError(f"{output} is to be a checkpoint; let its name end in {SUFFIX}")
+        raise UsageError(f"{output} must name a checkpoint; give it a name that ends in {SUFFIX}")
     trained = [name for name in REGISTRY if find(name).needs_weights]
     if network not in trained:
-        raise UsageError(f"--model {network} is none of {', '.join(trained)}")
+        raise UsageError(f"--model {network} is not one of {', '.join(trained)}")
     if not toolkit.is_file():
-        raise InputError(f"there is no file {toolkit}")
+        raise InputError(f"there is no file {toolkit}; check the path")
     names = bands or GROKLST_BAND_NAMES
     try:
         groklst_normalization(scale, names)
     except ModelsError as error:
-        raise UsageError(f"{error}; mend --scale or --bands") from error
+        raise UsageError(f"{error}; correct --scale or --bands") from error
     arguments = _arguments(network, scale, names, sets)
     try:
         checkpoint = import_toolkit(
@@ -114,17 +115,17 @@ def import_checkpoint(
     except ModelsError as error:
         raise InputError(str(error)) from error
     if told := checkpoint.header.training.get("differs"):
-        note(f"{output} does not compute all as published: {told}")
+        note(f"{output} will not compute exactly as published: {told}")
     return checkpoint.header.to_json()
 
 
 def _arguments(
     network: str, scale: int, bands: tuple[str, ...], sets: Sequence[str]
 ) -> dict[str, Any]:
-    """Read what is set of a network.
+    """Read the arguments of a network.
 
     Raises:
-        UsageError: If it takes no such argument, or refuses its value.
+        UsageError: If it has no such argument, or the value is not valid.
     """
     known = [name for name in arguments_of(network) if name not in ("scale", "guide_channels")]
     found: dict[str, Any] = {}
@@ -133,14 +134,14 @@ def _arguments(
         name = key.removeprefix("arguments.")
         if name not in known or name == key:
             choices = ", ".join(f"arguments.{one}" for one in known)
-            raise UsageError(f"--set {key} is none of {choices}")
+            raise UsageError(f"--set {key} is not one of {choices}")
         found[name] = value
     header = Header(network, scale, groklst_normalization(scale, bands), arguments=found)
     try:
         if found:
             shapes_of(header.build_network, _MOST_TENSORS)
     except ModelsError as error:
-        raise UsageError(f"{error}; mend --set arguments.NAME=VALUE") from error
+        raise UsageError(f"{error}; correct --set arguments.NAME=VALUE") from error
     return found
 
 

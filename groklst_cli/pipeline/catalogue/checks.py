@@ -1,4 +1,4 @@
-"""Whether files that groklst wrote are still whole: ``groklst info --check``."""
+"""Check that files that groklst wrote are still intact: ``groklst info --check``."""
 
 import os
 from collections.abc import Mapping
@@ -10,17 +10,19 @@ from groklst_cli.pipeline.catalogue.entries import SUFFIX
 
 
 def check(text: str) -> str | None:
-    """Say what is wrong with a result or a checkpoint; None if nothing is.
+    """Return what is wrong with a result or a checkpoint; None if it is intact.
 
     Args:
         text: The file's name.
     """
     path = Path(text)
     if not os.path.isfile(path):
-        return "is no file here; name a GeoTIFF or a checkpoint that groklst wrote"
+        return "does not exist here; name a GeoTIFF or a checkpoint that groklst wrote"
     if path.suffix != SUFFIX:
         return find_flaw(path)
-    from groklst_cli.pipeline.catalogue.checkpoints import read_checked  # it waits for torch
+    from groklst_cli.pipeline.catalogue.checkpoints import (
+        read_checked,
+    )  # importing torch takes long
 
     try:
         read_checked(path)
@@ -30,7 +32,7 @@ def check(text: str) -> str | None:
 
 
 def refuse_flawed(found: Mapping[str, str | None]) -> None:
-    """Say of how many files something is wrong, and of the first what.
+    """Raise an error that says how many files are not intact, and what is wrong with the first.
 
     Args:
         found: What `check` says, by file.
@@ -41,6 +43,6 @@ def refuse_flawed(found: Mapping[str, str | None]) -> None:
     flaws = [f"{text} {flaw}" for text, flaw in found.items() if flaw]
     if flaws:
         raise InputError(
-            f"{len(flaws)} of {len(found)} files are not whole: {flaws[0]}; make it again, as by "
-            "the command that made it with --overwrite"
+            f"{len(flaws)} of {len(found)} files are not intact: {flaws[0]}; make it again, for "
+            "example with the same command and --overwrite"
         )

@@ -1,4 +1,4 @@
-"""What files mean: rasters, and checkpoints."""
+"""Describe files: rasters and checkpoints."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _TAGS: Final = "GROKLST_"
 
 
 def explain(text: str) -> dict[str, Any]:
-    """Explain a checkpoint or a raster, and what ``downscale`` would do with it.
+    """Describe a checkpoint or a raster, and how ``downscale`` would use it.
 
     Raises:
         InputError: If it is neither.
@@ -59,7 +59,7 @@ def _raster(source: BandSource) -> dict[str, Any]:
 
 
 def _made_by(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Tell where a result of groklst comes from, by its tags; nothing of another raster."""
+    """Return the provenance of a result from its tags; empty for other rasters."""
     own = {key: text for key, text in tags.items() if key.startswith(_TAGS) and text}
     if STATUS_TAG not in own:
         return {}
@@ -67,7 +67,7 @@ def _made_by(tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _untied(text: str) -> Any:
-    """Read a tag that holds facts, or a list of them, in JSON; any other stays a text."""
+    """Parse a tag that holds facts, or a list of them, as JSON; other tags stay texts."""
     try:
         found = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -81,7 +81,7 @@ def _no_number(text: str) -> None:
 
 
 def _is_flat(found: object) -> bool:
-    """Tell whether something is plain facts by name, as a result's tags hold them."""
+    """Return whether a value is a mapping of plain facts, as in the tags of results."""
     if not isinstance(found, dict):
         return False
     values = [
@@ -91,7 +91,7 @@ def _is_flat(found: object) -> bool:
 
 
 def _as_lst(source: BandSource) -> dict[str, Any]:
-    """Say what the raster would be if it were the LST."""
+    """Describe the raster as an LST."""
     try:
         lst = LstSource(source)
     except GroklstError as error:

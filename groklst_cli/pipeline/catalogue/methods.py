@@ -1,4 +1,4 @@
-"""The methods that there are, by what is plain about them: nobody waits for torch or rasterio."""
+"""List and describe methods without importing torch or rasterio."""
 
 import os
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from groklst_models.published.told import TOLD
 from groklst_models.registry import EXTRA, REGISTRY, Entry, find
 
 _INSIDE: Final = ("where", "presets", "package", "guidance", "weights", "any_device")
-"""What of an entry says nothing to people."""
+"""Fields of an entry that users do not need."""
 
 
 def list_methods() -> list[dict[str, Any]]:
@@ -27,17 +27,20 @@ def describe(name: str) -> dict[str, Any]:
 
     Raises:
         UsageError: If it is neither.
-        InputError: If the file is no checkpoint.
+        InputError: If the file is not a checkpoint.
     """
     if name in REGISTRY:
         return {**_method(name), **_published(name)}
     if not os.path.isfile(name):
-        raise UsageError(f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file")
+        raise UsageError(
+            f"{name} is neither a method ({', '.join(REGISTRY)}) nor a file; groklst models "
+            "lists the methods"
+        )
     return checkpoint(name)
 
 
 def checkpoint(text: str) -> dict[str, Any]:
-    """Describe a checkpoint; its weights are compared with the network, which waits for torch."""
+    """Describe a checkpoint; its weights are compared with the network, which imports torch."""
     if holds_fusion(Path(text)):
         from groklst_cli.pipeline.catalogue.checkpoints import describe_fusion
 
@@ -56,7 +59,7 @@ def _method(name: str) -> dict[str, Any]:
     facts = {key: value for key, value in asdict(entry).items() if key not in _INSIDE}
     needs = "weights" if entry.needs_weights else "the scene itself"
     if entry.weights is not None:
-        needs += "; its weights are there"
+        needs += "; its weights are installed"
     if entry.package is not None:
         needs += f", {EXTRA}"
     return {
@@ -68,14 +71,14 @@ def _method(name: str) -> dict[str, Any]:
 
 
 def _is_ready(entry: Entry) -> bool:
-    """Tell whether a method runs here by its name alone."""
+    """Return whether a method can run here without weights."""
     if entry.needs_weights and entry.weights is None:
         return False
     return entry.package is None or find_spec(entry.package) is not None
 
 
 def _published(name: str) -> dict[str, str]:
-    """Tell whose weights of a network can be imported, and what is to know about it."""
+    """Return whose weights of a network can be imported, with remarks."""
     if not find(name).needs_weights:
         return {}
     published = TOLD[name]

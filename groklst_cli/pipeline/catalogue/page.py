@@ -1,4 +1,4 @@
-"""The catalogue that a person chooses a method from, as a Markdown page."""
+"""The catalogue of methods as a Markdown page."""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -21,7 +21,7 @@ _HEAD: Final = """\
 
 
 def catalogue_page() -> str:
-    """Write the page; takes seconds, since every network is counted."""
+    """Write the page; it takes seconds, because the costs of every network are computed."""
     shelves: dict[str, list[Entry]] = {"guided": [], "single": [], "fitted": []}
     for entry in REGISTRY.values():
         shelves[entry.shelf].append(entry)

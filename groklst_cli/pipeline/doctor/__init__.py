@@ -1,1 +1,1 @@
-"""What is wrong with an installation."""
+"""Check an installation."""

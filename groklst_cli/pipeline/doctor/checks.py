@@ -1,7 +1,7 @@
-"""What may be wrong with an installation, and the command that mends it.
+"""Checks of an installation, and how to repair what is wrong.
 
-A check is a function without arguments that returns what it found. None needs torch or rasterio to
-be there: libraries are imported inside, where their absence is a finding.
+A check is a function without arguments that returns its findings. Libraries are imported inside the
+checks, so that a missing one is a finding and not an error.
 """
 
 import os
@@ -23,16 +23,16 @@ DATA_FILES: Final[dict[str, str | None]] = {
     "PROJ_LIB": "proj.db",
     "GDAL_DRIVER_PATH": None,
 }
-"""Variables that lead libraries to files of theirs, and a file that must be there."""
+"""Variables that name data folders of libraries, and a file that must exist there."""
 
 
 def examine() -> list[Finding]:
-    """Make every check, in the order in which one thing leans on another."""
+    """Run all checks, in the order of their dependencies."""
     return [finding for check in CHECKS for finding in check()]
 
 
 def check_gdal() -> Iterator[Finding]:
-    """Ask GDAL for its drivers, and both builds of PROJ for one point."""
+    """Check GDAL's drivers, and one point with both builds of PROJ."""
     rasterio = library("rasterio")
     if rasterio is None or library("pyproj") is None:
         return
@@ -40,7 +40,7 @@ def check_gdal() -> Iterator[Finding]:
         drivers = environment.drivers()
     missing = [name for name in _NEEDED if name not in drivers]
     served = [name for name in DRIVERS if name in drivers]
-    found = f"{rasterio.__gdal_version__} serves {', '.join(served)}"
+    found = f"{rasterio.__gdal_version__} has {', '.join(served)}"
     mend = "pip install --force-reinstall rasterio"
     if missing:
         yield Finding("GDAL", "wrong", f"{found}; lacks {', '.join(missing)}", mend)
@@ -58,7 +58,7 @@ def check_gdal() -> Iterator[Finding]:
 
 
 def check_devices() -> Iterator[Finding]:
-    """Tell where networks can run."""
+    """List the devices that networks can run on."""
     torch = library("torch")
     if torch is None:
         return
@@ -72,7 +72,7 @@ def check_devices() -> Iterator[Finding]:
         found = f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB, {fast}"
         yield Finding(f"cuda:{number}", "ok", found)
     if torch.backends.mps.is_available():
-        yield Finding("mps", "ok", "there, fp32 unless --precision says otherwise")
+        yield Finding("mps", "ok", "available; computes in fp32 unless --precision says otherwise")
     if torch.cuda.device_count() == 0 and shutil.which("nvidia-smi"):
         reason = "is built without CUDA" if torch.version.cuda is None else "sees no GPU"
         mend = "install the CUDA build of torch that pytorch.org names, or update the driver"
@@ -80,18 +80,18 @@ def check_devices() -> Iterator[Finding]:
 
 
 def check_variables() -> Iterator[Finding]:
-    """Find environment variables that send libraries elsewhere or hold them back."""
+    """Find environment variables that redirect or limit libraries."""
     for name, holds in DATA_FILES.items():
         value = os.environ.get(name)
         if value:
             there = holds is None or any(
                 (Path(p) / holds).is_file() for p in value.split(os.pathsep)
             )
-            what = "leads past the library's own data" if there else f"holds no {holds}"
+            what = "replaces the library's own data" if there else f"holds no {holds}"
             yield Finding(name, "warning", f"{value} {what}", _unset(name))
     threads, processors = os.environ.get("OMP_NUM_THREADS"), os.cpu_count() or 1
     if threads and (not threads.isdecimal() or int(threads) < processors):
-        found = f"{threads} for {processors} processors"
+        found = f"{threads} threads for {processors} processors"
         yield Finding("OMP_NUM_THREADS", "warning", found, _unset("OMP_NUM_THREADS"))
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         yield Finding(
@@ -100,14 +100,21 @@ def check_variables() -> Iterator[Finding]:
 
 
 def check_disk() -> Iterator[Finding]:
-    """Tell how much room there is, here and where temporary files go."""
+    """Report free disk space, here and in the folder for temporary files."""
     for about, folder in (("disk here", "."), ("disk temporary", tempfile.gettempdir())):
         free = shutil.disk_usage(folder).free
         found = f"{free / 2**30:.1f} GiB free in {Path(folder).resolve()}"
         if not os.access(folder, os.W_OK):
-            yield Finding(about, "warning", f"{found}, not writable", "work in a folder of yours")
+            yield Finding(
+                about, "warning", f"{found}, not writable", "work in a folder that you can write to"
+            )
         elif free < _LEAST_SPACE:
-            yield Finding(about, "warning", found, "free some, or set TMPDIR to a larger disk")
+            yield Finding(
+                about,
+                "warning",
+                found,
+                "free some space, or set TMPDIR to a folder on a larger disk",
+            )
         else:
             yield Finding(about, "ok", found)
 
@@ -115,16 +122,18 @@ def check_disk() -> Iterator[Finding]:
 def check_trial() -> Iterator[Finding]:
     """Downscale a tiny scene in a temporary folder, in a process of its own."""
     if any(library(name) is None for name in ("rasterio", "torch", "pyproj")):
-        yield Finding("trial run", "wrong", "impossible: a library is missing", "see above")
+        yield Finding("trial run", "wrong", "not possible: a library is missing", "see above")
         return
     from groklst_cli.pipeline.doctor.trial import try_downscale
 
     wrong, seconds = try_downscale()
     if wrong:
-        mend = "mend what is above, then type groklst doctor again"
+        mend = "repair what is named above, then run groklst doctor again"
         yield Finding("trial run", "wrong", wrong, mend)
     else:
-        yield Finding("trial run", "ok", f"a tiny scene came out right in {seconds:.1f} s")
+        yield Finding(
+            "trial run", "ok", f"a tiny scene was downscaled correctly in {seconds:.1f} s"
+        )
 
 
 CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (

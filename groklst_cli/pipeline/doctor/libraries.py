@@ -1,4 +1,4 @@
-"""What a check of the doctor's finds, and its look at groklst and the libraries it stands on."""
+"""The findings of the doctor, and its checks of groklst and the libraries that it needs."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ _MODULES: Final = {
     "xgboost-cpu": "xgboost",
 }
 _BUILDS: Final = {"xgboost-cpu": "xgboost", "xgboost": "xgboost-cpu"}  # without and with CUDA
-_EXTRAS: Final = ("boosting", "dask", "tensorboard")  # others are for those who change groklst
+_EXTRAS: Final = ("boosting", "dask", "tensorboard")  # others are for developers of groklst
 _OPTIONAL: Final = {
     "catboost": "the method catboost",
     "dask": "--workers and --scheduler",
@@ -38,10 +38,10 @@ class Finding:
     """What one check found.
 
     Attributes:
-        about: What was looked at, a word or two.
-        state: ``wrong`` keeps groklst from working, ``warning`` may surprise.
-        found: What is there.
-        mend: What to type or do, where something is to be mended.
+        about: What was checked, a word or two.
+        state: ``ok``, ``warning``, or ``wrong`` if groklst cannot work.
+        found: What was found.
+        mend: What to type or do to repair it, if anything.
     """
 
     about: str
@@ -51,22 +51,22 @@ class Finding:
 
 
 def check_program() -> Iterator[Finding]:
-    """Tell which groklst and which Python run."""
+    """Report which groklst and which Python run."""
     python = ".".join(map(str, sys.version_info[:3]))
     yield Finding("groklst", "ok", f"{__version__} on Python {python} ({sys.platform})")
     own, first = Path(sysconfig.get_path("scripts")), shutil.which("groklst")
     if first is None:
         mend = f"add {own} to PATH, or type {sys.executable} -m groklst_cli"
-        yield Finding("PATH", "warning", "no folder on it holds groklst", mend)
+        yield Finding("PATH", "warning", "no folder on PATH has groklst", mend)
     elif Path(first).parent.resolve() != own.resolve():
         mend = f"put {own} first on PATH, or activate its environment"
-        yield Finding("PATH", "warning", f"groklst is {first}, another than this", mend)
+        yield Finding("PATH", "warning", f"groklst is {first}, a different installation", mend)
     else:
         yield Finding("PATH", "ok", f"groklst is {first}")
 
 
 def check_libraries() -> Iterator[Finding]:
-    """Import every library that groklst needs, and hold its version against the lowest."""
+    """Import every library that groklst needs, and compare its version with the lowest allowed."""
     try:
         lines = metadata.requires("groklst") or []
     except metadata.PackageNotFoundError:
@@ -102,7 +102,9 @@ def _problem_of(name: str, least: str, extra: str | None) -> Finding | None:
     except (ImportError, OSError, ValueError) as error:  # ValueError: built for another numpy
         mend = f"pip install --force-reinstall '{name}>={least}'"
         if lacking := _LACKING.search(str(error)):
-            mend += f"; if it stays, install the system's package that holds {lacking[1]}"
+            mend += (
+                f"; if that does not help, install the system package that contains {lacking[1]}"
+            )
         return Finding(name, state, f"{found} cannot be imported: {words_of(error)}", mend)
     return None
 
@@ -128,7 +130,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def library(name: str) -> Any:
-    """Import a library, or return None; `check_libraries` says why it cannot be."""
+    """Import a library, or return None; `check_libraries` says why it failed."""
     try:
         return import_module(name)
     except (ImportError, OSError, ValueError):

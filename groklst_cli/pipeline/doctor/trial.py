@@ -26,7 +26,7 @@ _SECONDS: Final = 300
 
 
 def misplaced() -> str:
-    """Say what is wrong with PROJ, rasterio's and pyproj's; nothing if nothing is."""
+    """Return what is wrong with the PROJ of rasterio and pyproj; empty if nothing."""
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
 
@@ -38,7 +38,7 @@ def misplaced() -> str:
         return words_of(error)
     for library, found in (("rasterio", ours), ("pyproj", theirs)):
         if max(abs(a - b) for a, b in zip(found, _PLACE, strict=True)) > _NEAR:
-            return f"{library} puts {_POINT} of EPSG:32647 at {found}, not at {_PLACE}"
+            return f"{library} places {_POINT} of EPSG:32647 at {found}, expected {_PLACE}"
     return ""
 
 
@@ -60,7 +60,7 @@ def try_downscale() -> tuple[str, float]:
         except (RasterioError, CRSError, OSError) as error:
             return words_of(error), time.monotonic() - began
         except subprocess.TimeoutExpired:
-            return f"it was not done after {_SECONDS} s", time.monotonic() - began
+            return f"it was not finished after {_SECONDS} s", time.monotonic() - began
     means = fine.reshape(_SIDE, _SCALE, _SIDE, _SCALE).mean((1, 3))
     off = float(np.abs(means - lst).max())
     wrong = f"coarse means are {off:.3f} K off" if not off <= 0.01 else ""

@@ -1,8 +1,8 @@
-"""Rows of tiles on several processes or machines, by Dask.
+"""Predict rows of tiles on several processes or machines with Dask.
 
-Each worker opens the files itself, predicts whole rows of tiles as it is told, and writes them into
-the job's folder, from where they are read in order. A worker that is lost takes nothing with it but
-the rows it was at, and these run again elsewhere.
+Each worker opens the files itself, predicts whole rows of tiles, and writes them into the job's
+folder, from where they are read in order. If a worker is lost, only its current rows are lost, and
+they run again elsewhere.
 """
 
 import logging
@@ -30,13 +30,13 @@ from groklst_cli.pipeline.predict.tile_rows import Fine
 from groklst_models.freed_memory import keep_freed_memory
 
 _PATIENCE: Final = 60.0
-"""Seconds to wait for a scheduler, for the first of its workers, and for one when all are gone."""
+"""Seconds to wait for a scheduler, for its first worker, and for a new worker when all are gone."""
 
 _ANSWER: Final = 10.0
-"""Seconds to wait until a scheduler takes the call: it may just be starting."""
+"""Seconds to wait for a scheduler to accept a connection; it may just be starting."""
 
 _LOOK: Final = 1.0
-"""Seconds between two looks at who is there."""
+"""Seconds between two checks of the workers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,9 @@ class Task:
     """All that a worker needs to know.
 
     Attributes:
-        request: What was asked for; its files are opened by the worker.
-        work: What is to be predicted of them.
-        contents: What the files hold where the run was started.
+        request: The request; the worker opens its files.
+        work: What to predict.
+        contents: The contents of the files where the run was started.
     """
 
     request: Request
@@ -58,7 +58,7 @@ class Cluster:
     """Workers that predict rows of tiles."""
 
     def __init__(self, client: Any) -> None:
-        """Talk to a scheduler through a ``distributed.Client``."""
+        """Use a scheduler through a ``distributed.Client``."""
         self._client = client
 
     def predict(
@@ -70,25 +70,25 @@ class Cluster:
         groups: Sequence[range],
         on_tiles: Callable[[int], None],
     ) -> Iterator[tuple[int, Fine]]:
-        """Have rows of tiles predicted.
+        """Predict rows of tiles on the workers.
 
         Args:
             task: What to predict.
             name: Of the rows: ``lst``, or ``deviation`` for the spread of a network's answers.
-            folder: The job's; every worker has to see it under this path.
+            folder: The folder of the job; every worker must reach it under this path.
             strip: What the rows are for.
             groups: Which rows.
-            on_tiles: Called with the number of tiles just done.
+            on_tiles: Called with the number of tiles that were finished.
 
         Yields:
             Each row's number and fine pixels, in order.
 
         Raises:
-            GroklstError: If a row fails, or its workers die again and again.
+            GroklstError: If a row fails, or its workers die repeatedly.
         """
         from distributed import KilledWorker
 
-        # A task of its own, so that the scheduler can make it again when its worker is lost.
+        # A separate task, so that the scheduler can run it again if its worker is lost.
         shared = self._client.submit(_hold, task, key=f"groklst-task-{id(task)}", pure=False)
         futures = [
             self._client.submit(
@@ -104,22 +104,22 @@ class Cluster:
                     yield row, parts.load(row)
         except KilledWorker as error:
             raise GroklstError(
-                f"workers died several times over the same rows ({error}); "
-                "they may lack memory: try fewer workers or a smaller --tile, and --resume"
+                f"workers died several times over the same rows ({error}); they may lack memory: "
+                "use fewer workers or a smaller --tile, and add --resume"
             ) from error
         except CancelledError as error:
             raise DeviceError(
-                f"the scheduler is gone ({words_of(error)[:200]}); finished rows are kept: "
-                "start it again, and add --resume"
+                f"the connection to the scheduler was lost ({words_of(error)[:200]}); finished "
+                "rows are kept: start it again, and add --resume"
             ) from error
         finally:
             self._client.cancel([shared, *futures])
 
     def _result(self, future: Any) -> int:
-        """Wait for a group of rows, but not for ever where nobody is left to make it.
+        """Wait for a group of rows, but only for a while if no worker is left.
 
         Raises:
-            DeviceError: If no worker is there and none comes.
+            DeviceError: If there is no worker and none connects.
         """
         alone_since: float | None = None
         while not future.done():
@@ -129,8 +129,8 @@ class Cluster:
                 alone_since = time.monotonic()
             elif time.monotonic() - alone_since > _PATIENCE:
                 raise DeviceError(
-                    f"all workers are gone and none has come for {_PATIENCE:g} s; finished rows "
-                    "are kept: start workers again, and add --resume"
+                    f"all workers are gone and none has connected for {_PATIENCE:g} s; finished "
+                    "rows are kept: start workers again, and add --resume"
                 )
             with suppress(TimeoutError):
                 return int(future.result(timeout=_LOOK))
@@ -139,7 +139,7 @@ class Cluster:
 
 @contextmanager
 def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Cluster | None]:
-    """Start the local workers that a request asks for, or join a scheduler; None for neither.
+    """Start local workers, or connect to a scheduler, as requested; None for neither.
 
     Raises:
         UsageError: If Dask is not installed.
@@ -151,8 +151,10 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
     try:
         distributed: Any = import_module("distributed")
     except ImportError as error:
-        raise UsageError("several processes need Dask: pip install 'groklst[dask]'") from error
-    for logger in ("distributed", "distributed.client"):  # what goes wrong ends in our one line
+        raise UsageError(
+            "several processes need Dask; type: pip install 'groklst[dask]'"
+        ) from error
+    for logger in ("distributed", "distributed.client"):  # errors become one line of groklst
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     if request.scheduler is not None:
         try:
@@ -168,7 +170,7 @@ def open_cluster(request: Request, note: Callable[[str], None]) -> Iterator[Clus
         distributed.LocalCluster(
             n_workers=request.processes,
             threads_per_worker=1,
-            memory_limit=0,  # rows go to the disk, Dask holds nothing
+            memory_limit=0,  # rows are stored on disk, not in Dask
             dashboard_address="localhost:0",
             silence_logs=logging.ERROR,
         ) as local,
@@ -185,7 +187,7 @@ def predict_group(task: Task, name: str, folder: str, strip: Strip, group: range
         parts = Parts(Path(folder), name)
         shapes = {row: ready.layout.row_shape(row, strip, ready.plan.scale) for row in group}
         if all(parts.done(row, shape) for row, shape in shapes.items()):
-            # by a worker that was lost before it could say so
+            # by a worker that was lost before it could report it
             return len(group) * len(ready.layout.columns_of(strip))
         method = ready.method
         if name == "deviation":
@@ -224,40 +226,40 @@ def _opened(task: Task) -> tuple[Inputs, Ready]:
 
 
 def refuse_other_files(task: Task) -> None:
-    """Make sure that the files that this process sees are those that the run was started on.
+    """Check that this process reads the same files as the process that started the run.
 
-    Times do not count, for copies have their own.
+    Modification times are ignored, because copies have their own.
 
     Raises:
-        OtherFileError: If one is missing here or holds something else.
+        OtherFileError: If one is missing here or has other contents.
     """
     for path, contents in task.contents.items():
         if not path.is_file():
-            raise _other_file(path, "it is not there")
+            raise _other_file(path, "it does not exist there")
         if (difference := Contents.of(path).differs_from(contents)) is not None:
             raise _other_file(path, difference)
 
 
 def refuse_more_files(task: Task, inputs: Inputs) -> None:
-    """Make sure that nothing lies beside the inputs here that GDAL would read with them.
+    """Check that there are no companions next to the inputs here that the run does not have.
 
     Raises:
-        OtherFileError: If something does.
+        OtherFileError: If there is one.
     """
     for path in inputs.paths:
         if path not in task.contents:
-            raise _other_file(path, "where the run was started it is not there")
+            raise _other_file(path, "it does not exist where the run was started")
 
 
 def _other_file(path: Path, what: str) -> OtherFileError:
     return OtherFileError(
-        f"the worker on {gethostname()} sees another {path} than this run: {what}; "
-        "show all workers the same files under the same paths, then add --resume"
+        f"the worker on {gethostname()} reads another {path} than this run: {what}; put the same "
+        "files under the same paths on all workers, then add --resume"
     )
 
 
 def _place_of_worker() -> tuple[int, int]:
-    """Return the number of this worker among its cluster's, and how many threads it has."""
+    """Return the number of this worker in its cluster, and its threads."""
     from distributed import get_worker
 
     worker: Any = get_worker()

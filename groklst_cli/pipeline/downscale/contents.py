@@ -1,4 +1,4 @@
-"""What a file holds, in a few bytes, so that two files of one name and size can be told apart."""
+"""A short hash of a file, to distinguish files of the same name and size."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BLOCKS: Final = 256
 
 @dataclass(frozen=True)
 class Contents:
-    """Size and hash of a file; its name and times do not count, so a copy equals its original.
+    """Size and hash of a file; name and times do not matter, so a copy equals its original.
 
     Attributes:
         size: Bytes.
@@ -42,11 +42,11 @@ class Contents:
         return f"{self.size} bytes with hash {self.digest}"
 
     def differs_from(self, other: "Contents") -> str | None:
-        """Say what tells this file from another; None if nothing does."""
+        """Say how this file differs from another; None if it does not."""
         if self.size != other.size:
             return f"it has {self.size} bytes instead of {other.size}"
         if self.digest != other.digest:
-            return f"its {self.size} bytes are others"
+            return f"its {self.size} bytes differ"
         return None
 
 

@@ -1,4 +1,4 @@
-"""Whether an earlier run has made what is asked for: ``--resume`` and ``--skip-existing``."""
+"""Whether an earlier run has finished the same request: ``--resume`` and ``--skip-existing``."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from groklst_cli.pipeline.downscale.request import Request
 
 
 def is_finished(request: Request, job: Job) -> bool:
-    """Tell whether this very request was carried out before, so that nothing is left to do.
+    """Return whether the same request was finished before, so that nothing is left to do.
 
     Raises:
-        OutputExistsError: If something else stands in its place, and may not be replaced.
+        OutputExistsError: If the output is something else that must not be replaced.
     """
     if request.skip_existing:
         return _holds(request, job)
@@ -22,14 +22,14 @@ def is_finished(request: Request, job: Job) -> bool:
     for path in (request.output, request.uncertainty):
         if path is None or not path.exists():
             continue
-        flaw = flaw_beside(path) if is_of(path, job.digest_of(path)) else "is of another run"
+        flaw = flaw_beside(path) if is_of(path, job.digest_of(path)) else "is from another run"
         if flaw is not None:
             _refuse(path, flaw, request)
     return all(path.exists() for path in request.targets) and not job.folder.exists()
 
 
 def _holds(request: Request, job: Job) -> bool:
-    """Check all that an earlier run has left, down to the pixels."""
+    """Check everything that an earlier run has written, including the pixels."""
     goes_on = request.resume and job.folder.exists()
     existing = [path for path in request.targets if path.exists()]
     for path in existing:
@@ -40,15 +40,15 @@ def _holds(request: Request, job: Job) -> bool:
     missing = [path for path in request.targets if path not in existing]
     if missing and existing and not (goes_on or request.overwrite):
         raise OutputExistsError(
-            f"{existing[0]} exists, but {missing[0]} does not; {_how(request)} to make both again"
+            f"{existing[0]} exists, but {missing[0]} does not; {_how(request)} to write both again"
         )
     return not missing and not goes_on
 
 
 def _refuse(path: Path, flaw: str, request: Request) -> None:
     if not request.overwrite:
-        raise OutputExistsError(f"{path} exists, but {flaw}; {_how(request)} to make it again")
+        raise OutputExistsError(f"{path} exists, but {flaw}; {_how(request)} to write it again")
 
 
 def _how(request: Request) -> str:
-    return "take --overwrite instead of --resume" if request.resume else "add --overwrite"
+    return "use --overwrite instead of --resume" if request.resume else "add --overwrite"

@@ -1,7 +1,7 @@
-"""All that the pixels of a result depend on, by name, so that a later run can tell a change.
+"""Everything that the pixels of a result depend on, by name, to detect changes later.
 
-Each field of a request and of its sources is a fact, a field that is added tomorrow too, unless the
-option's description, or a table here, gives the reason why pixels do not depend on it.
+Every field of a request and of its sources is a fact, including fields that are added in future,
+unless the option's description or a table here gives a reason why pixels do not depend on it.
 """
 
 import platform
@@ -25,9 +25,10 @@ BESIDE_PIXELS: Final[Mapping[str, str]] = {
     "output": "the place of the pixels",
     "named": "who named that place",
     "provenance": "who asked for the pixels",
+    "page": "the place of a page about the pixels",
     **{name: option.beside_pixels for name, option in _OPTIONS.items() if option.beside_pixels},
 }
-"""Fields of a request that pixels do not depend on, and what they say instead."""
+"""Fields of a request that pixels do not depend on, and the reasons."""
 
 _TOLD_BY_OTHERS: Final = ("lst", "guides", "masks", "model")
 """Fields whose facts are the files' states and the method's tag."""
@@ -36,7 +37,7 @@ _TOLD_BY_OTHERS: Final = ("lst", "guides", "masks", "model")
 def facts_of(
     request: Request, plan: Plan, shifts: Mapping[str, tuple[float, float]], inputs: Inputs
 ) -> dict[str, str]:
-    """Name all that the pixels of a result depend on."""
+    """Return everything that the pixels of a result depend on, by name."""
     guides = enumerate(request.guides, start=1)
     return {
         "the LST": _source(request.lst, inputs),
@@ -61,7 +62,7 @@ def _masks(what: str, masks: Sequence[MaskFile], inputs: Inputs) -> dict[str, st
 
 
 def _options(request: Request, plan: Plan) -> dict[str, str]:
-    """Name every option that counts, as the plan has settled it where it was left open."""
+    """Return every option that matters, with the value from the plan if it was left open."""
     settled: dict[str, Any] = {
         "scale": plan.scale,
         "tile": plan.tile,
@@ -90,7 +91,7 @@ def _kept(request: Request, plan: Plan) -> str:
 
 
 def _source(source: BandSource, inputs: Inputs) -> str:
-    """Describe a file, and all that is said about how to read it."""
+    """Describe a file and how to read it."""
     said = [
         f"{field.name} {value}"
         for field in fields(source)

@@ -1,4 +1,4 @@
-"""What one of many scenes or images failed of, as it would have ended alone."""
+"""The failure of one of many scenes or images, as if it had run alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from groklst_cli.errors import GroklstError, lacks_memory, words_of
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one of many failed.
+    """The failure of one of many.
 
     Attributes:
         name: Its name.
@@ -20,12 +20,12 @@ class Failure:
 
     @property
     def code(self) -> int:
-        """The exit code that it alone would have ended in."""
+        """The exit code that it would have had alone."""
         return exit_code(self.cause)
 
     @property
     def line(self) -> str:
-        """Why, in one line."""
+        """The reason on one line."""
         return in_one_line(self.cause)
 
     def to_json(self) -> dict[str, Any]:
@@ -34,14 +34,14 @@ class Failure:
 
 
 def exit_code(error: Exception) -> int:
-    """Return the exit code that an error alone would have ended in."""
+    """Return the exit code of an error."""
     if isinstance(error, GroklstError):
         return error.exit_code
     return 5 if lacks_memory(error) else 1
 
 
 def in_one_line(error: Exception) -> str:
-    """Say what an error says in one line, led by its kind where it is not one of ours."""
+    """Return an error's message on one line, preceded by its class if it is not from groklst."""
     line = words_of(error)
     if isinstance(error, GroklstError):
         return line

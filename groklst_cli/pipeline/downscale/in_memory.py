@@ -1,4 +1,4 @@
-"""A result and its standard deviation in memory, with the bits that files get."""
+"""A result and its standard deviation in memory, with the same bits as in files."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,7 @@
-"""The input files of a run: as they were before they were opened, and whether they still are.
+"""Detect changes of the input files during a run.
 
-A run reads its inputs in many places over a long time. A file that is replaced, rewritten or cut
-meanwhile would give a result that is partly of the old and partly of the new file.
+A run reads its inputs in many places over a long time. If a file is replaced, rewritten or
+truncated meanwhile, the result would be a mixture of the old and the new file.
 """
 
 import os
@@ -24,12 +24,12 @@ _ARCHIVES: Final = re.compile(r"^(/vsi(zip|tar|gzip|7z|rar)/)+")
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells one state of a file from another.
+    """The state of a file, to compare with a later one.
 
     Attributes:
         size: Bytes.
         changed: When its contents were last written, nanoseconds since 1970.
-        inode: Which file of its file system it is.
+        inode: Its number in the file system.
     """
 
     size: int
@@ -38,7 +38,7 @@ class FileState:
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """Look at a file; None if it is not there or lies on no local file system."""
+        """Read the state of a file; None if it does not exist or is not on a local file system."""
         try:
             found = path.stat()
         except (OSError, ValueError):
@@ -52,13 +52,13 @@ class FileState:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files that a run reads, each as it was found.
+    """Files that a run reads, each with its state at the start.
 
     Attributes:
-        named: Those that the request names.
-        beside: Those that GDAL reads with them: sources of a VRT, masks, overviews, metadata.
-        coarse: The grid that the LST claims.
-        bands: How many bands the guides claim.
+        named: Files that the request names.
+        beside: Files that GDAL reads with them: sources of a VRT, masks, overviews, metadata.
+        coarse: The grid in the header of the LST.
+        bands: Number of bands in the headers of the guides.
     """
 
     named: Mapping[Path, FileState]
@@ -68,7 +68,7 @@ class Inputs:
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Look at all files of a request; call before they are opened for the run.
+        """Record all files of a request; call it before they are opened for the run.
 
         Raises:
             InputError: If one of them cannot be opened.
@@ -101,7 +101,7 @@ class Inputs:
         }
 
     def describe(self, path: str) -> str:
-        """Describe a file by size, time and contents; what is on no disk by its name alone.
+        """Describe a file by size, time and contents; a file that is not local, by its name alone.
 
         Raises:
             InputError: If it can no longer be read.
@@ -115,7 +115,7 @@ class Inputs:
         return f"{place.name} of {state}{held}{inner}"
 
     def contents(self) -> dict[Path, Contents]:
-        """Read what all files hold, for other machines to compare.
+        """Hash the contents of all files, for other machines to compare.
 
         Raises:
             InputError: If one can no longer be read.
@@ -123,26 +123,26 @@ class Inputs:
         return {path: Contents.of(path) for path in self.paths}
 
     def check(self) -> None:
-        """Make sure that every file is as it was.
+        """Check that no file has changed.
 
         Raises:
-            ChangedError: If one is not.
+            ChangedError: If one has.
         """
         for path, state in {**self.named, **self.beside}.items():
             found = FileState.of(path)
             if found != state:
                 done = "changed" if found else "was removed"
                 raise ChangedError(
-                    f"{path} {done} while it was read; nothing made of it is kept: "
-                    "run again when it is complete"
+                    f"{path} {done} while it was being read, so the result was discarded; run "
+                    "again when the file is complete"
                 )
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Name the change of a file where that may be why a run failed.
+        """If a run fails and a file has changed, report the change as the reason.
 
         Raises:
-            ChangedError: If the run failed and a file is not as it was.
+            ChangedError: If the run failed and a file has changed.
         """
         try:
             yield
@@ -162,6 +162,6 @@ def _states(paths: Iterable[str]) -> dict[Path, FileState]:
 
 
 def on_disk(path: str) -> Path:
-    """Find the archive that a file lies in, where GDAL reads through one."""
+    """Find the archive that contains a file, if GDAL reads it from one."""
     inner = Path(_ARCHIVES.sub("", path))
     return next((p for p in (inner, *inner.parents) if os.path.isfile(p)), inner)

@@ -1,8 +1,8 @@
-"""The unfinished run of an output: a hidden folder beside it, which ``--resume`` goes on from.
+"""The unfinished run of an output: a hidden folder next to it, which ``--resume`` continues.
 
-It holds what the run was asked for and each predicted row of tiles. A row's file carries its own
-checksum in its name, so that one which was cut off, or lost in a power cut, is not trusted. What
-else the run writes is made in a hidden folder of its own, beside it.
+It holds the facts of the run and each predicted row of tiles. The file of a row has its checksum in
+its name, so that a truncated file, or one damaged in a power cut, is not used. Other outputs of the
+run have hidden folders of their own next to them.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ Fine = NDArray[np.float32]
 
 _FACTS: Final = "job.json"
 _KEPT: Final = (GroklstError, DeviceError, OtherFileError)
-"""Failures after which going on may succeed."""
+"""Failures after which a second try may succeed."""
 
 
 class Job:
     """A run in its folder.
 
-    Used as a context manager: left without error, or with one that no second try can mend, the
+    Used as a context manager: after success, or after an error that a second try cannot repair, the
     folder is removed; otherwise finished rows stay in it.
     """
 
@@ -57,10 +57,10 @@ class Job:
 
         Args:
             target: The output.
-            facts: All that the rows depend on, by name.
-            resume: Whether to go on from what an earlier run has finished.
-            overwrite: Whether an earlier run's work may be thrown away.
-            others: What the run writes beside its output; each is made in a folder of its own.
+            facts: Everything that the rows depend on, by name.
+            resume: Whether to continue an earlier run.
+            overwrite: Whether an earlier run may be discarded.
+            others: Other files that the run writes; each is written in a folder of its own.
         """
         self._place, self._others = Workplace(target), [Workplace(other) for other in others]
         self.folder = self._place.folder
@@ -69,12 +69,12 @@ class Job:
 
     @property
     def digest(self) -> str:
-        """A short name for what was asked."""
+        """A short hash of the facts."""
         text = json.dumps(self.facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def digest_of(self, path: Path) -> str:
-        """Name what one of several outputs is asked to be, so that none is taken for another."""
+        """Return a hash for one of several outputs, so that they are not confused."""
         if path == self._target:
             return self.digest
         return hashlib.sha256(f"{self.digest} beside".encode()).hexdigest()[:32]
@@ -89,7 +89,7 @@ class Job:
                 entered.append(other)
                 if _holds_rows(other.folder):
                     raise OutputExistsError(
-                        f"{other.target} is the output of an unfinished run; finish that one "
+                        f"{other.target} is the output of an unfinished run; finish that run "
                         "first, or name another file"
                     )
                 other.clear()
@@ -115,7 +115,7 @@ class Job:
         self._place.leave(keep=keep)
 
     def recall(self, name: str, choose: Callable[[], int], *, most: int = 2**16) -> int:
-        """Return a number from 1 on that this run, or the one it goes on with, has once chosen."""
+        """Return a number of at least 1 that this run, or the run that it continues, has chosen."""
         path = self.folder / f"{name}.json"
         try:
             kept = json.loads(_read(path))
@@ -128,11 +128,11 @@ class Job:
         return kept
 
     def settle(self, name: str, chosen: int) -> None:
-        """Choose another number than the one that was recalled, for the rows that are missing."""
+        """Replace the number that was recalled, for the rows that are missing."""
         self._note(f"{name}.json", chosen)
 
     def workplace(self, target: Path) -> Path:
-        """Say where to make one of the run's files, on the file system where it is to stand."""
+        """Return where to write one of the run's files, on the same file system as its target."""
         places = (self._place, *self._others)
         return next(place.folder for place in places if place.target == target)
 
@@ -145,28 +145,29 @@ class Job:
         if found is not None and not self._resume and not self._overwrite:
             done = len(list(self.folder.glob("*.npy")))
             raise OutputExistsError(
-                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume "
-                "to go on from there, or --overwrite to begin again"
+                f"{self._target} has an unfinished run with {done} rows of tiles; add --resume to "
+                "continue it, or --overwrite to start again"
             )
         if found is not None and self._resume:
             self._refuse_changes(found)
         anew = found is None or not self._resume
         for path in self.folder.iterdir():
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)  # a result that was being written
+                shutil.rmtree(path)  # an incomplete result
             elif path.suffix == ".new" or (anew and path.name != LOCK):
                 path.unlink()
         if anew:
-            # After a power cut no row may lie beside facts that are not its own: rows of an
-            # earlier run are gone for good before ours are noted, and ours are noted first.
+            # After a power cut, no row may be combined with the facts of another run: rows of an
+            # earlier run are deleted before the new facts are written, and facts are written before
+            # rows.
             sync_folder(self.folder)
             self._note(_FACTS, self.facts)
 
     def _note(self, name: str, facts: object) -> None:
-        """Write plain data so that it is there before any row that depends on it.
+        """Write plain data to the disk before any row that depends on it.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If a file cannot be written.
         """
         path = self.folder / name
         temporary = path.with_name(f"{name}.new")
@@ -177,7 +178,7 @@ class Job:
             raise GroklstError(f"{path} could not be written: {error}") from error
 
     def _found(self) -> dict[str, str] | None:
-        """Read what an earlier run was asked for; None if there is none worth keeping."""
+        """Read the facts of an earlier run; None if there is no run to continue."""
         try:
             found = json.loads(_read(self.folder / _FACTS))
         except (OSError, ValueError, RecursionError):
@@ -191,24 +192,24 @@ class Job:
         changed = [name for name in names if found.get(name) != self.facts.get(name)]
         if changed:
             named = "; ".join(
-                f"{name} was {found.get(name, 'none')}, is {self.facts.get(name, 'none')}"
+                f"{name} was {found.get(name, 'none')} and is now {self.facts.get(name, 'none')}"
                 for name in changed
             )
             raise UsageError(
-                f"--resume cannot go on with {self._target}: {named}; "
-                "put that back, or add --overwrite instead to begin again"
+                f"--resume cannot continue {self._target}: {named}; restore that, or use "
+                "--overwrite instead to start again"
             )
 
 
 class Parts:
-    """Rows of tiles on disk; any process that sees the folder may add to them."""
+    """Rows of tiles on disk; every process that can reach the folder may add to them."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Look at one kind of rows in a job's folder."""
+        """Open one kind of rows in a job's folder."""
         self._folder, self._name = folder, name
 
     def done(self, row: int, shape: tuple[int, int]) -> bool:
-        """Tell whether a row is there, whole and of its shape; what is not is removed."""
+        """Return whether a complete row of the right shape exists; other files are removed."""
         head = _head(shape)
         size = len(head) + 4 * shape[0] * shape[1]
         for path in self._paths(row):
@@ -220,23 +221,23 @@ class Parts:
         return False
 
     def save(self, row: int, fine: Fine) -> None:
-        """Keep a row, whole or not at all.
+        """Store a row, completely or not at all.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If a file cannot be written.
         """
         contents = _npy(fine)
         name = f"{self._name}-{row:06d}-{zlib.crc32(contents):08x}.npy"
         try:
             _write(self._folder / name, contents)
         except OSError as error:
-            raise GroklstError(f"a finished row cannot be kept: {error}") from error
+            raise GroklstError(f"a finished row cannot be stored: {error}") from error
 
     def load(self, row: int) -> Fine:
-        """Read a row that is there.
+        """Read a stored row.
 
         Raises:
-            GroklstError: If it is not, or cannot be read.
+            GroklstError: If it does not exist or cannot be read.
         """
         try:
             (path, *_) = self._paths(row)
@@ -260,7 +261,7 @@ def _read(path: Path) -> bytes:
 
 
 def _contents(path: Path, size: int) -> bytes:
-    """Read a file of a size; nothing of what is no file, or of another size."""
+    """Read a file of this size; return nothing if it is not a file or has another size."""
     try:
         with open_regular(path) as opened:
             return opened.read() if os.fstat(opened.fileno()).st_size == size else b""
@@ -269,7 +270,7 @@ def _contents(path: Path, size: int) -> bytes:
 
 
 def _head(shape: tuple[int, int]) -> bytes:
-    """Return how the file of a row of some shape begins, whatever its values."""
+    """Return the first bytes of the file of a row of some shape."""
     held = io.BytesIO()
     kind = np.lib.format.dtype_to_descr(np.dtype(np.float32))
     told = {"descr": kind, "fortran_order": False, "shape": shape}
@@ -278,7 +279,7 @@ def _head(shape: tuple[int, int]) -> bytes:
 
 
 def _npy(values: Fine) -> memoryview:
-    """Lay an array out as a file of numpy's format 1.0."""
+    """Return an array as bytes of NumPy's format 1.0."""
     held = io.BytesIO()
     np.save(held, np.ascontiguousarray(values), allow_pickle=False)
     return held.getbuffer()
@@ -295,7 +296,7 @@ def _write(path: Path, contents: memoryview) -> None:
 
 
 def _write_new(path: Path, contents: bytes | memoryview) -> None:
-    """Write a file that is not there; one that a killed run left gives way."""
+    """Write a new file; a file that a killed run left is replaced."""
     path.unlink(missing_ok=True)
     with open_private(path) as opened:
         opened.write(contents)

@@ -1,7 +1,7 @@
-"""Scenes side by side, each in a process of its own, so that none can spoil another.
+"""Downscale several scenes at a time, each in its own process, so that failures do not spread.
 
-A lane is a process that makes one scene after another. Threads are shared among lanes: many small
-scenes are computed on one thread each, which no other has to wait for.
+A lane is a process that downscales one scene after another. Lanes share the threads: many small
+scenes are computed on one thread each, without waiting for others.
 """
 
 import os
@@ -31,16 +31,16 @@ from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.listeners import Note, Progress, silent, unwatched
 
 _AHEAD: Final = 1000
-"""Scenes that may be over before one that was begun earlier is."""
+"""Scenes that may finish before one that was started earlier."""
 
 _GRACE: Final = 20.0
-"""Seconds in which a process that is told to stop has to leave."""
+"""Seconds that a process gets to stop."""
 
 
 def lanes_for(requests: Collection[Request]) -> int:
-    """Tell how many scenes to make at a time: as many as there are threads, if memory allows.
+    """Return how many scenes to downscale at a time: one per thread, if memory allows.
 
-    One at a time where other processes share the work of each, or a network needs a GPU.
+    The answer is one if other processes share the work of each scene, or a network needs a GPU.
     """
     if len(requests) < 2:
         return 1
@@ -58,22 +58,23 @@ def downscale_scenes(
     note: Note = silent,
     progress: Progress = unwatched,
 ) -> Iterator[SceneOutcome]:
-    """Carry out requests, several at a time; each map has the bits that it would have alone.
+    """Run requests, several at a time; each result has the same bits as if run alone.
 
     Args:
         requests: What to do; they agree about the number of threads.
-        lanes: How many at a time.
-        note: Told, for people, what is worth knowing, each line led by its scene's name.
-        progress: Told how many scenes are over; of a single lane, how far each scene is.
+        lanes: Number of lanes.
+        note: Called with messages, each starting with the name of its scene.
+        progress: Called with the number of finished scenes, or with a single lane, the tiles of
+            each.
 
     Yields:
-        What became of each, in the order of the requests; when interrupted, the scenes that were
-        finished out of turn as well, before the interruption is raised. One whose file takes its
-        place in that very moment may be missing.
+        The outcome of each, in the order of the requests. When interrupted, also the scenes that
+        finished out of order, before the interruption is raised. A scene whose file gets its name
+        in that moment may be missing.
 
     Raises:
-        UsageError: If two of them would write one file, or one would write what another reads;
-            nothing has been done then.
+        UsageError: If two of them would write the same file, or one would write an input of
+            another; nothing has been done then.
     """
     if lanes == 1:
         yield from downscale_many(requests, note=note, progress=progress)
@@ -106,10 +107,10 @@ def downscale_scenes(
 
 
 class _Lane:
-    """A process that makes one scene after another."""
+    """A process that downscales one scene after another."""
 
     def __init__(self, jobs: int, own: int) -> None:
-        """Start it, with the threads that a scene alone has, and those that are its own."""
+        """Start it, with the threads of a scene that runs alone, and its own share."""
         self._threads = jobs, own
         self.scene: tuple[int, Request] | None = None
         self._start()
@@ -124,16 +125,16 @@ class _Lane:
         theirs.close()
 
     def give(self, number: int, request: Request) -> None:
-        """Have it make a scene."""
+        """Send it a scene."""
         self.scene = number, request
         try:
             self.connection.send(request)
-        except OSError:  # it died while it had nothing to do
+        except OSError:  # it died while idle
             self._start_anew()
             self.connection.send(request)
 
     def hear(self) -> SceneOutcome | str:
-        """Take what it says next: a note, or what became of its scene."""
+        """Receive its next message: a note, or the outcome of its scene."""
         assert self.scene is not None
         try:
             said: SceneOutcome | str = self.connection.recv()
@@ -143,7 +144,7 @@ class _Lane:
         return said
 
     def stop(self) -> None:
-        """Tell it to stop, wherever it is."""
+        """Tell it to stop immediately."""
         if self.scene is not None:
             self._process.terminate()
 
@@ -161,7 +162,7 @@ class _Lane:
         return finished
 
     def leave(self) -> None:
-        """Wait until it has left; one that has nothing to do leaves when nobody can speak to it."""
+        """Wait until it has ended; an idle process ends when its connection closes."""
         self.connection.close()
         self._process.join(_GRACE)
         if self._process.is_alive():
@@ -177,7 +178,7 @@ class _Lane:
         code = self._process.exitcode
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         return GroklstError(
-            f"the process that made it died ({how}); it may have lacked memory: take fewer --jobs"
+            f"its process died ({how}); it may have lacked memory: use fewer --jobs"
         )
 
 
@@ -188,9 +189,9 @@ def _in_order(
     note: Note,
     progress: Progress,
 ) -> Iterator[SceneOutcome]:
-    """Keep the lanes busy, and bring what becomes of scenes in the scenes' order.
+    """Keep the lanes busy, and yield outcomes in the order of the scenes.
 
-    ``over`` holds what is over but not yet brought, since a scene before it is not over.
+    ``over`` holds outcomes that wait for an earlier scene.
     """
     coming = enumerate(requests)
     told = 0
@@ -226,8 +227,8 @@ def _in_order(
 
 
 def _work(connection: "Connection[Any, Any]", jobs: int, own: int) -> None:
-    """Make the scenes that come in, until there are no more, or somebody says stop."""
-    import torch  # which the process that hands the scenes out has no use for
+    """Downscale the scenes that are received, until there are no more or a stop is received."""
+    import torch  # not needed by the main process
 
     signal.signal(signal.SIGTERM, _stopped)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -246,14 +247,14 @@ def _work(connection: "Connection[Any, Any]", jobs: int, own: int) -> None:
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:
-    """Stop once: a second signal must not disturb how the first is heeded."""
+    """Stop once: a second signal must not disturb the handling of the first."""
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _portable(outcome: SceneOutcome) -> SceneOutcome:
-    """Let a failure be told elsewhere as it would be here, and where it happened with it."""
+    """Make a failure picklable, with its traceback, so that another process can report it."""
     error = outcome.failure
     if error is None:
         return outcome
@@ -272,7 +273,7 @@ def _portable(outcome: SceneOutcome) -> SceneOutcome:
 
 
 def _needs_a_gpu(requests: Collection[Request]) -> bool:
-    """Tell whether a method is to run where scenes would share a device."""
+    """Return whether a method runs on a device that scenes would have to share."""
     asked = {(request.model, request.device) for request in requests}
     return any(_is_elsewhere(model, device) for model, device in asked)
 
@@ -288,5 +289,5 @@ def _is_elsewhere(model: str, device: str) -> bool:
         if fitted:
             return device_of_fitted("best" if model == "auto" else model, device).type != "cpu"
         return find_device(device).type != "cpu"
-    except GroklstError:  # which is told in the scene's turn
+    except GroklstError:  # reported when it is the scene's turn
         return False

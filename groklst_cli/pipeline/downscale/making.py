@@ -1,8 +1,8 @@
-"""The work on one scene, from what is planned to finished files; torch comes with it."""
+"""The work on one scene, from the plan to finished files; this module imports torch."""
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from groklst_cli.pipeline.downscale.outputs import check_targets
 from groklst_cli.pipeline.downscale.provenance import provenance, shown
 from groklst_cli.pipeline.downscale.request import Request, Result
 from groklst_cli.pipeline.downscale.run import Run
+from groklst_cli.pipeline.downscale.scene_page import write_scene_page
+from groklst_cli.pipeline.downscale.watched import Watched
 from groklst_cli.pipeline.predict.batch import free_gpu
 from groklst_cli.pipeline.predict.estimate import Estimate, estimate
 from groklst_cli.pipeline.predict.listeners import Note, Progress
@@ -34,7 +36,7 @@ from groklst_models.threads import threads
 
 
 def tried(request: Request, planned: Planned) -> tuple[Plan, Estimate]:
-    """Try one tile, and say what a run comes to."""
+    """Time one tile, and estimate the run."""
     with threads(request.jobs) as machine:
         return estimate(planned, machine, request.processes)
 
@@ -46,24 +48,26 @@ def make(
     *,
     own: int | None,
     began: float,
+    said: Sequence[str],
     note: Note,
     progress: Progress,
 ) -> Result:
-    """Do what is planned, as ``downscale`` describes it.
+    """Run a plan, as ``downscale`` describes it.
 
     Args:
-        request: What was asked for, its scale settled.
-        inputs: Its files, as they were before they were opened.
-        planned: The scene, open, and what is to be done.
-        own: Threads that are this run's; None for all that the request asks for.
+        request: The request, with a known scale.
+        inputs: The state of its files before they were opened.
+        planned: The open scene and the plan.
+        own: Threads of this run; None for all that the request asks for.
         began: When the run did, by the monotonic clock.
-        note: Told what is worth knowing.
-        progress: Told how far it is.
+        said: All that is told, which a page repeats; ``note`` adds to it.
+        note: Called with messages.
+        progress: Called with the progress.
 
     Raises:
         GroklstError: If it fails.
     """
-    check_memory(request, inputs, planned.plan.target)  # again: libraries have been loaded
+    check_memory(request, inputs, planned.plan.target)  # again, because libraries have been loaded
     with threads(request.jobs) as machine, threads(own):
         planned = planned.aligned(note)
         plan, shifts = planned.plan, planned.shifts
@@ -77,9 +81,13 @@ def make(
         if is_finished(request, job):
             note(f"{request.output} was finished by an earlier run")
             seconds = time.monotonic() - began
-            return Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
+            result = Result(request.output, plan, shifts, 0, seconds, math.nan, skipped=True)
+            if request.page is not None:
+                watched = Watched.again(plan, planned.scene, request.output)
+                write_scene_page(request.page, request, result, watched, said)
+            return result
         with job, inputs.watched():
-            check_targets(request)  # again: what another run has just finished is there now
+            check_targets(request)  # again, because another run may just have finished it
             ready = planned.ready(
                 machine,
                 own=own,
@@ -101,11 +109,14 @@ def make(
                     run = _with_half_the_batch(run)
     mean = mean - CELSIUS_ZERO if plan.units == "C" else mean
     seconds, means = time.monotonic() - began, run.coarse_means
-    return Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
+    result = Result(request.output, plan, shifts, run.tiles, seconds, mean, coarse_means=means)
+    if request.page is not None and run.watched is not None:
+        write_scene_page(request.page, request, result, run.watched, said)
+    return result
 
 
 def _written(run: Run, tags: Mapping[str, str]) -> float | None:
-    """Write all outputs; None if memory ran out where a smaller batch may help."""
+    """Write all outputs; None if memory ran out and a smaller batch may help."""
     try:
         return run.write(tags, provenance(run.request, run.ready.plan.choice))
     except (RuntimeError, MemoryError) as error:
@@ -115,10 +126,13 @@ def _written(run: Run, tags: Mapping[str, str]) -> float | None:
 
 
 def _with_half_the_batch(run: Run) -> Run:
-    """Go on with what is missing; the batch was ours to choose, so the request is the same."""
+    """Continue with a smaller batch; the batch was not requested, so the request is the same."""
     free_gpu()
     batch = run.ready.layout.batch // 2
-    run.note(f"memory ran out with {run.ready.layout.batch} tiles at once: going on with {batch}")
+    run.note(
+        f"memory ran out with batches of {run.ready.layout.batch} tiles: continuing with "
+        f"batches of {batch}"
+    )
     run.job.settle("batch", batch)
     ready = run.ready.with_batch(batch)
     return replace(run, ready=ready, task=replace(run.task, work=ready.work))
@@ -126,7 +140,7 @@ def _with_half_the_batch(run: Run) -> Run:
 
 def _tags(planned: Planned, plan: Plan) -> dict[str, str]:
     scene, belief = planned.scene, plan.believed
-    kept = "as far as believed" if belief else "yes" if plan.conserve else "no"
+    kept = "as far as the noise allows" if belief else "yes" if plan.conserve else "no"
     moved = [f"{Path(path).name} {x:+.2f},{y:+.2f}" for path, (x, y) in planned.shifts.items()]
     tags = {
         "GROKLST_VERSION": __version__,

@@ -1,4 +1,4 @@
-"""Downscaling many scenes, one after another; a scene that fails does not stop the others."""
+"""Downscale many scenes one after another; a scene that fails does not stop the others."""
 
 import hashlib
 import os
@@ -22,11 +22,11 @@ Status = Literal["done", "planned", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class SceneOutcome:
-    """What became of one scene.
+    """The outcome of one scene.
 
     Attributes:
-        request: What was asked.
-        status: Whether it was done, planned, found done already, or failed.
+        request: The request.
+        status: Whether it was done, planned, already done, or failed.
         facts: The result or the plan, as plain data; empty if it failed.
         failure: Why it failed, or None.
     """
@@ -38,7 +38,7 @@ class SceneOutcome:
 
     @property
     def code(self) -> int:
-        """The exit code that this scene alone would have ended in."""
+        """The exit code that this scene would have had alone."""
         return 0 if self.failure is None else exit_code(self.failure)
 
     @property
@@ -65,20 +65,20 @@ def downscale_many(
     note: Note = silent,
     progress: Progress = unwatched,
 ) -> Iterator[SceneOutcome]:
-    """Carry out requests in turn.
+    """Run requests one after another.
 
     Args:
         requests: What to do.
         dry_run: Only plan, as ``plan_downscale`` does.
-        note: Told, for people, what is worth knowing, each line led by its scene's name.
+        note: Called with messages, each starting with the name of its scene.
         progress: Told how far each scene is.
 
     Yields:
-        What became of each, in order.
+        The outcome of each, in order.
 
     Raises:
-        UsageError: If two of them would write one file, or one would write what another reads;
-            nothing has been done then.
+        UsageError: If two of them would write the same file, or one would write an input of
+            another; nothing has been done then.
     """
     refuse_collisions(requests)
     for number, request in enumerate(requests, 1):
@@ -99,14 +99,14 @@ def attempt(
     note: Note = silent,
     progress: Progress = unwatched,
 ) -> SceneOutcome:
-    """Carry out a request, or say why it failed: the next scene is not to suffer, whatever it was.
+    """Run a request and return its outcome; no failure stops the next scene.
 
     Args:
         request: What to do.
-        own: Threads to compute on, where other scenes are made beside it.
+        own: Threads to compute on if other scenes run at the same time.
         dry_run: Only plan, as ``plan_downscale`` does.
-        note: Told what is worth knowing.
-        progress: Told how far it is.
+        note: Called with messages.
+        progress: Called with the progress.
     """
     try:
         if isinstance(request, Refused):
@@ -119,7 +119,7 @@ def attempt(
 
 
 def refuse_collisions(requests: Collection[Request]) -> None:
-    """Refuse scenes that would spoil each other; eight bytes are kept of each file.
+    """Refuse scenes that would overwrite each other's files; eight bytes are kept per file.
 
     Raises:
         UsageError: If two outputs are one file, or an output is another scene's input.
@@ -135,7 +135,7 @@ def refuse_collisions(requests: Collection[Request]) -> None:
 
 
 def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) -> None:
-    """Compare the files of some marks by their full names."""
+    """Compare the files with the same hash by their full names."""
     inputs = {
         _file(path) for request in requests for path in _inputs(request) if _mark(path) in suspected
     }
@@ -151,7 +151,10 @@ def _refuse_first_collision(requests: Collection[Request], suspected: Set[int]) 
                     "name each scene's output in a --batch-file"
                 )
             if place in inputs:
-                raise UsageError(f"{target} would be written for {lst}, but is an input itself")
+                raise UsageError(
+                    f"{target} would be written for {lst}, but it is an input; name another "
+                    "--out-dir"
+                )
             written[place] = lst
 
 
@@ -160,13 +163,13 @@ def _inputs(request: Request) -> list[Path]:
 
 
 def _mark(path: Path) -> int:
-    """Return 64 bits that stand for a file, whatever it is called by."""
+    """Return a 64-bit hash that is the same for all names of a file."""
     name = os.fsencode(str(_file(path)))
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
 
 
 def _file(path: Path) -> Path | tuple[int, int]:
-    """Tell files apart, whatever their names: two hard links are one."""
+    """Return the identity of a file: two hard links are the same file."""
     try:
         found = path.stat()
     except (OSError, ValueError):

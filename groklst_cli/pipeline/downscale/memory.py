@@ -1,4 +1,4 @@
-"""What a run needs of memory at least, against what the machine has."""
+"""Compare the least memory that a run needs with the memory of the machine."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -16,26 +16,26 @@ from groklst_cli.pipeline.downscale.target import find_scale, target_of, under
 from groklst_cli.pipeline.predict.choice import choose
 
 _ROW: Final = 40
-"""Bytes a fine pixel of a row of tiles, the least; 49 were measured for bicubic."""
+"""Least bytes per fine pixel of a row of tiles; 49 were measured for bicubic."""
 
 _BAND: Final = 4
-"""Bytes a fine pixel of a guidance band in a row of tiles."""
+"""Bytes per fine pixel of a guidance band in a row of tiles."""
 
 _COARSE: Final = 16
-"""Bytes a pixel of a coarse row, which is read whole even where --bounds takes little of it."""
+"""Bytes per pixel of a coarse row, which is read completely even with small --bounds."""
 
 _RESERVE: Final = 64 * 2**20
-"""Bytes beside the rows that must be left below a limit of address space: libraries that run out of
-it while they write may crash instead of saying so. A tiny scene was seen to need 49 to 53 MiB."""
+"""Bytes that must remain free below a limit of address space, in addition to the rows: libraries
+may crash if they reach it while writing. A tiny scene needed 49 to 53 MiB."""
 
 _PROCESS: Final = 2**29
-"""Bytes that a process takes beside its scene, libraries that all share among them."""
+"""Bytes that a process needs in addition to its scene, including shared libraries."""
 
 _TIMES: Final = 4
-"""How much more than the least a scene may need: its method's samples, guides that are warped."""
+"""Factor on the least memory of a scene, for samples of its method and warped guides."""
 
 _LOOKED_AT: Final = 32
-"""Scenes of many that are asked what they need."""
+"""Number of scenes whose memory is estimated."""
 
 _IN_USE: Final = Path("/proc/self/statm")
 """Pages of address space in use, first (https://docs.kernel.org/filesystems/proc.html)."""
@@ -58,15 +58,16 @@ def check_memory(request: Request, inputs: Inputs, target: Grid | None = None) -
     machine = machine_memory()
     if machine is not None and needed > machine:
         raise DeviceError(
-            f"{request.lst.path} is {height} × {width} pixels: a row of tiles of {down} × {across} "
-            f"fine pixels needs at least {needed / 2**30:.3g} GiB of memory, {machine / 2**30:.3g} "
-            "GiB are here; take a smaller --tile, or a part of the scene with --bounds"
+            f"{request.lst.path} is {height} × {width} pixels: a row of tiles of {down} × "
+            f"{across} fine pixels needs at least {needed / 2**30:.3g} GiB of memory, "
+            f"{machine / 2**30:.3g} GiB are available; use a smaller --tile, or a part of the "
+            "scene with --bounds"
         )
     _check_address_space(needed)
 
 
 def lanes_that_fit(requests: Collection[Request], most: int) -> int:
-    """Tell how many scenes can be made at a time in the machine's memory, at most so many."""
+    """Return how many scenes fit into the machine's memory at a time, up to a limit."""
     machine = machine_memory()
     if machine is None:
         return most
@@ -75,7 +76,7 @@ def lanes_that_fit(requests: Collection[Request], most: int) -> int:
 
 
 def _need_of(request: Request) -> int:
-    """Return the least bytes that a scene's rows of tiles need; 0 where that cannot be told."""
+    """Return the least bytes that a scene's rows of tiles need; 0 if it is not known."""
     try:
         with gdal_environment(online=request.online):
             settled = replace(request, scale=find_scale(request).value)
@@ -101,7 +102,7 @@ def _row_of_tiles(request: Request, inputs: Inputs, target: Grid | None) -> tupl
 
 
 def _check_address_space(needed: int) -> None:
-    """Refuse to begin so close to a limit of address space that a library may crash at it.
+    """Refuse to start so close to a limit of address space that a library may crash.
 
     Raises:
         DeviceError: If too little is left.
@@ -110,13 +111,13 @@ def _check_address_space(needed: int) -> None:
     if left is not None and left < needed + _RESERVE:
         raise DeviceError(
             f"the limit of address space (ulimit -v) leaves {left / 2**20:.0f} MiB of memory, at "
-            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or take a smaller "
+            f"least {(needed + _RESERVE) / 2**20:.0f} MiB are needed; raise it, or use a smaller "
             "--tile, --batch 1 and fewer --jobs"
         )
 
 
 def address_space_left() -> int | None:
-    """Return the bytes that this process may still take; None where no limit is set or known."""
+    """Return the bytes that this process may still allocate; None without a known limit."""
     try:
         import resource
     except ImportError:  # Windows has none
@@ -132,7 +133,7 @@ def address_space_left() -> int | None:
 
 
 def machine_memory() -> int | None:
-    """Return the bytes of memory that this process may have; None where that is not known."""
+    """Return the bytes of memory that this process may use; None if it is not known."""
     return min(_limits(), default=None)
 
 
@@ -148,5 +149,5 @@ def _limits() -> Iterator[int]:
         yield limit
     try:
         yield int(_CGROUP.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no container, or "max"
+    except (OSError, ValueError):  # not in a container, or "max"
         return

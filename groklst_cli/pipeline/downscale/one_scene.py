@@ -1,6 +1,6 @@
 """Downscaling one scene, from files to a file.
 
-All that can be refused is refused here, before anybody waits for torch; ``making`` does the rest.
+All checks are here, before torch is imported; ``making`` does the rest.
 """
 
 import time
@@ -32,10 +32,10 @@ _ALWAYS_THERE: Final = ("auto", "cpu")
 
 
 def plan_downscale(request: Request) -> tuple[Plan, "Estimate"]:
-    """Open the inputs, check all that can be checked, try one tile, and say what would be done.
+    """Open the inputs, check everything, time one tile, and return the plan.
 
     Raises:
-        GroklstError: If the request cannot be carried out; nothing has been written.
+        GroklstError: If the request cannot be run; nothing has been written.
     """
     _check(request)
     with memory_errors(), gdal_environment(online=request.online):
@@ -56,18 +56,18 @@ def downscale(
     note: Note = silent,
     progress: Progress = unwatched,
 ) -> Result:
-    """Carry out a request.
+    """Run a request.
 
     Args:
         request: What to do.
-        own: Threads that are this run's, where others run beside it; None for all that the request
-            asks for. The pixels are the same.
-        note: Told, for people, what was chosen and what is worth knowing.
-        progress: Told how far it is.
+        own: Threads of this run if others run at the same time; None for all that the request asks
+            for. The pixels are the same.
+        note: Called with messages about what was chosen.
+        progress: Called with the progress.
 
     Raises:
-        GroklstError: If it fails; nothing is left under an output's name. Rows that were finished
-            before a failure that a second try may mend are kept for ``resume``.
+        GroklstError: If it fails; nothing is left under an output's name. After a failure that a
+            second try may repair, finished rows are kept for ``resume``.
     """
     began = time.monotonic()
     _check(request)
@@ -84,16 +84,31 @@ def downscale(
             open_scene(request, request.lst, request.guides, masks=request.masks)
         )
         planned = _planned(request, scene, found, target)
+        said: list[str] = []
+
+        def tell(text: str) -> None:
+            said.append(text)
+            note(text)
+
         for line in (*planned.explain(), *_output_lines(planned.plan)):
-            note(line)
+            tell(line)
         with uncollected():
             from groklst_cli.pipeline.downscale.making import make
 
-        return make(request, inputs, planned, own=own, began=began, note=note, progress=progress)
+        return make(
+            request,
+            inputs,
+            planned,
+            own=own,
+            began=began,
+            said=said,
+            note=tell,
+            progress=progress,
+        )
 
 
 def _check(request: Request) -> None:
-    """Refuse what needs no file to be opened for it: the method first, for it is what one typed."""
+    """Run the checks that need no open file, the method first."""
     check_model(request.model)
     check_targets(request)
     for device in () if request.scheduler is not None else request.devices:
@@ -104,7 +119,7 @@ def _check(request: Request) -> None:
 
 
 def _settled(request: Request) -> tuple[Request, FoundScale, Grid | None]:
-    """Put the scale in that is found for the request's files; find the grid to bring it to."""
+    """Find the scale for the request's files, and the target grid."""
     found = find_scale(request)
     return replace(request, scale=found.value), found, target_of(request)
 
@@ -116,10 +131,12 @@ def _planned(request: Request, scene: Scene, found: FoundScale, target: Grid | N
 
 
 def _output_lines(plan: Plan) -> list[str]:
-    """Say, for people, how files are read and what is written."""
+    """Describe in words how files are read and what is written."""
     lines = []
     if plan.units_from == "values":
-        lines.append(f"unit {plan.units}: from the range of values; --lst-units says otherwise")
+        lines.append(
+            f"unit {plan.units}: guessed from the range of values; set --lst-units if this is wrong"
+        )
     lines += [f"guide {path}: {method}" for path, method in plan.resampling.items()]
     lines.append(
         f"output {plan.output.height} × {plan.output.width} pixels, "

@@ -1,4 +1,4 @@
-"""Where a request writes, and what must not be written over."""
+"""Check the outputs of a request, which must not overwrite other files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,20 +25,20 @@ _OTHERS: Final = frozenset(
 
 
 def check_targets(request: Request) -> None:
-    """Refuse files that cannot or may not be written, before anything is.
+    """Refuse outputs that cannot or must not be written, before anything is written.
 
     Raises:
         OutputExistsError: If one exists and may not be replaced.
-        UsageError: If one can be no file here, is an input or another output, or its name says
-            that it is of another format.
+        UsageError: If one cannot be a file, is an input or another output, or has the ending of
+            another format.
     """
     spare(
         request.targets, map(Path, [*request.rasters, request.model])
-    )  # before their folders are looked into
+    )  # before their folders are read
     replaceable = request.overwrite or request.resume or request.skip_existing
     for target in request.targets:
         if not is_text(str(target)):
-            raise UsageError(f"{target} is a name that is no UTF-8 text; name another file")
+            raise UsageError(f"{target} has a name that is not valid UTF-8; name another file")
         check_target(target, overwrite=replaceable, named=request.naming_of(target))
     for number, target in enumerate(request.targets):
         if any(same_file(target, other) for other in request.targets[:number]):
@@ -46,21 +46,23 @@ def check_targets(request: Request) -> None:
     for target in request.targets:
         if target != request.picture and target.suffix.lower() in _OTHERS:
             raise UsageError(
-                f"{target} is named like another format, results are GeoTIFFs; "
-                f"write {target.with_suffix('.tif')}, and convert that one"
+                f"{target} has the ending of another format, but results are GeoTIFFs; write "
+                f"{target.with_suffix('.tif')}, and convert that file"
             )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
-        raise UsageError(f"--picture {request.picture} is drawn as a PNG; let its name end in .png")
+        raise UsageError(
+            f"--picture {request.picture} must name a PNG; give it a name that ends in .png"
+        )
     for target in request.targets:
         by = request.naming_of(target)
         refuse_left_behind(target, overwrite=request.overwrite, named=by)
 
 
 def spare_inputs(request: Request, files: Iterable[Path]) -> None:
-    """Refuse to write over a file that is read, or to remove one with an output that is replaced.
+    """Refuse to overwrite an input, or to delete one together with an output that is replaced.
 
     Raises:
-        UsageError: If an output, or what stands beside it, is one of the files.
+        UsageError: If an output, or one of its companions, is an input.
     """
     beside = [other for target in request.targets for other in companions(target)]
     spare([*request.targets, *beside], files)

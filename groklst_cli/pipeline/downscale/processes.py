@@ -1,7 +1,8 @@
-"""Where the processes come from that make scenes side by side.
+"""Start the processes that downscale scenes at the same time.
 
-On Linux they are forked from a server that has imported everything once and computed nothing: a
-process is there at once, and shares the memory of what was imported. Elsewhere each starts anew.
+On Linux they are forked from a server that has imported everything and computed nothing: a process
+starts immediately, and shares the memory of the imports. Elsewhere each process starts from
+scratch.
 """
 
 import multiprocessing
@@ -27,7 +28,7 @@ def context() -> BaseContext:
 
 
 def import_ahead() -> None:
-    """Have everything imported for later processes while this one still imports it for itself."""
+    """Import everything for later processes, while this process imports it for itself."""
     if sys.platform == "linux":
         from multiprocessing import forkserver
 
@@ -37,10 +38,10 @@ def import_ahead() -> None:
 
 
 def usual_threads() -> int:
-    """Return how many threads torch takes unless told otherwise.
+    """Return the default number of torch's threads.
 
-    Where this process has not loaded it, the server is asked: it has, and nothing else here needs
-    torch, for which one would wait.
+    If this process has not imported torch, the server is asked, because importing it here would
+    take long.
     """
     if sys.platform != "linux" or "torch" in sys.modules:
         return _threads_here()
@@ -56,7 +57,7 @@ def _threads_of_the_server() -> int:
     theirs.close()
     try:
         found = int(ours.recv())
-    except EOFError:  # it was stopped, or could not begin
+    except EOFError:  # it was stopped, or could not start
         found = _threads_here()
     asked.join()
     return found

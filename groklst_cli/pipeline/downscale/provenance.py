@@ -1,6 +1,6 @@
-"""Where a result comes from, as tags: its files, their headers, and the software that made it.
+"""The provenance of a result as tags: its files, their headers, and the software.
 
-Credentials in paths are masked: a result is handed on.
+Credentials in paths are masked, because results are passed on.
 """
 
 import json
@@ -26,11 +26,11 @@ INPUTS_TAG: Final = "GROKLST_INPUTS"
 SOFTWARE_TAG: Final = "GROKLST_SOFTWARE"
 
 _LIBRARIES: Final = ("numpy", "scipy", "torch", "rasterio", "pyproj")
-"""Packages whose versions may move pixels of any method."""
+"""Packages whose versions may change the pixels of any method."""
 
 
 def provenance(request: Request, choice: Choice) -> dict[str, str]:
-    """Return the tags of a request whose method is loaded; no pixel is read for them."""
+    """Return the tags of a request whose method is loaded, without reading pixels."""
     tags = {
         **request.provenance,
         INPUTS_TAG: json.dumps(list(_inputs(request)), ensure_ascii=False),
@@ -40,12 +40,12 @@ def provenance(request: Request, choice: Choice) -> dict[str, str]:
 
 
 def shown(text: str) -> str:
-    """Make a text fit for a tag that strangers may read."""
+    """Shorten a text for a tag, and mask credentials."""
     return masked(printable(text))
 
 
 def _inputs(request: Request) -> Iterator[dict[str, str]]:
-    """Name each input as it was given, with the hash of its header."""
+    """List each input as it was given, with the hash of its header."""
     given = [
         ("lst", request.lst, request.lst.path),
         *(("guide", guide, guide.path) for guide in request.guides),

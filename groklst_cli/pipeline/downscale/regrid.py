@@ -1,9 +1,9 @@
-"""A result on another grid: written on the LST's own first, then brought over strip by strip.
+"""Write a result on another grid: first on the LST's own grid, then resampled strip by strip.
 
-Where the target's pixels are at least half as long again as the result's, each becomes the mean of
-values interpolated over its area; where they are about as fine, or finer, the value interpolated in
-its middle. Both are cubic, so a plane stays where it is. What is shown is decided on the target
-itself: where its pixel's middle lies on a known coarse pixel and the masks are clear there.
+If the target's pixels are at least 1.5 times as long as the result's, each becomes the mean of
+values interpolated over its area; otherwise the value interpolated at its centre. Both are cubic,
+so a plane is reproduced. A target pixel has a value if its centre is on a known coarse pixel and
+the masks are clear there.
 """
 
 import math
@@ -35,18 +35,18 @@ from groklst_cli.pipeline.predict.plan import Plan
 Fine = NDArray[np.float32]
 
 _ROWS: Final = 128  # of the target at once; as high as GDAL's blocks of a warp
-_LEAST_PARTS: Final = 16  # along a coarse pixel, at which the result is looked at
-_VALUES: Final = 2**26  # that are looked at to measure coarse means
+_LEAST_PARTS: Final = 16  # along a coarse pixel at which the result is sampled
+_VALUES: Final = 2**26  # that are read to measure coarse means
 
 
 @dataclass(frozen=True)
 class CoarseMeans:
-    """How far means over coarse pixels lie from the LST, kelvin.
+    """Differences of coarse means from the LST, kelvin.
 
     Attributes:
-        pixels: Coarse pixels that were looked at: those that count and are covered as a whole.
+        pixels: Coarse pixels that were compared: those that are used and completely covered.
         rms: Root mean square of the difference.
-        largest: The largest.
+        largest: The largest difference.
         rms_before: Root mean square on the LST's own grid.
     """
 
@@ -56,13 +56,16 @@ class CoarseMeans:
     rms_before: float
 
     def __str__(self) -> str:
-        """Say it to people."""
+        """Return it as text."""
         if not self.pixels:
-            return "no coarse pixel lies on the target as a whole, so no coarse mean is compared"
+            return (
+                "no coarse pixel lies completely on the target's grid, so coarse means were "
+                "not compared"
+            )
         return (
-            f"on the target's grid coarse means differ from the LST by {self.rms:.3f} K RMS, "
-            f"{self.largest:.2f} K at most ({self.rms_before:.3f} K RMS before; "
-            f"{self.pixels} coarse pixels)"
+            f"on the target's grid, coarse means differ from the LST by {self.rms:.3f} K RMS, "
+            f"{self.largest:.2f} K at most ({self.rms_before:.3f} K RMS before; {self.pixels} "
+            "coarse pixels)"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -78,12 +81,12 @@ class CoarseMeans:
 
 
 class Regridded:
-    """A result that takes rows on the LST's own grid and becomes a file on another.
+    """A result that takes rows on the LST's own grid and becomes a file on another grid.
 
-    Used as ``ResultFile`` is, which it makes.
+    Used like ``ResultFile``, which it writes.
 
     Attributes:
-        native: The rows as a raster on the LST's own grid, kelvin; it goes when this is left.
+        native: The rows as a raster on the LST's own grid, kelvin; it is deleted at the end.
         mean: Of the finished file's valid pixels, kelvin.
     """
 
@@ -91,9 +94,9 @@ class Regridded:
         """Plan a file; nothing is written yet.
 
         Args:
-            file: What becomes of it, on the target's grid.
-            plan: What is made, on the LST's own.
-            scene: Whose masks and gaps are cut out.
+            file: The file on the target's grid.
+            plan: The plan, on the LST's own grid.
+            scene: The scene with masks and gaps.
             folder: Where to work.
         """
         assert plan.target is not None
@@ -122,19 +125,19 @@ class Regridded:
         self._held.__exit__(kind, error, trace)
 
     def write(self, row: int, fine: Fine) -> None:
-        """Write whole rows of the LST's own grid, kelvin, with nothing cut out.
+        """Write whole rows of the LST's own grid, kelvin, without gaps.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If a file cannot be written.
         """
         with self._file.refusals():
             self._rows.write(fine, 1, window=Window(0, row, self._plan.grid.width, len(fine)))
 
     def finish(self) -> Finished:
-        """Bring the rows over, make the file whole under a name of its own, and check it.
+        """Resample the rows, complete the file under a temporary name, and check it.
 
         Raises:
-            GroklstError: If the disk refuses.
+            GroklstError: If a file cannot be written.
         """
         with self._file.refusals():
             self._rows.close()
@@ -181,7 +184,7 @@ class Regridded:
         return CoarseMeans(all_of_them.size, rms, float(np.abs(all_of_them).max()), rms_before)
 
     def _write_known(self) -> None:
-        """Note which coarse pixels are known, as a mask on the LST's grid."""
+        """Write which coarse pixels are known, as a mask on the LST's grid."""
         strip, coarse = self._plan.strip, self._scene.coarse
         grid = coarse.crop(strip.rows, strip.columns)
         with rasterio.open(self._known, "w", **_profile(grid, "uint8")) as known:
@@ -191,7 +194,7 @@ class Regridded:
                 known.write(values, 1, window=Window(0, first, grid.width, len(values)))
 
     def _brought(self) -> Iterator[tuple[int, Fine]]:
-        """Bring the target's rows, kelvin, NaN where nothing is shown."""
+        """Yield the target's rows, kelvin, NaN where there is no value."""
         scene, target = self._scene, self._target
         with ExitStack() as opened:
             known = MaskSource(MaskFile(BandSource(str(self._known))), target)
@@ -239,7 +242,7 @@ class _Interpolated:
 
 
 def result_is_celsius(path: Path) -> bool:
-    """Tell whether a result of ours is in °C."""
+    """Return whether a result is in °C."""
     with rasterio.open(path) as result:
         return bool(result.units[0] == "degC")
 

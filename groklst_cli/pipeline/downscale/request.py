@@ -1,4 +1,4 @@
-"""What is asked of ``downscale``, and what was made."""
+"""The request to ``downscale``, and its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -19,15 +19,17 @@ from groklst_cli.pipeline.predict.settings import Settings
 
 @dataclass(frozen=True)
 class Request(Settings, Running):
-    """What to downscale, how, and where to: the settings, the way to go about it, and the files.
+    """What to downscale, how, and where to: the settings, the way to run it, and the files.
 
     Attributes:
         lst: The coarse raster.
         output: The GeoTIFF to write.
         guides: Guidance files.
         masks: Which pixels of LST and guides are clear.
-        named: Who named the output; what groklst did not write is replaced only by an option.
-        provenance: Tags that say who asked for it, such as the command.
+        named: How the output was named; a file that groklst did not write is replaced only if an
+            option names it.
+        provenance: Tags about the request, such as the command.
+        page: A page about the run to write, in a folder that the caller makes whole, or None.
     """
 
     lst: BandSource
@@ -36,21 +38,24 @@ class Request(Settings, Running):
     masks: Masks = NO_MASKS
     named: Naming = "option"
     provenance: Mapping[str, str] = field(default_factory=dict)
+    page: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, whatever the files hold.
+        """Refuse values that are never valid, without opening files.
 
         Raises:
-            UsageError: If something does not.
+            UsageError: If a value is not valid.
         """
         refuse_reference(self.guides)
         Settings.__post_init__(self)
         Running.__post_init__(self)
-        OutputFormat(nodata=self.dst_nodata, creation=self.creation)  # refuses what it cannot store
+        OutputFormat(
+            nodata=self.dst_nodata, creation=self.creation
+        )  # refuses values that it cannot store
 
     @property
     def processes(self) -> int:
-        """How many local processes share the work; 0 for this one alone."""
+        """Number of local processes that share the work; 0 for this one alone."""
         return self.workers or (len(self.devices) if len(self.devices) > 1 else 0)
 
     @property
@@ -66,7 +71,7 @@ class Request(Settings, Running):
 
     @property
     def has_target(self) -> bool:
-        """Whether the result is brought to another grid than the LST's own, refined."""
+        """Whether the result is resampled to another grid than the refined grid of the LST."""
         return self.like is not None or self.resolution is not None
 
     @property
@@ -75,16 +80,16 @@ class Request(Settings, Running):
         return [p for p in (self.output, self.uncertainty, self.picture) if p is not None]
 
     def naming_of(self, target: Path) -> Naming:
-        """Say who named one of these files."""
+        """Return how one of these files was named."""
         return self.named if target == self.output else "option"
 
 
 @dataclass(frozen=True)
 class Refused(Request):
-    """One of many scenes of which it is known already that it fails; it does so in its turn.
+    """One of many scenes that is known to fail; it fails in its turn.
 
     Attributes:
-        why: What speaks against it.
+        why: The error.
     """
 
     why: Exception = field(default_factory=Exception)
@@ -99,7 +104,7 @@ class Refused(Request):
 
 @dataclass(frozen=True)
 class Result:
-    """What was made.
+    """The result of a request.
 
     Attributes:
         output: The file.
@@ -108,8 +113,9 @@ class Result:
         tiles: Tiles computed.
         seconds: Wall time from opening the inputs to the finished file.
         mean: Mean of the valid fine pixels, in the output's unit; NaN when there is none.
-        skipped: Whether an earlier run made it, and this one nothing.
-        coarse_means: How far they are off on another grid than the LST's own, where it is one.
+        skipped: Whether an earlier run wrote it, and this one did nothing.
+        coarse_means: Differences of coarse means from the LST, if the result was resampled to
+            another grid.
     """
 
     output: Path

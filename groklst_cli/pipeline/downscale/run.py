@@ -1,4 +1,4 @@
-"""A run of ``downscale`` under way: rows of tiles in, finished files out."""
+"""A run of ``downscale``: rows of tiles in, finished files out."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,11 @@ from groklst_cli.geo.writer import OutputFormat, ResultFile
 from groklst_cli.pipeline.downscale.cluster import Cluster, Task
 from groklst_cli.pipeline.downscale.inputs import Inputs
 from groklst_cli.pipeline.downscale.job import Job, Parts
-from groklst_cli.pipeline.downscale.picture import Watched, draw
+from groklst_cli.pipeline.downscale.picture import draw
 from groklst_cli.pipeline.downscale.regrid import Regridded
 from groklst_cli.pipeline.downscale.request import Request
 from groklst_cli.pipeline.downscale.uncertainty import uncertainty_rows
+from groklst_cli.pipeline.downscale.watched import Watched
 from groklst_cli.pipeline.predict.deviation import Evidence
 from groklst_cli.pipeline.predict.layout import Strip
 from groklst_cli.pipeline.predict.listeners import Note, Progress
@@ -37,19 +38,20 @@ _WORTH_SAYING: Final = 10.0  # seconds
 
 @dataclass
 class Run:
-    """A run that is under way.
+    """A run in progress.
 
     Attributes:
         request: What was asked for.
         ready: The scene and the method, ready to predict.
-        job: Where finished rows are kept.
+        job: The store of finished rows.
         inputs: Its files as they were before they were opened.
-        cluster: Who predicts instead of this process, or None.
-        task: What they need to know.
-        progress: Told how far it is.
-        note: Told what is worth knowing.
+        cluster: The workers that predict instead of this process, or None.
+        task: What the workers need.
+        progress: Called with the progress.
+        note: Called with messages.
         tiles: Predicted so far, without those of an earlier run.
         coarse_means: How far they are off on another grid than the LST's own, once it is written.
+        watched: What pictures and pages show of it, if there are to be any.
     """
 
     request: Request
@@ -62,6 +64,7 @@ class Run:
     note: Note
     tiles: int = 0
     coarse_means: dict[str, Any] | None = None
+    watched: Watched | None = None
 
     def write(self, tags: Mapping[str, str], provenance: Mapping[str, str]) -> float:
         """Write all outputs; return the mean of the result, kelvin.
@@ -72,7 +75,8 @@ class Run:
         """
         request, plan = self.request, self.ready.plan
         evidence = None if request.uncertainty is None else Evidence(plan.strip)
-        watched = None if request.picture is None else Watched(plan, self.ready.scene)
+        shows = request.picture is not None or request.page is not None
+        watched = self.watched = Watched(plan, self.ready.scene) if shows else None
         with ExitStack() as files:
             rows = self.ready.finished(
                 self._tile_rows("lst", self.ready.method, self.ready.needed()),
@@ -85,7 +89,7 @@ class Run:
             with ahead(rows, depth=1) as finished:
                 mean = _write(result, plan, watched.rows(finished) if watched else finished)
                 self.inputs.check()
-                return_freed_memory()  # what now makes the file takes its own
+                return_freed_memory()  # the writer of the file makes its own folder
                 made = [result.finish()]
             fine = made[0].made
             if isinstance(result, Regridded):
@@ -159,7 +163,7 @@ class Run:
         return self.request.overwrite or self.request.resume
 
     def _tile_rows(self, name: str, method: Method, needed: Strip) -> Iterator[tuple[int, Fine]]:
-        """Bring all rows of tiles in order: those that are kept from the disk, others made now."""
+        """Yield all rows of tiles in order: stored ones from the disk, the others predicted now."""
         layout, scale = self.ready.layout, self.ready.plan.scale
         parts, groups = self.job.parts(name), layout.groups_of(needed)
         missing = [
@@ -197,7 +201,7 @@ class Run:
 
 
 def _heard(*listeners: Evidence | Watched | None) -> OnResidual:
-    """Tell all who want to know of a residual."""
+    """Pass a residual to all listeners."""
 
     def tell(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
         for listener in listeners:
@@ -222,7 +226,7 @@ def _duration(seconds: float) -> str:
 def _saved(
     rows: Iterator[tuple[int, Fine]], parts: Parts, inputs: Inputs
 ) -> Iterator[tuple[int, Fine]]:
-    """Keep each row on disk as it passes, while the next one is made."""
+    """Store each row on disk while the next one is predicted."""
     with ahead(rows, depth=1) as made:
         for row, fine in made:
             inputs.check()

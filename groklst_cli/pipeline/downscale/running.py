@@ -1,4 +1,4 @@
-"""How a run goes about it and what it leaves: one field an option."""
+"""How a run works and what it writes: one field per option."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _MOST_THREADS: Final = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Outputs and the way to them; see each option's help for its meaning.
+    """Outputs and how they are made; see each option's help for its meaning.
 
     Attributes:
         like: A raster whose grid the output is to have, or None.
@@ -33,24 +33,28 @@ class Running:
         jobs: Threads to compute and compress with; None for all processors.
         workers: Local processes to spread the work over; 0 for this one alone.
         scheduler: Address of a Dask scheduler whose workers are to do it.
-        resume: Whether to go on from what an interrupted run has finished.
+        resume: Whether to continue an interrupted run.
         skip_existing: Whether outputs that hold what this request asks for are left as they are.
         overwrite: Whether existing files may be replaced.
-        online: Whether GDAL may fetch what lies on the network.
+        online: Whether GDAL may use the network.
     """
 
     like: str | None = option(
-        None, "Bring the result to the grid of this raster: its CRS, pixel and extent.", "--like",
+        None, "Write the result on the grid of this raster: its CRS, pixel and extent.", "--like",
         metavar="RASTER", read=str, listed=True,
         beside_pixels="the file's grid, which is a fact of its own",
     )  # fmt: skip
     resolution: float | None = option(
-        None, "Bring the result to pixels of this side, in units of the LST's CRS.", "--resolution",
+        None,
+        "Write the result with pixels of this size, in units of the LST's CRS.",
+        "--resolution",
         metavar="X", kind=float, listed=True,
         beside_pixels="the grid that it makes, which is a fact of its own",
     )  # fmt: skip
     uncertainty: Path | None = option(
-        None, "Also write each pixel's standard deviation, kelvin.", "--uncertainty",
+        None,
+        "Also write the standard deviation of each pixel, kelvin, to this file.",
+        "--uncertainty",
         metavar="FILE", kind=Path, listed=True,
         beside_pixels="the place of another result, which has the same facts",
     )  # fmt: skip
@@ -62,7 +66,9 @@ class Running:
         float("nan"), "The output's nodata value.", "--dst-nodata", kind=float, listed=True
     )
     picture: Path | None = option(
-        None, "Also draw LST, result, residual and standard deviation.", "--picture",
+        None,
+        "Also draw the LST, the result, the residual and the standard deviation.",
+        "--picture",
         metavar="PNG", kind=Path, listed=True, beside_pixels="the place of a drawing of the result",
     )  # fmt: skip
     jobs: int | None = option(
@@ -76,15 +82,15 @@ class Running:
         metavar="N", kind=int, low=0, beside_pixels="any number of processes makes the same bits",
     )  # fmt: skip
     scheduler: str | None = option(
-        None, "Let the workers of a Dask scheduler do it.", "--scheduler",
+        None, "Compute on the workers of this Dask scheduler.", "--scheduler",
         metavar="ADDRESS", read=str, beside_pixels="any number of machines makes the same bits",
     )  # fmt: skip
     resume: bool = option(
-        False, "Go on from what an interrupted run has finished.", "--resume",
-        kind=bool, beside_pixels="what may be gone on with",
+        False, "Resume an interrupted run, and keep its finished rows.", "--resume",
+        kind=bool, beside_pixels="what may be resumed",
     )  # fmt: skip
     skip_existing: bool = option(
-        False, "Leave outputs that are whole and still right.", "--skip-existing",
+        False, "Skip scenes whose outputs are complete and up to date.", "--skip-existing",
         kind=bool, beside_pixels="what may be left as it is",
     )  # fmt: skip
     overwrite: bool = option(
@@ -92,31 +98,33 @@ class Running:
         kind=bool, beside_pixels="what may be replaced",
     )  # fmt: skip
     online: bool = option(
-        False, "Whether inputs may be fetched from the network.", "--online/--offline",
+        False, "Whether inputs may be read from the network.", "--online/--offline",
         kind=bool, beside_pixels="what may be fetched; which file is read does not change",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense, whatever the files hold.
+        """Refuse values that are never valid, without opening files.
 
         Raises:
-            UsageError: If one does not.
+            UsageError: If a value is not valid.
         """
         if self.like is not None and self.resolution is not None:
             raise UsageError(
-                "--like and --resolution each say which grid the result is to have; drop one"
+                "--like and --resolution both set the grid of the result; leave one out"
             )
         if self.resolution is not None and not 0 < self.resolution < math.inf:
-            raise UsageError(f"--resolution {self.resolution:g} is no length; name one above 0")
+            raise UsageError(
+                f"--resolution {self.resolution:g} is not a length; write a number above 0"
+            )
         check_range("--jobs", self.jobs, 1, _MOST_THREADS)
         check_range("--workers", self.workers, 0, _MOST_PROCESSES)
         if self.scheduler is not None and not _ADDRESS.fullmatch(self.scheduler):
             raise UsageError(
-                f"--scheduler {self.scheduler} is no address; write it as tcp://HOST:PORT"
+                f"--scheduler {self.scheduler} is not an address; write it as tcp://HOST:PORT"
             )
         if self.workers and self.scheduler is not None:
             raise UsageError("--workers starts a cluster, --scheduler joins one; name one of them")
         if self.resume and self.overwrite:
             raise UsageError(
-                "--resume goes on with an earlier run, --overwrite throws it away; drop one"
+                "--resume continues an earlier run, --overwrite discards it; leave one out"
             )

@@ -1,10 +1,9 @@
-"""Reading a list of scenes: CSV with a header, or one JSON object a line.
+"""Read a list of scenes: CSV with a header, or one JSON object per line.
 
-CSV is read as spreadsheets save it: cells lie between commas, semicolons or tabs, names of columns
-in any case, and empty lines and columns at the end mean nothing.
-
-A list is data. Cells are text as it would be typed on the command line; what they mean is settled
-by whoever asked. The file is read as a stream, and no line of it may be longer than a mebibyte.
+CSV is read as spreadsheets save it: cells are separated by commas, semicolons or tabs, column names
+may be in any case, and empty lines and columns at the end are ignored. A list is data: cells are
+text as on the command line, and the caller decides what they mean. The file is read as a stream,
+and no line of it may be longer than a mebibyte.
 """
 
 import csv
@@ -36,7 +35,7 @@ _JSON: Final[Mapping[Any, tuple[type, ...]]] = {
     str: (str, int, float),
     Path: (str,),
 }
-"""The JSON types that an option's value may be of; others are text, or lists of numbers."""
+"""The JSON types of option values; others are text, or lists of numbers."""
 
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "lst": (str,),
@@ -46,10 +45,10 @@ KEYS: Final[Mapping[str, tuple[type, ...]]] = {
     "guide_mask": (str, list),
     **{name: _JSON.get(option.kind, (str, list)) for name, option in LISTED.items()},
 }
-"""What a scene may say, and the JSON types it may say it in."""
+"""The keys of a scene, and their JSON types."""
 
 SEVERAL: Final = frozenset(("guide", "mask", "guide_mask"))
-"""Keys that may say several things."""
+"""Keys that may have several values."""
 
 _LONGEST: Final = 2**20  # characters of a line
 _SEPARATORS: Final = (",", ";", "\t")
@@ -62,14 +61,14 @@ class SceneRow:
 
     Attributes:
         where: The file and the line, for messages.
-        cells: What it says, as typed text; only guides and masks may be several.
+        cells: Its values as typed text; only guides and masks may have several.
     """
 
     where: str
     cells: Mapping[str, tuple[str, ...]]
 
     def get(self, key: str) -> str | None:
-        """Return what is said about a key; None if nothing is."""
+        """Return the value of a key, or None."""
         found = self.cells.get(key)
         return found[0] if found else None
 
@@ -79,11 +78,11 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
 
     Raises:
         InputError: If the file cannot be read.
-        UsageError: If it is of another kind, or a line of it does not make sense.
+        UsageError: If it has another ending, or a line is not valid.
     """
     suffix = path.suffix.lower()
     if suffix != ".csv" and suffix not in _JSON_LINES:
-        raise UsageError(f"{path} is no list of scenes by its name; write .csv or .jsonl")
+        raise UsageError(f"{path} is not a list of scenes by its name; name a .csv or .jsonl file")
     read = _read_csv if suffix == ".csv" else _read_json_lines
     empty = True
     try:
@@ -98,7 +97,7 @@ def read_scene_list(path: Path) -> Iterator[SceneRow]:
             raise
         raise InputError(f"{path} cannot be read: {error}") from error
     if empty:
-        raise UsageError(f"{path} holds no scene; write one a line")
+        raise UsageError(f"{path} contains no scene; write one per line")
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
@@ -106,16 +105,20 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
     while line := file.readline(_LONGEST + 1):
         number += 1
         if len(line) > _LONGEST:
-            raise UsageError(f"{path} line {number} is longer than {_LONGEST} characters; split it")
+            raise UsageError(
+                f"{path} line {number} is longer than {_LONGEST} characters; shorten it"
+            )
         if "\0" in line:
-            raise UsageError(f"{path} line {number} holds a NUL, which no text does")
+            raise UsageError(
+                f"{path} line {number} contains a NUL, which is not allowed in text; remove it"
+            )
         yield line
 
 
 def _encoding(error: UnicodeDecodeError) -> str:
-    """Say what a file is that is not UTF-8."""
+    """Describe the encoding of a file that is not UTF-8."""
     if error.object[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16 text, as spreadsheets save it unless told otherwise"
+        return "UTF-16 text, as some spreadsheets save it"
     return "not UTF-8 text"
 
 
@@ -145,7 +148,7 @@ def _read_csv(path: Path, file: TextIO) -> Iterator[SceneRow]:
 
 
 def _reader(path: Path, file: TextIO) -> "tuple[_csv.Reader, int]":
-    """Return a reader of what the file separates cells by, and the number of its first line."""
+    """Return a reader for the file's separator, and the number of its first line."""
     lines = _lines(path, file)
     first, number = next(lines, ""), 1
     if stated := re.fullmatch(r'"?sep=([,;\t])"?', first.strip(" \r\n"), re.IGNORECASE):
@@ -170,12 +173,12 @@ def _read_json_lines(path: Path, file: TextIO) -> Iterator[SceneRow]:
         try:
             pairs = json.loads(line, object_pairs_hook=_Pairs)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{where} is no JSON: {error}; write one object a line") from error
+            raise UsageError(f"{where} is not JSON: {error}; write one object per line") from error
         if not isinstance(pairs, _Pairs):
-            raise UsageError(f'{where} is no JSON object; write {{"lst": "FILE", …}}')
+            raise UsageError(f'{where} is not a JSON object; write {{"lst": "FILE", …}}')
         keys = [_key(name, where) for name, _ in pairs]
         if len(set(keys)) < len(keys):
-            raise UsageError(f"{where} says one thing twice; name each key once")
+            raise UsageError(f"{where} has a key twice; name each key once")
         yield _row(
             where,
             [
@@ -187,23 +190,24 @@ def _read_json_lines(path: Path, file: TextIO) -> Iterator[SceneRow]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as it stands, twins and all."""
+    """A JSON object with repeated keys."""
 
 
 def _texts(key: str, value: Any, where: str) -> list[str]:
-    """Turn a JSON value into what would be typed for it."""
+    """Convert a JSON value to the text that would be typed for it."""
     if value is None:
         return []
     allowed = KEYS[key]
     if isinstance(value, bool | _Pairs) or not isinstance(value, allowed):
         kinds = " or ".join("number" if kind in (int, float) else kind.__name__ for kind in allowed)
-        raise UsageError(f"{where}: {key} is {json.dumps(value)[:80]}, it must be {kinds}")
+        raise UsageError(f"{where}: {key} is {json.dumps(value)[:80]}, expected {kinds}")
     if not isinstance(value, list):
         return [str(value)]
     inner = str if key in SEVERAL else (int, float)
     if not all(isinstance(item, inner) and not isinstance(item, bool) for item in value):
         raise UsageError(
-            f"{where}: {key} must be a list of {'strings' if inner is str else 'numbers'}"
+            f"{where}: {key} is not valid, expected a list of "
+            f"{'strings' if inner is str else 'numbers'}"
         )
     texts = [str(item) for item in value]
     return texts if key in SEVERAL else [" ".join(texts)]
@@ -212,21 +216,25 @@ def _texts(key: str, value: Any, where: str) -> list[str]:
 def _key(name: str, where: str) -> str:
     key = name.strip().lower().replace("-", "_").replace(" ", "_")
     if key not in KEYS:
-        raise UsageError(f"{where}: {name!r} is no key of a scene; choose from {', '.join(KEYS)}")
+        raise UsageError(
+            f"{where}: {name!r} is not a key of a scene; choose from {', '.join(KEYS)}"
+        )
     return key
 
 
 def _refuse_no_text(where: str, key: str, text: str) -> None:
-    """Refuse what can be the name of no file, as JSON can write it."""
+    """Refuse JSON texts that cannot be file names."""
     try:
         os.fsencode(text)
     except UnicodeEncodeError as error:
         raise UsageError(
             f"{where}: {key} holds half a character (\\u{ord(text[error.start]):x}), which no "
-            "name does; write the name as it is"
+            "name does; write the name unescaped"
         ) from error
     if "\0" in text:
-        raise UsageError(f"{where}: {key} holds a NUL, which no name does; write the name as it is")
+        raise UsageError(
+            f"{where}: {key} holds a NUL, which no name does; write the name unescaped"
+        )
 
 
 def _row(where: str, pairs: list[tuple[str, str]]) -> SceneRow:
@@ -236,5 +244,5 @@ def _row(where: str, pairs: list[tuple[str, str]]) -> SceneRow:
         if text:
             cells[key] = (*cells.get(key, ()), text)
     if "lst" not in cells:
-        raise UsageError(f"{where} names no lst; say which file to downscale")
+        raise UsageError(f"{where} has no lst; name the file to downscale")
     return SceneRow(where, cells)

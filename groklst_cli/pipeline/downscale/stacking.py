@@ -1,4 +1,4 @@
-"""All maps of a series in one file: what is checked before any is made, and the file at the end."""
+"""All results of a series in one file: checks at the start, and the file at the end."""
 
 import math
 from collections.abc import Collection
@@ -20,16 +20,17 @@ _NAMES: Final = (".tif", ".tiff", ZARR)
 
 
 def check_stack(stack: Path, requests: Collection[Request]) -> None:
-    """Refuse a stack that could not be written, before any map is made.
+    """Refuse a stack that could not be written, before any scene is downscaled.
 
     Raises:
-        OutputExistsError: If it is there and may not be replaced.
+        OutputExistsError: If it exists and must not be replaced.
         UsageError: If its name says neither format, Zarr is not installed or a date is missing for
             it, or the maps would lie on several grids.
     """
     if stack.suffix not in _NAMES:
         raise UsageError(
-            f"--stack {stack} is no GeoTIFF and no Zarr by its name; write .tif, .zarr"
+            f"--stack {stack} is neither a GeoTIFF nor a Zarr by its name; give it the ending "
+            ".tif or .zarr"
         )
     if stack.suffix == ZARR:
         _check_zarr(stack, overwrite=_may_replace(requests))
@@ -39,12 +40,14 @@ def check_stack(stack: Path, requests: Collection[Request]) -> None:
     for request in requests:
         spare([stack], map(Path, request.rasters))
         if any(same_file(stack, target) for target in request.targets):
-            raise UsageError(f"--stack {stack} is the output of {request.lst.path} too; rename one")
+            raise UsageError(
+                f"--stack {stack} is also the output of {request.lst.path}; rename one"
+            )
     _refuse_several_grids(requests, dated=stack.suffix == ZARR)
 
 
 def make_stack(stack: Path, requests: Collection[Request]) -> list[str]:
-    """Write the maps of requests that were carried out into one file, by date; return the dates.
+    """Write the results of finished requests into one file, by date; return the dates.
 
     Raises:
         GroklstError: If it cannot be written; nothing is left under its name.
@@ -58,13 +61,15 @@ def make_stack(stack: Path, requests: Collection[Request]) -> list[str]:
 
 def _check_zarr(stack: Path, *, overwrite: bool) -> None:
     if find_spec("zarr") is None:
-        raise UsageError("a Zarr needs the package zarr: pip install 'groklst[zarr]'")
+        raise UsageError("a Zarr needs the package zarr; type: pip install 'groklst[zarr]'")
     if not stack.parent.is_dir():
-        raise UsageError(f"there is no folder {stack.parent}; make it first")
+        raise UsageError(f"there is no folder {stack.parent}; create it first")
     if stack.exists() and not overwrite:
         raise OutputExistsError(f"{stack} exists; add --overwrite to replace it")
     if stack.exists() and not_a_stack(stack):
-        raise OutputExistsError(f"{stack} exists, and groklst did not write it; name another")
+        raise OutputExistsError(
+            f"{stack} exists, and groklst did not write it; name another --stack"
+        )
 
 
 def _may_replace(requests: Collection[Request]) -> bool:
@@ -84,7 +89,7 @@ def _order(layer: Layer) -> float:
 
 
 def _refuse_several_grids(requests: Collection[Request], *, dated: bool) -> None:
-    """Compare the maps' grids as far as they can be told; a scene that fails does so in its turn.
+    """Compare the grids of the results as far as they are known; failing scenes fail in their turn.
 
     Raises:
         UsageError: If two differ, or a date is missing.
@@ -98,22 +103,22 @@ def _refuse_several_grids(requests: Collection[Request], *, dated: bool) -> None
             continue
         if dated and seen is None:
             raise UsageError(
-                f"{request.lst.path} has no date for a Zarr's time; state it in its scene.json, as "
-                'in {"date": "2024-07-15"}, or take --stack FILE.tif'
+                f"{request.lst.path} has no date, which a Zarr needs for its time; add it to "
+                'scene.json, as in {"date": "2024-07-15"}, or use --stack FILE.tif'
             )
         first = first or (request, grid)
         if grid != first[1]:
             raise UsageError(
-                f"the map of {request.lst.path} would lie on another grid than that of "
-                f"{first[0].lst.path}, and --stack needs one; add --like RASTER"
+                f"the result of {request.lst.path} would be on another grid than that of "
+                f"{first[0].lst.path}, but --stack needs one grid; add --like RASTER"
             )
 
 
 def _grid(request: Request) -> Grid:
-    """Return the grid of a request's map.
+    """Return the grid of a request's result.
 
     Raises:
-        GroklstError: If it cannot be told.
+        GroklstError: If it cannot be found.
     """
     if isinstance(request, Refused):
         raise request.why

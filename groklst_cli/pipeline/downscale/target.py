@@ -1,4 +1,4 @@
-"""The grid that one wants: another than the LST's own, refined."""
+"""The requested grid, if it is not the refined grid of the LST."""
 
 import math
 from dataclasses import replace
@@ -17,20 +17,20 @@ from groklst_cli.pipeline.predict.plan import Plan
 from groklst_cli.pipeline.predict.settings import SCALES
 
 _NEAR: Final = 1e-3
-"""Share of a pixel by which a ratio may miss a whole number and still be it."""
+"""Largest difference of a ratio from a whole number, as a share of a pixel."""
 
 _AROUND: Final = 3
 """Coarse pixels that are downscaled around the target, so that its edges have surroundings."""
 
 _LARGEST: Final = 2**32
-"""Pixels of a target; a slip of the unit, metres for degrees, makes more."""
+"""Largest number of pixels of a target; more suggest a wrong unit, metres for degrees."""
 
 
 def find_scale(request: Request) -> FoundScale:
-    """Find by how much to refine: as asked, or to the target's pixel, or as files tell.
+    """Find the scale: as requested, from the target's pixel, or from the files.
 
     Raises:
-        GroklstError: If it cannot be told, or a file cannot be opened.
+        GroklstError: If it cannot be found, or a file cannot be opened.
     """
     if not request.has_target or request.scale is not None or header_of(request.model) is not None:
         return scale_of_files(request, request.lst, request.guides)
@@ -43,23 +43,23 @@ def find_scale(request: Request) -> FoundScale:
     wide = f"a pixel of {request.lst.path} is as wide as {1 / along:.4g} pixels of the target"
     if scale > SCALES[-1]:
         raise UsageError(
-            f"{wide}, and is refined by {SCALES[-1]} at most; take a coarser target, or add "
+            f"{wide}, but can be refined by {SCALES[-1]} at most; use a coarser target, or add "
             f"--scale {SCALES[-1]} to interpolate the rest"
         )
     return FoundScale(scale, "target", wide)
 
 
 def target_of(request: Request) -> Grid | None:
-    """Return the grid to bring the result to; None for the LST's own, refined.
+    """Return the target grid; None for the refined grid of the LST.
 
     Raises:
-        GroklstError: If it cannot be told.
+        GroklstError: If it cannot be found.
     """
     return _target_on(request, _coarse_of(request)) if request.has_target else None
 
 
 def toward(plan: Plan, coarse: Grid, target: Grid | None, request: Request) -> Plan:
-    """Compute what lies under a target, with surroundings.
+    """Return the part of the LST's grid under a target, with surroundings.
 
     Raises:
         InputError: If nothing does.
@@ -110,7 +110,7 @@ def _target_on(request: Request, coarse: Grid) -> Grid:
 
 
 def _resolved(coarse: Grid, side: float) -> Grid:
-    """Lay square pixels of a side over a grid, from its origin on along its axes.
+    """Make a grid of square pixels from another grid's origin along its axes.
 
     Raises:
         UsageError: If they are coarser than the grid's, or too many.
@@ -119,7 +119,7 @@ def _resolved(coarse: Grid, side: float) -> Grid:
     if side > max(wide, high):
         raise UsageError(
             f"--resolution {side:g} is coarser than the LST's pixel of {wide:g} × {high:g} CRS "
-            "units; name a smaller one"
+            "units; use a smaller one"
         )
     t = coarse.transform
     across, down = side / wide, side / high
@@ -131,7 +131,7 @@ def _resolved(coarse: Grid, side: float) -> Grid:
     if width * height > _LARGEST:
         raise UsageError(
             f"--resolution {side:g} makes {height} × {width} pixels of the LST, whose pixel is "
-            f"{wide:g} × {high:g} CRS units; name it in these units"
+            f"{wide:g} × {high:g} CRS units; state it in these units"
         )
     return Grid(coarse.crs, transform, height, width)
 
@@ -143,5 +143,5 @@ def _both(one: slice, other: slice) -> slice:
 def _apart(request: Request) -> InputError:
     return InputError(
         f"{request.like or 'the target'} does not overlap {request.lst.path}, or the part of it "
-        "that --bounds leave; name a raster of the same place"
+        "inside --bounds; name a raster of the same place"
     )

@@ -1,4 +1,4 @@
-"""How far off a finished file may be: its standard deviation, read and made strip by strip."""
+"""The standard deviation of a finished file, computed strip by strip."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +21,10 @@ def uncertainty_rows(
 
     Args:
         result: The file, in the plan's unit.
-        plan: What was done.
-        scene: What it was done to.
+        plan: The plan.
+        scene: The scene.
         evidence: The residuals, complete where coarse means were kept.
-        cutting: Whether what is nodata or masked is cut out.
+        cutting: Whether nodata and masked pixels are set to NaN.
 
     Yields:
         The first coarse row and the fine rows from there, kelvin.

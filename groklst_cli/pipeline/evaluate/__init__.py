@@ -1,1 +1,1 @@
-"""Methods put to the test: protocols, datasets, pairs, and the report."""
+"""Evaluate methods: protocols, datasets, pairs, and the report."""

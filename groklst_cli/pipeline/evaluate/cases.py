@@ -1,4 +1,4 @@
-"""What a protocol makes of a scene: something to downscale, and the truth to compare with."""
+"""Cases of a protocol: an input to downscale, and the truth to compare with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,14 +35,14 @@ class Case:
         name: The scene's.
         lst: The coarse raster to downscale, in memory or a file.
         guides: Its guidance, likewise.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         coarse: Values of that raster, kelvin.
         truth: ``(rows · scale, columns · scale)``, kelvin, NaN where there is none.
         coarse_correlation: Of the two sensors' values at the coarse scale, where there are two.
         origin: Where it was cut from, if it is a patch of a scene that is kept.
         fitted_to: What fitted methods are fitted to.
-        exact: Plain means of the truth, kelvin, where ``coarse`` holds what a real sensor measures.
-        noise: Standard deviation of the noise that was put into ``coarse``, kelvin.
+        exact: Plain means of the truth, kelvin, if ``coarse`` holds values of an imitated sensor.
+        noise: Standard deviation of the noise that was added to ``coarse``, kelvin.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Case:
         return replace(self, lst=lst, coarse=self.exact, exact=None, noise=0.0)
 
     def whole_scene(self) -> "Case":
-        """Return the scene that a patch was cut from, to be downscaled in its place."""
+        """Return the scene that a patch was cut from, to be downscaled instead."""
         assert self.origin is not None
         guide = self.origin.guide
         guides = [] if guide is None else [BandSource(str(guide))]
@@ -75,9 +75,9 @@ class Case:
 
 
 def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
-    """Make the truth at the sensor's own resolution, and of it what a coarser sensor measures.
+    """Make the truth at the sensor's resolution, and the values of a coarser sensor.
 
-    Guides are handed on as they are: ``downscale`` brings them to the truth's grid by area mean.
+    Guides are passed on unchanged: ``downscale`` resamples them to the truth's grid by area mean.
 
     Args:
         scene: The scene.
@@ -93,8 +93,8 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
     rows, columns = (size // (native * scale) for size in grid.shape)
     if not rows or not columns:
         raise InputError(
-            f"{scene.lst} is {grid.height} × {grid.width} pixels, one coarse pixel takes "
-            f"{native * scale}; leave the scene out or use a protocol of a smaller scale"
+            f"{scene.lst} is {grid.height} × {grid.width} pixels, but one coarse pixel needs "
+            f"{native * scale}; leave the scene out, or use a protocol with a smaller scale"
         )
     whole = values[: rows * native * scale, : columns * native * scale]
     truth = block_means(whole, native).astype(np.float32)
@@ -114,7 +114,7 @@ def wald_case(scene: SceneFolder, protocol: WaldProtocol) -> Case:
 
 
 def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case:
-    """Bring the other sensor's LST onto the fine grid.
+    """Resample the LST of the other sensor to the fine grid.
 
     Args:
         scene: The scene.
@@ -125,7 +125,7 @@ def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case
     """
     if scene.reference is None:
         raise InputError(
-            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol compares with; "
+            f"{scene.path} has no {REFERENCE}, which a cross-sensor protocol needs as reference; "
             "add it, or use a protocol of the other kind, such as wald_x8"
         )
     lst: Raster = BandSource(str(scene.lst))
@@ -146,7 +146,7 @@ def cross_sensor_case(scene: SceneFolder, protocol: CrossSensorProtocol) -> Case
 
 
 def patch_case(patches: PatchSource, index: int) -> Case:
-    """Take a patch, which need not have a place on Earth, for rasters at a placeholder place.
+    """Convert a patch, which may have no position on Earth, to rasters at a placeholder position.
 
     Args:
         patches: Where it is from.
@@ -162,7 +162,7 @@ def patch_case(patches: PatchSource, index: int) -> Case:
 
 
 def _known(truth: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Leave truth only where there is a coarse LST to make it from."""
+    """Set the truth to NaN where there is no coarse LST."""
     scale = truth.shape[0] // coarse.shape[0]
     gaps = np.isnan(coarse).repeat(scale, axis=0).repeat(scale, axis=1)
     return np.where(gaps, np.float32(np.nan), truth)

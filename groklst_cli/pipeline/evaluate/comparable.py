@@ -1,7 +1,7 @@
-"""When published scores may stand beside ours.
+"""When published scores are comparable with ours.
 
-They may where all else is the same: the whole test split at the same scale, and the method as it
-was scored. Where something differs, a clause says what.
+They are if everything else is the same: the whole test split at the same scale, and the same
+method. If something differs, a clause says what.
 """
 
 import inspect
@@ -23,24 +23,24 @@ from groklst_models.checkpoint import Header
 from groklst_models.registry import find
 
 TILES: Final = 641
-"""Of the published dataset, all splits together."""
+"""Number of tiles of the published dataset, all splits together."""
 TEST_TILES: Final = range(191, 195)
-"""How many of them are test tiles: three tenths, however the shares were rounded."""
+"""Number of test tiles: three tenths, for both ways of rounding."""
 SIDE: Final = 512
 """Of a tile, fine pixels."""
 
 _SPLIT: Final = "test"
 _TRAINING_ONLY: Final = frozenset(("drop_path",))
-"""Arguments that change how a network learns, and not what it computes once it has."""
+"""Arguments that only affect training, not what a trained network computes."""
 _OF_ONE_DRAW: Final = frozenset(("pgdm",))
-"""Networks with chance in their answers, whose published figures are of one draw each."""
+"""Networks with random answers, whose published figures are of one sample each."""
 
 
 def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> Beside:
-    """Find the published figures that may stand beside those of some methods.
+    """Find the published figures that are comparable with those of some methods.
 
     Args:
-        patches: What the methods are scored on.
+        patches: The patches that methods are scored on.
         contenders: The methods.
 
     Raises:
@@ -61,7 +61,7 @@ def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> B
             return Beside(missing=[f"no published figures: {other}"])
         apart = "" if header is None else _other_network(header, contender, row)
         if patches.scale not in row.at:
-            missing.append(f"{contender.label}: none is published for {row.name} ×{patches.scale}")
+            missing.append(f"{contender.label}: none are published for {row.name} ×{patches.scale}")
         elif apart:
             missing.append(f"{contender.label} is not {row.name} as published: {apart}")
         else:
@@ -70,39 +70,39 @@ def published_beside(patches: PatchSource, contenders: Sequence[Contender]) -> B
 
 
 def _other_data(patches: GrokLST) -> str:
-    """Say what sets a dataset apart from the one that was scored, or nothing."""
+    """Return how a dataset differs from the published one, or nothing."""
     if patches.split != _SPLIT:
-        return f"they are of split {_SPLIT}, this is {patches.split}"
+        return f"they are for split {_SPLIT}, this is split {patches.split}"
     if patches.tiles != TILES or len(patches) not in TEST_TILES:
         return (
-            f"they are of the whole dataset, {TILES} tiles with three tenths of them for the test; "
-            f"this is {len(patches)} of {patches.tiles}"
+            f"they are for the whole dataset, {TILES} tiles of which three tenths are for the "
+            f"test; here {len(patches)} of {patches.tiles} tiles are tested"
         )
     try:
         height, width = (size * patches.scale for size in patches.sides())
-    except InputError:  # a tile that cannot be read fails in the run, and is told there
+    except InputError:  # a tile that cannot be read fails in the run and is reported there
         return ""
     if (height, width) != (SIDE, SIDE):
-        return f"they are of tiles of {SIDE} × {SIDE} pixels, these are {height} × {width}"
+        return f"they are for tiles of {SIDE} × {SIDE} pixels, these have {height} × {width}"
     return ""
 
 
 def _other_network(header: Header, contender: Contender, row: PublishedMethod) -> str:
-    """Say what sets a checkpoint apart from the network that was scored, or nothing."""
+    """Return how a checkpoint differs from the published network, or nothing."""
     defaults = _defaults(header.network)
     scored, ours = {**defaults, **row.arguments}, {**defaults, **header.arguments}
     for name in ours.keys() - _TRAINING_ONLY:
         if _listed(ours[name]) != _listed(scored.get(name)):
-            return f"{name} is {ours[name]!s:.60}, there {scored.get(name)}"
+            return f"{name} is {ours[name]!s:.60} here and {scored.get(name)} there"
     if contender.conserve == "kelvin" or (contender.conserve == "auto" and header.conserve):
-        return "coarse means are restored; ':raw' leaves them as they come"
+        return "coarse means are conserved; append ':raw' to run it without conservation"
     if contender.samples > 1 and header.network in _OF_ONE_DRAW:
-        return f"it is the mean of {contender.samples} draws, there of one"
+        return f"it is the mean of {contender.samples} samples here and of one there"
     bands = header.normalization.band_names
     if bands and (set(bands) != set(BANDS) or header.normalization.optional_bands):
-        return f"it was trained for bands {', '.join(bands)}, not always for the dataset's ten"
+        return f"it was trained for bands {', '.join(bands)}, not for all ten of the dataset"
     if header.normalization.trend:
-        return "it refines a regression on the bands"
+        return "it refines a regression on the bands first"
     data = header.training.get("data")
     if isinstance(data, Mapping) and data.get("kind") != "GrokLST":
         return "it was trained on other data"
@@ -115,5 +115,5 @@ def _defaults(network: str) -> dict[str, Any]:
 
 
 def _listed(value: Any) -> Any:
-    """Make a tuple of a default comparable with the list that a header holds."""
+    """Convert tuples to lists, so that defaults compare with headers."""
     return list(value) if isinstance(value, tuple) else value

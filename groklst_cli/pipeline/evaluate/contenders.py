@@ -1,4 +1,4 @@
-"""Running a method on an image, and judging what it made."""
+"""Run a method on an image, and score its prediction."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ class Contender:
         label: As it was asked for.
         model: The method or checkpoint.
         conserve: Which coarse means are kept.
-        samples: Draws whose mean is scored, where there is chance in its answers.
+        samples: Samples whose mean is scored, for methods with random answers.
     """
 
     label: str
@@ -43,7 +43,7 @@ class Contender:
         return self.model == "auto" or self.model in REGISTRY
 
     def check(self, scale: int) -> None:
-        """Refuse a method that can run on no image, before any is worked on.
+        """Refuse a method that cannot run on any image, before the first one.
 
         Raises:
             GroklstError: If it is unknown, needs weights, or cannot be used at this scale.
@@ -53,7 +53,7 @@ class Contender:
 
     @contextmanager
     def named(self, image: str = "") -> Iterator[None]:
-        """Have errors say whose they are, and on which image."""
+        """Add the method and the image to error messages."""
         try:
             yield
         except GroklstError as error:
@@ -62,7 +62,7 @@ class Contender:
 
     @classmethod
     def parse(cls, text: str, samples: int = 1) -> Self:
-        """Read ``NAME|FILE[:raw|:conserved]``: ``--no-conserve`` or ``--conserve`` by its end."""
+        """Parse ``NAME|FILE[:raw|:conserved]``: without conservation, with it, or by default."""
         for ending, conserve in _ENDINGS.items():
             if text.endswith(ending):
                 return cls(text, text.removesuffix(ending), conserve, samples)
@@ -74,8 +74,8 @@ class Judgement:
     """How a prediction is compared with its truth.
 
     Attributes:
-        remove_bias: Whether the mean difference is taken away first.
-        shift: Reach of the whole-scene shift that is looked for beside, fine pixels; 0 for none.
+        remove_bias: Whether the mean difference is subtracted first.
+        shift: Largest whole-scene shift that is also tried, fine pixels; 0 for none.
     """
 
     remove_bias: bool = False
@@ -84,7 +84,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Shown:
-    """An image with all that was predicted for it, for those who want to look.
+    """An image with all of its predictions, for display.
 
     Attributes:
         name: The image's.
@@ -107,12 +107,12 @@ Watch = Callable[[Shown], None]
 
 @dataclass(frozen=True)
 class Follow:
-    """Who is told how it goes.
+    """Listeners of an evaluation.
 
     Attributes:
-        note: Told, for people, what is worth knowing.
-        progress: Told how many images are done, of how many.
-        watch: Shown every image.
+        note: Called with messages.
+        progress: Called with the number of finished images and of all images.
+        watch: Called with every image.
     """
 
     note: Note = silent

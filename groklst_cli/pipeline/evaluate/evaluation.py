@@ -1,4 +1,4 @@
-"""Putting methods to the test: a prediction against a reference, a dataset, or a protocol."""
+"""Evaluate a prediction against a reference, or methods on a dataset or a protocol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from groklst_cli.pipeline.evaluate.scoreboard import Evaluation
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
-    """What to put to the test: a prediction, a dataset, or a protocol's scenes.
+    """What to evaluate: a prediction, a dataset, or the scenes of a protocol.
 
     Attributes:
         data: A dataset; or with a protocol, a folder of scenes.
@@ -32,9 +32,9 @@ class EvaluationRequest:
         protocol: A protocol's name or file.
         scenes: Names of the scenes to run; all when empty.
         prediction: A fine LST.
-        reference: What the prediction should be.
+        reference: The reference for the prediction.
         lst: The coarse LST the prediction was made from, if known.
-        masks: Where the prediction is judged; everywhere without.
+        masks: Pixels that are compared; all without masks.
         units: Of these three, or None to find out.
         judgement: How the prediction is compared with the reference.
         contenders: Methods to run.
@@ -56,10 +56,10 @@ class EvaluationRequest:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse a request that is none, or several at once.
+        """Refuse a request that is incomplete or several in one.
 
         Raises:
-            UsageError: If it is.
+            UsageError: If it is not valid.
         """
         pair = self.prediction is not None and self.reference is not None
         half = (self.prediction is None) != (self.reference is None)
@@ -79,16 +79,16 @@ class EvaluationRequest:
         }
         for option in (name for name, given in stray.items() if given):
             raise UsageError(
-                f"{option} says nothing here: --pred and --ref take --lst, --mask, --lst-units, "
-                f"--remove-bias and --shift, --data takes --model, --protocol takes --scene; "
+                f"{option} has no effect here: --pred and --ref take --lst, --mask, --lst-units, "
+                "--remove-bias and --shift, --data takes --model, --protocol takes --scene; "
                 f"leave {option} out"
             )
         if not pair and self.protocol is None and not self.contenders:
-            raise UsageError("--data DIR names no method to put to the test; add -m NAME|FILE")
+            raise UsageError("no method was named for --data DIR; add -m NAME|FILE")
 
 
 def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evaluation:
-    """Carry out a request.
+    """Run a request.
 
     Raises:
         GroklstError: If it fails.
@@ -106,7 +106,7 @@ def evaluate(request: EvaluationRequest, follow: Follow | None = None) -> Evalua
     assert request.data is not None
     if request.protocol is None:
         patches = open_patches(request.data, request.split, request.scale)
-        from groklst_cli.pipeline.evaluate.trials import run_patches  # which waits for torch
+        from groklst_cli.pipeline.evaluate.trials import run_patches  # which imports torch
 
         return run_patches(patches, request.contenders, device=request.device, follow=follow)
     protocol = find_protocol(request.protocol)
@@ -138,13 +138,13 @@ def evaluate_pair(
 
     Args:
         prediction: The fine LST.
-        reference: What it should be.
+        reference: The reference.
         lst: The coarse LST it was made from, for the error of coarse means.
-        masks: Only pixels that are clear by all of them are compared.
+        masks: Only pixels that are clear in all of them are compared.
         units: Of all three, or None to find out.
         least_covered: Share of a pixel that valid reference must cover.
         judgement: How to compare.
-        follow: Shown the image.
+        follow: Receives the image.
 
     Raises:
         InputError: If a file cannot be used or none of the pixels has both values.
@@ -160,15 +160,15 @@ def evaluate_pair(
     outcome = judge(name, name, fine, truth, coarse, judgement or Judgement())
     if outcome.scores.pixels == 0:
         raise InputError(
-            f"{prediction.path} and {path} have no pixel in common that both are valid on and the "
-            f"reference covers by {least_covered:.0%}; name a pair that meets"
+            f"{prediction.path} and {path} have no common valid pixel of which the reference "
+            f"covers {least_covered:.0%}; name two files of the same place"
         )
     (follow or Follow()).watch(Shown(name, coarse, truth, {name: fine}, {name: outcome}))
     return Evaluation(f"{name} against {Path(path).name}", [outcome])
 
 
 def _cut(truth: NDArray[np.float32], grid: Grid, masks: Sequence[MaskFile]) -> None:
-    """Leave truth only where all masks are clear."""
+    """Set the truth to NaN where a mask is not clear."""
     opened = SceneMasks(Masking(lst=masks), grid, ())
     try:
         if masks:
@@ -179,7 +179,7 @@ def _cut(truth: NDArray[np.float32], grid: Grid, masks: Sequence[MaskFile]) -> N
 
 
 def _read_coarse(lst: BandSource, fine: Grid, units: Units | None) -> NDArray[np.float32]:
-    """Read the LST that a prediction was made from.
+    """Read the coarse LST of a prediction.
 
     Raises:
         InputError: If its grid is not the prediction's, coarsened by a whole number.
@@ -190,7 +190,7 @@ def _read_coarse(lst: BandSource, fine: Grid, units: Units | None) -> NDArray[np
     if refined.shape != fine.shape or refined.offset_of(fine) != (0, 0):
         raise InputError(
             f"{lst.path} has {grid.height} × {grid.width} pixels, the prediction {fine.height} × "
-            f"{fine.width}; it must be the LST that was downscaled, on the same extent; "
-            "name that one with --lst, or leave --lst out"
+            f"{fine.width}; expected the LST that was downscaled, on the same extent; name that "
+            "file with --lst, or leave --lst out"
         )
     return coarse

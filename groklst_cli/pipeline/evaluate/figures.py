@@ -1,4 +1,4 @@
-"""Figures of an evaluation: maps side by side as in papers, errors against gradients, scatter."""
+"""Figures of an evaluation: maps next to each other, errors by gradient, scatter plots."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +25,9 @@ _TITLE: Final = 34  # characters in a line
 _LINE: Final = 0.15  # inches
 _LARGEST: Final = 900  # pixels along a panel's longer side
 _BINS: Final = 12
+_MARKERS: Final = "os^Dv*X"
+"""Tell methods apart where colours do not."""
+
 _LEAST_IN_BIN: Final = 20
 
 Limits = tuple[float, float]
@@ -32,7 +35,7 @@ _Given = ParamSpec("_Given")
 
 
 def _plainly(draw: Callable[_Given, None]) -> Callable[_Given, None]:
-    """Have every text drawn as it stands: no formula in it, no word about signs a font lacks."""
+    """Draw texts literally: without formulas, and without warnings about missing glyphs."""
 
     @wraps(draw)
     def drawn(*args: _Given.args, **kwargs: _Given.kwargs) -> None:
@@ -45,7 +48,7 @@ def _plainly(draw: Callable[_Given, None]) -> Callable[_Given, None]:
 
 @_plainly
 def draw_maps(shown: Shown, path: Path) -> None:
-    """Draw coarse LST, predictions and truth under one colour bar, and errors under another."""
+    """Draw coarse LST, predictions and truth with one colour bar, and errors with another."""
     columns: list[tuple[str, NDArray[np.float32], NDArray[np.float32] | None]] = []
     if shown.coarse is not None:
         columns.append(("coarse", shown.coarse, None))
@@ -117,8 +120,9 @@ def draw_errors_by_gradient(samples: dict[str, Samples], path: Path) -> None:
         parts = np.array_split(np.argsort(slopes), _BINS)
         at = [float(slopes[part].mean()) for part in parts]
         rmse = [float(np.sqrt(np.mean(errors[part] ** 2))) for part in parts]
-        panel.plot(at, rmse, "o-", label=printable(method), markersize=4)
-    panel.set_xlabel("gradient of the truth, K per pixel (equal shares of the pixels)")
+        marker = _MARKERS[len(panel.lines) % len(_MARKERS)]
+        panel.plot(at, rmse, f"{marker}-", label=printable(method), markersize=5)
+    panel.set_xlabel("gradient of the truth, K per pixel (bins with equal numbers of pixels)")
     panel.set_ylabel("RMSE, K")
     panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)
@@ -134,7 +138,7 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
     span = limits(truths)
     across = min(4, len(samples))
     down = -(-len(samples) // across)
-    high = 3.3 + _lines(samples)
+    high = 3.5 + _lines(samples)
     figure = Figure(figsize=(3.2 * across + 0.8, high * down), layout="compressed")
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for panel in panels.flat[len(samples) :]:
@@ -154,12 +158,15 @@ def draw_scatter(samples: dict[str, Samples], path: Path) -> None:
         panel.set_aspect("equal")
     figure.supxlabel("truth, K", fontsize=9)
     figure.supylabel("prediction, K", fontsize=9)
-    figure.colorbar(drawn, ax=list(panels.flat), label="sampled pixels", shrink=0.9, pad=0.01)
+    bar = figure.colorbar(
+        drawn, ax=list(panels.flat), label="sampled pixels", shrink=0.9, pad=0.01, format="%g"
+    )
+    bar.minorticks_off()
     figure.savefig(path, dpi=_DPI)
 
 
 def _title(method: str) -> str:
-    """Break a name, which may be a long path, into lines that a panel is wide enough for."""
+    """Break a name, which may be a long path, into lines that fit the width of a panel."""
     return fill(printable(method), _TITLE, break_on_hyphens=False)
 
 
@@ -184,7 +191,7 @@ def _lst_colours() -> Colormap:
 
 
 def _error_colours() -> Colormap:
-    return colormaps["RdBu_r"].with_extremes(bad="#c8c8c8")
+    return colormaps["cividis"].with_extremes(bad="#c8c8c8")
 
 
 def _thinned(plane: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""What a coarse sensor would have measured of a fine LST: its blur, its means and its noise.
+"""Imitate the measurement of a coarse sensor: its blur, its means and its noise.
 
-Noise belongs to the protocol's seed, the scene's name and the pixel's place, so every method and
-every run meets the same.
+The noise depends on the protocol's seed, the scene's name and the pixel, so it is the same for
+every method and run.
 """
 
 import zlib
@@ -18,12 +18,13 @@ from groklst_cli.pipeline.evaluate.protocol import WaldProtocol
 from groklst_models.place_noise import noise_at
 
 COARSE_DETAIL_SIGMA: Final = 1.0
-"""Coarse detail is what a Gaussian mean of so many coarse pixels takes away."""
+"""Coarse detail is the difference from a Gaussian mean with this standard deviation, coarse
+pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A coarse LST as a protocol's sensor measures it.
+    """A coarse LST as the imitated sensor measures it.
 
     Attributes:
         coarse: ``(rows, columns)``, kelvin, NaN where the truth has a gap.
@@ -62,7 +63,7 @@ def detail_spread(coarse: NDArray[np.float32]) -> float:
 
 
 def _drawn(shape: tuple[int, ...], seed: int, scene: str) -> NDArray[np.float64]:
-    """Draw standard normal noise; seeds and names that differ share none."""
+    """Draw standard normal noise, independent for each seed and name."""
     rows, columns = shape
     key = seed << 32 | zlib.crc32(scene.encode())
     where = torch.device("cpu")

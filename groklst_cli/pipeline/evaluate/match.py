@@ -1,4 +1,4 @@
-"""Every method on one image, and what they are worth there."""
+"""Run and score every method on one image."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from groklst_cli.pipeline.predict.devices import find_device
 
 
 class Match:
-    """Runs every method on a case and judges what it made."""
+    """Runs every method on a case and scores its prediction."""
 
     def __init__(self, contenders: Sequence[Contender], judgement: Judgement, device: str) -> None:
         self._contenders = list(dict.fromkeys(contenders))
@@ -27,17 +27,17 @@ class Match:
         self._predict = Predictor(device)
 
     def check(self, scale: int) -> None:
-        """Refuse methods and a device that can be used for no image.
+        """Refuse methods and a device that cannot be used for any image.
 
         Raises:
-            GroklstError: If there is one.
+            GroklstError: If one cannot.
         """
         find_device(self._device)
         for contender in self._contenders:
             contender.check(scale)
 
     def __call__(self, case: Case, watch: Watch) -> list[ImageOutcome]:
-        """Return an outcome for each method, after showing them."""
+        """Return an outcome for each method, after passing them to the listener."""
         predictions, outcomes = {}, {}
         for contender in self._contenders:
             fine, seconds = self._predict(case, contender)
@@ -58,7 +58,7 @@ class Match:
         return list(outcomes.values())
 
     def _on_exact_means(self, case: Case, contender: Contender) -> Scores | None:
-        """Score a method on the truth's plain means, where the case holds other values."""
+        """Score a method on the truth's plain means, if the case has other values."""
         if case.exact is None:
             return None
         fine, _ = self._predict(case.with_exact_means(), contender)

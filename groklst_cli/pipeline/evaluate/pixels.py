@@ -19,7 +19,7 @@ class Samples:
     Attributes:
         truth: Kelvin.
         prediction: Kelvin.
-        gradient: Magnitude of the truth's, kelvin a pixel; NaN beside gaps.
+        gradient: Magnitude of the truth's gradient, kelvin per pixel; NaN next to gaps.
     """
 
     truth: NDArray[np.float32]

@@ -22,10 +22,10 @@ Kelvin = NDArray[np.float32]
 
 
 class Predictor:
-    """Runs methods on images and keeps what serves the next one.
+    """Runs methods on images and reuses loaded networks and fits.
 
-    Fitted methods see the scene that a patch was cut from, where it is kept, as they do in use:
-    they are fitted once to the scene, and the patch is cut from what they made of it.
+    Fitted methods get the whole scene that a patch was cut from, if it is kept: they are fitted
+    once to the scene, and the patch is cut from the result.
     """
 
     def __init__(self, device: str) -> None:
@@ -44,7 +44,7 @@ class Predictor:
         return self._downscale(case, contender)
 
     def _cut(self, case: Case, origin: Origin, contender: Contender) -> tuple[Kelvin, float | None]:
-        """Cut a patch from what a method made of its scene."""
+        """Cut a patch from a method's result on its scene."""
         if origin.scene != self._scene:
             self._scene, self._made = origin.scene, {}
         seconds = None
@@ -54,7 +54,7 @@ class Predictor:
         made = self._made[contender.label]
         if made.shape != origin.shape:
             raise InputError(
-                f"{origin.lst} times the scale is {made.shape}, the manifest says "
+                f"{origin.lst} times the scale is {made.shape}, but the manifest says "
                 f"{origin.shape} (rows, columns); prepare the folder again"
             )
         return made[origin.rows, origin.columns], seconds

@@ -1,4 +1,4 @@
-"""Protocols: how a method is put to the test on a folder of scenes, as small TOML files."""
+"""Protocols: how methods are evaluated on a folder of scenes, as small TOML files."""
 
 import os
 import tomllib
@@ -12,19 +12,19 @@ from typing import Any, ClassVar, Final
 from groklst_cli.errors import InputError, UsageError
 
 BASELINE: Final = "bicubic:raw"
-"""What methods are compared with unless a protocol says otherwise."""
+"""The default baseline of protocols."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What both kinds of protocol state.
+    """The fields of both kinds of protocol.
 
     Attributes:
-        title: For people.
-        scale: Fine pixels along a coarse one.
-        methods: Run when none is named, written as for ``--model``.
+        title: A title for reports.
+        scale: Fine pixels along a coarse pixel.
+        methods: The methods that run by default, written as for ``--model``.
         baseline: The method that ratios are taken to; always run.
-        not_guides: Names of rasters in scene folders that are no guidance.
+        not_guides: Names of rasters in scene folders that are not guides.
         left_out: Scenes that are not run, and why.
     """
 
@@ -38,10 +38,10 @@ class Protocol:
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         _require("scale", self.scale, int, low=2, high=64)
         for key in ("title", "baseline"):
@@ -61,18 +61,18 @@ class Protocol:
 class WaldProtocol(Protocol):
     """Aggregate, reconstruct, compare (Wald, Ranchin & Mangolini, PE&RS 1997).
 
-    Without point spread and noise the coarse values are the truth's exact means. With either they
-    are what a real sensor measures, and methods are scored on the exact means too.
+    Without point spread and noise, the coarse values are the exact means of the truth. With either,
+    they imitate a real sensor, and methods are also scored on the exact means.
 
     Attributes:
         psf_sigma: Standard deviation of the imitated sensor's point spread, coarse pixels.
         noise_k: Standard deviation of its noise, kelvin.
-        noise_of_detail: The same as a share of the standard deviation of the detail in each
-            scene's exact means; only one of the two can be stated.
-        seed: Another seed, other noise.
+        noise_of_detail: The noise as a share of the standard deviation of the detail in each
+            scene's exact means; only one of the two can be set.
+        seed: Seed of the noise.
         native: By scene, the factor that brings the LST's grid to its sensor's own resolution,
-            where the truth is; ``default`` serves scenes that are neither named nor state it in
-            their ``scene.json``.
+            where the truth is; ``default`` is used for scenes that are not named and do not state
+            it in their ``scene.json``.
     """
 
     kind = "wald"
@@ -84,17 +84,19 @@ class WaldProtocol(Protocol):
     native: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         super().__post_init__()
         _require("psf_sigma", self.psf_sigma, float, low=0, high=4)
         _require("noise_k", self.noise_k, float, low=0, high=100)
         _require("noise_of_detail", self.noise_of_detail, float, low=0, high=10)
         if self.noise_k and self.noise_of_detail:
-            raise ValueError("noise_k and noise_of_detail both state the noise, one must be 0")
+            raise ValueError(
+                "noise_k and noise_of_detail both set the noise; one of them must be 0"
+            )
         _require("seed", self.seed, int, low=0, high=999_999)
         _require_all("native", self.native, Mapping, int, low=1, high=64)
 
@@ -104,7 +106,7 @@ class WaldProtocol(Protocol):
         return not (self.psf_sigma or self.noise_k or self.noise_of_detail)
 
     def native_of(self, scene: str, stated: int | None = None) -> int:
-        """Find the aggregation factor of a scene: by its name here, as it states, or by default."""
+        """Find the aggregation factor of a scene: by its name, from its facts, or by default."""
         return self.native.get(scene, stated or self.native.get("default", 1))
 
 
@@ -114,10 +116,10 @@ class CrossSensorProtocol(Protocol):
 
     Attributes:
         least_covered: Share of a pixel that valid reference must cover.
-        least_correlation: Correlation of the two at the coarse scale below which a pair says more
-            about the sensors than about a method, and is left out.
-        remove_bias: Whether the mean difference to the reference is taken away first.
-        shift: Reach of the whole-scene shift that is reported beside, fine pixels.
+        least_correlation: Pairs with a lower correlation of the two sensors at the coarse scale are
+            left out, because they say more about the sensors than about a method.
+        remove_bias: Whether the mean difference to the reference is subtracted first.
+        shift: Largest whole-scene shift that is also reported, fine pixels.
     """
 
     kind = "cross-sensor"
@@ -128,10 +130,10 @@ class CrossSensorProtocol(Protocol):
     shift: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense.
+        """Refuse values that are not valid.
 
         Raises:
-            ValueError: If one does not.
+            ValueError: If a value is not valid.
         """
         super().__post_init__()
         _require("least_covered", self.least_covered, float, low=0.01, high=1)
@@ -141,22 +143,23 @@ class CrossSensorProtocol(Protocol):
 
 
 _WORDS: Final[dict[type[Any], str]] = {
-    str: "text",
-    int: "whole number",
-    float: "number",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
     bool: "true or false",
-    tuple: "list",
-    Mapping: "table",
+    tuple: "a list",
+    Mapping: "a table",
 }
 _KINDS: Final = {kind.kind: kind for kind in (WaldProtocol, CrossSensorProtocol)}
 
 
 _FACTS: Final = {"native": "aggregate_first_by", "left_out": "left_out"}
-"""What a protocol states by scene, and what a table of scenes and ``scene.json`` call it."""
+"""Fields of a protocol that differ by scene, and their keys in tables of scenes and
+``scene.json``."""
 
 
 def packaged(*below: str) -> dict[str, str]:
-    """Return the text of what comes with the project, by name.
+    """Return the texts of the files that come with groklst, by name.
 
     Args:
         below: Folders below that of the protocols: ``scenes`` holds the tables of scenes.
@@ -174,7 +177,7 @@ def find_protocol(text: str) -> WaldProtocol | CrossSensorProtocol:
 
     Raises:
         UsageError: If it is neither.
-        InputError: If the file states something that is unknown or makes no sense.
+        InputError: If the file has a key that is unknown or a value that is not valid.
     """
     if os.path.isfile(text):
         try:
@@ -194,12 +197,12 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     """Read a protocol from TOML.
 
     Raises:
-        InputError: If it states something that is unknown or makes no sense.
+        InputError: If it has a key that is unknown or a value that is not valid.
     """
     try:
         facts = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of too many digits, lists too deep
-        raise InputError(f"{name} is no TOML: {error}; mend that line") from error
+        raise InputError(f"{name} is not TOML: {error}; correct that line") from error
     kind = facts.pop("kind", None)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"{name}: kind is {kind!r}, not {' or '.join(_KINDS)}; write kind = …")
@@ -218,11 +221,11 @@ def parse_protocol(text: str, name: str) -> WaldProtocol | CrossSensorProtocol:
     try:
         return _KINDS[kind](**{key: _frozen(value) for key, value in facts.items()})
     except ValueError as error:
-        raise InputError(f"{name}: {error}; mend that value") from error
+        raise InputError(f"{name}: {error}; correct that value") from error
 
 
 def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str, Any]:
-    """Add what the table of scenes that a protocol names knows; the protocol's own word counts.
+    """Add facts from the table of scenes that a protocol names; the protocol takes precedence.
 
     Args:
         facts: What the protocol states.
@@ -230,7 +233,7 @@ def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str
         name: The protocol's.
 
     Raises:
-        InputError: If it names no such table.
+        InputError: If there is no such table.
     """
     own = {key: value for key, value in facts.items() if key != "scenes"}
     if own == facts:
@@ -238,8 +241,8 @@ def _with_scenes(facts: dict[str, Any], names: list[str], name: str) -> dict[str
     tables, named = packaged("scenes"), facts["scenes"]
     if not isinstance(named, str) or named not in tables:
         raise InputError(
-            f"{name}: scenes is {named!r:.80}, not {' or '.join(tables)}; facts of your own scenes "
-            "belong into their scene.json"
+            f"{name}: scenes is {named!r:.80}, not {' or '.join(tables)}; facts of other scenes "
+            "belong in their scene.json"
         )
     table = tomllib.loads(tables[named])
     for key, word in _FACTS.items():
@@ -259,9 +262,9 @@ def _frozen(value: Any) -> Any:
 def _require_all(
     key: str, values: Any, container: type[Any], kind: type[Any], low: float = 0, high: float = 0
 ) -> None:
-    """Refuse a list or table of another type, or one that holds such a value."""
+    """Refuse a list or table of the wrong type, or with a value that is not valid."""
     if not isinstance(values, container):
-        raise ValueError(f"{key} is {values!r}, which is no {_WORDS[container]}")
+        raise ValueError(f"{key} is {values!r}, expected {_WORDS[container]}")
     held = values.values() if isinstance(values, Mapping) else values
     for value in held:
         _require(key, value, kind, low, high)
@@ -271,6 +274,6 @@ def _require(key: str, value: Any, kind: type[Any], low: float = 0, high: float 
     """Refuse a value of another type or, where ``high`` is above ``low``, outside that range."""
     kinds: tuple[type[Any], ...] = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{key} holds {value!r}, which is no {_WORDS[kind]}")
+        raise ValueError(f"{key} contains {value!r}, expected {_WORDS[kind]}")
     if low < high and not low <= value <= high:
-        raise ValueError(f"{key} holds {value}, it must lie between {low:g} and {high:g}")
+        raise ValueError(f"{key} is {value}, expected a number from {low:g} to {high:g}")

@@ -1,4 +1,4 @@
-"""Scores that papers print for the test split of the GrokLST dataset."""
+"""Published scores for the test split of the GrokLST dataset."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ class Published:
     Attributes:
         name: The method's, as the paper prints it.
         source: The paper, for people.
-        scale: Fine pixels along a coarse one.
-        figures: By the names of ``scoreboard.FIGURES``; one that is not printed is not there.
-        differs: What sets our method apart from the one that was scored; empty if nothing does.
-        doubt: Why the figures are to be doubted; empty if they are not.
+        scale: Fine pixels along a coarse pixel.
+        figures: By the names of ``scoreboard.FIGURES``; figures that are not printed are missing.
+        differs: How our method differs from the one that was scored; empty if it does not.
+        doubt: Why the figures are doubtful; empty if they are not.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Published:
 
     @property
     def label(self) -> str:
-        """What heads the figures in a table."""
+        """The label of the figures in a table."""
         return f"{self.name}, published{' (doubtful)' if self.doubt else ''}"
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be known before the figures are compared with ours."""
+        """Remarks for a comparison with our figures."""
         told = {"is doubtful": self.doubt, "differs": self.differs}
         return [f"{self.name} ×{self.scale} {what}: {why}" for what, why in told.items() if why]
 
@@ -62,8 +62,9 @@ class PublishedMethod:
 
     Attributes:
         name: The method's, as the paper prints it.
-        arguments: What makes our network the one that was scored, beside its defaults.
-        recipe: Which of ``groklst train``'s trained it.
+        arguments: Arguments, in addition to defaults, with which our network is the one that was
+            scored.
+        recipe: The recipe of ``groklst train`` that trained it.
         training: Options that differ from that recipe, by scale.
         at: Its figures, by scale.
     """
@@ -100,11 +101,11 @@ def _row(row: Mapping[str, Any], sources: Mapping[str, str]) -> PublishedMethod:
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands beside an evaluation's own figures.
+    """Published figures for an evaluation.
 
     Attributes:
         figures: By the contender's label.
-        missing: Why others have none, for people.
+        missing: Why others have none.
     """
 
     figures: Mapping[str, Published] = field(default_factory=lambda: MappingProxyType({}))
@@ -112,19 +113,19 @@ class Beside:
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be known of these figures, each a clause."""
+        """Remarks about these figures, each a clause."""
         sources = [
-            f"published: {one.source}; means over the tiles, as ours"
+            f"published: {one.source}; means over the tiles, as here"
             for one in self.figures.values()
         ]
         told = [remark for one in self.figures.values() for remark in one.remarks]
         return list(dict.fromkeys([*sources, *told, *self.missing]))
 
     def of_part(self, scored: int, tiles: int) -> "Beside":
-        """Return what is left when only so many tiles could be scored."""
+        """Return the figures that remain comparable if only some tiles could be scored."""
         if scored == tiles or not self.figures:
             return self
-        why = f"they are means over all tiles, and {scored} of {tiles} were scored"
+        why = f"they are means over all tiles, but only {scored} of {tiles} were scored here"
         return Beside(missing=[f"no published figures: {why}"])
 
     def to_json(self) -> dict[str, Any]:

@@ -1,20 +1,16 @@
-"""A page with pictures about an evaluation; it needs nothing but itself.
+"""A self-contained page with pictures about an evaluation.
 
-Pictures stand in the page until it has grown large, and beside it from there on; as files they are
-all there.
+Pictures are embedded in the page until it is large; further ones are linked. All pictures are also
+written as files.
 """
 
-import base64
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
@@ -22,6 +18,9 @@ from groklst_cli import __version__
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.durable import put_in_place
 from groklst_cli.geo.targets import check_target
+from groklst_cli.pages import parts
+from groklst_cli.pages.maps import colour_bar, data_uri
+from groklst_cli.pages.page import page
 from groklst_cli.pipeline.evaluate import figures
 from groklst_cli.pipeline.evaluate.contenders import Shown
 from groklst_cli.pipeline.evaluate.pixels import Samples
@@ -36,11 +35,10 @@ from groklst_cli.pipeline.evaluate.scoreboard import (
     written,
 )
 from groklst_cli.pipeline.evaluate.targets import PAGE
-from groklst_cli.shown_text import printable
 
 _PICTURES: Final = "pictures"
 _LARGE: Final = 16 * 2**20
-"""Bytes of pictures that stand in the page itself."""
+"""Largest size of the pictures that are embedded in the page, bytes."""
 
 
 class Report:
@@ -78,7 +76,7 @@ class Report:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave a whole report, or none."""
+        """Remove the report if it is not complete."""
         shutil.rmtree(self._work, ignore_errors=True)
         if self._is_new and not any(self._folder.iterdir()):
             self._folder.rmdir()
@@ -90,20 +88,20 @@ class Report:
         figures.draw_maps(shown, maps)
         head = method_head(shown.outcomes.values())
         table = _table(list(shown.outcomes), [_figures(o) for o in shown.outcomes.values()], head)
-        parts = [
-            f"<h3>{_text(shown.name)}</h3>",
+        section = (
+            f"<h3>{parts.text(shown.name)}</h3>",
             self._img(maps, f"Maps of {shown.name}"),
-            f'<div class="scroll">{table}</div>',
+            table,
             self._slider(shown, number),
-        ]
-        self._sections.append("\n".join(parts))
+        )
+        self._sections.append("\n".join(section))
         for method, fine in shown.predictions.items():
             found = Samples.of(fine, shown.truth)
             known = self._samples.get(method)
             self._samples[method] = found if known is None else known.joined(found)
 
     def write(self, evaluation: Evaluation) -> Path:
-        """Draw the pictures over all images and write the page; return its path."""
+        """Draw the pictures of all images together, and write the page; return its path."""
         scores, gradient, scatter = (
             self._picture(f"{name}.png") for name in ("scores", "gradient", "scatter")
         )
@@ -112,43 +110,43 @@ class Report:
         figures.draw_scatter(self._samples, scatter)
         standings = evaluation.standings()
         rows = [standing.figures() for standing in standings]
-        layout = files("groklst_cli.pipeline.evaluate").joinpath("report.html")
-        page = Template(layout.read_text("utf-8"))
-        text = page.substitute(
-            title=_text(evaluation.title),
-            facts=_facts(evaluation),
-            leaderboard=_table(
+        published = evaluation.beside.remarks
+        body = (
+            "<h2>Leaderboard</h2>",
+            _table(
                 [s.method for s in standings],
                 rows,
                 method_head(evaluation.outcomes),
                 evaluation.beside.figures,
             ),
-            legend="; ".join(
-                f"<b>{FIGURES[key][0]}</b> {FIGURES[key][1]}" for key in defined(rows)
-            ),
-            published=_paragraph("; ".join(evaluation.beside.remarks)),
-            left_out=_left_out(evaluation),
-            scores=self._img(scores, "RMSE of every image"),
-            gradient=self._img(gradient, "RMSE against the truth's gradient"),
-            scatter=self._img(scatter, "Prediction against truth"),
-            images="\n".join(self._sections),
+            f'<p class="note">{_legend(rows)}</p>',
+            f'<p class="note">{parts.text("; ".join(published))}.</p>' if published else "",
+            _left_out(evaluation),
+            self._img(scores, "RMSE of every image"),
+            "<h2>Error against gradient</h2>",
+            self._img(gradient, "RMSE by the gradient of the truth"),
+            "<h2>Prediction against truth</h2>",
+            self._img(scatter, "Prediction against truth"),
+            "<h2>Images</h2>",
+            *self._sections,
         )
+        text = page(evaluation.title, _facts(evaluation), "\n".join(body), of="evaluate")
         (self._work / PAGE).write_text(text, encoding="utf-8")
         return self._place()
 
     def _check(self) -> None:
-        """Refuse a folder in which the page or a picture cannot or may not be written."""
+        """Refuse a folder in which the page or a picture cannot or must not be written."""
         pictures = self._folder / _PICTURES
         if os.path.lexists(pictures) and (pictures.is_symlink() or not pictures.is_dir()):
             raise UsageError(
-                f"{pictures} is a link or a file; move it away, or name another folder"
+                f"{pictures} is a symbolic link or a file; move it away, or name another folder"
             )
         there = sorted(pictures.iterdir()) if pictures.is_dir() else []
         for path in (self._folder / PAGE, *there):
             check_target(path, overwrite=self._overwrite)
 
     def _place(self) -> Path:
-        """Give the pictures their names, and the page its own when they have theirs."""
+        """Give the pictures their final names, and then the page."""
         self._check()
         (self._folder / _PICTURES).mkdir(exist_ok=True)
         for picture in sorted(self._work.glob("*.png")):
@@ -158,7 +156,7 @@ class Report:
         return self._folder / PAGE
 
     def _slider(self, shown: Shown, number: str) -> str:
-        """Lay the best prediction over what it was made from, or over the truth."""
+        """Make a slider of the best prediction over its coarse LST, or over the truth."""
         best = min(shown.outcomes, key=lambda m: _last_if_nan(shown.outcomes[m].scores.rmse))
         name, before = ("coarse", shown.coarse)
         if before is None:
@@ -168,27 +166,23 @@ class Report:
         for plane, path in zip((before, shown.predictions[best]), paths, strict=True):
             figures.draw_layer(plane, shown.truth.shape, span, path)
         under, over = (self._source(path) for path in paths)
-        label = _text(f"{name} to the left, {best} to the right")
-        return (
-            f'<div class="slider"><img src="{under}" alt="{name}" loading="lazy">'
-            f'<img class="after" src="{over}" alt="{_text(best)}" loading="lazy">'
-            f'<input type="range" min="0" max="100" value="50" aria-label="{label}">'
-            '<div class="line"></div></div>'
-            f'<div class="ends"><span>{name}</span><span>{_text(best)}</span></div>'
+        shape = shown.truth.shape[1] / shown.truth.shape[0]
+        return parts.slider(under, over, (name, best), shape=shape) + colour_bar(
+            "inferno", span, "LST (K)"
         )
 
     def _picture(self, name: str) -> Path:
         return self._work / name
 
     def _img(self, path: Path, text: str) -> str:
-        return f'<img src="{self._source(path)}" alt="{_text(text)}" loading="lazy">'
+        return parts.image(self._source(path), text, classes="drawn")
 
     def _source(self, path: Path) -> str:
         size = path.stat().st_size
         if self._held + size > _LARGE:
             return f"{_PICTURES}/{path.name}"
         self._held += size
-        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        return data_uri(path.read_bytes())
 
 
 def _table(
@@ -197,31 +191,28 @@ def _table(
     first: str = "method",
     beside: Mapping[str, Published] = MappingProxyType({}),
 ) -> str:
-    """Lay out figures by method, the best marked, published ones below those that have any.
+    """Make a table of figures by method, with the best marked and published ones below.
 
     Columns that no method has are left out.
     """
     shown = defined(rows)
-    heads = "".join(
-        f'<th title="{_text(FIGURES[key][1])}">{_text(FIGURES[key][0])}</th>' for key in shown
-    )
     best = min(rows, key=lambda row: _last_if_nan(row["rmse"]))
     lines = []
     for method, row in zip(methods, rows, strict=True):
         cells = "".join(f"<td>{written(key, row.get(key, math.nan))}</td>" for key in shown)
         mark = ' class="best"' if row is best else ""
-        lines.append(f"<tr{mark}><td>{_text(method)}</td>{cells}</tr>")
+        lines.append(f"<tr{mark}><td>{parts.text(method)}</td>{cells}</tr>")
         if method in beside:
             lines.append(_published_row(beside[method], shown))
-    head = f"<thead><tr><th>{_text(first)}</th>{heads}</tr></thead>"
-    return f"<table>{head}<tbody>{''.join(lines)}</tbody></table>"
+    meanings = dict(FIGURES[key] for key in shown)
+    return parts.table([first, *meanings], lines, meanings)
 
 
 def _published_row(published: Published, shown: Sequence[str]) -> str:
     cells = "".join(f"<td>{text}</td>" for text in published_cells(published, shown))
     return (
-        f'<tr class="published" title="{_text(published.source)}">'
-        f"<td>{_text(published.label)}</td>{cells}</tr>"
+        f'<tr class="published" title="{parts.text(published.source)}">'
+        f"<td>{parts.text(published.label)}</td>{cells}</tr>"
     )
 
 
@@ -234,7 +225,7 @@ def _figures(outcome: ImageOutcome) -> dict[str, float]:
 
 
 def _facts(evaluation: Evaluation) -> str:
-    """Say in one line how the evaluation was done."""
+    """Describe the evaluation on one line."""
     images = len({outcome.image for outcome in evaluation.outcomes})
     facts = [f"{images} image{'s' if images > 1 else ''}", f"groklst {__version__}"]
     facts += [
@@ -248,7 +239,7 @@ def _facts(evaluation: Evaluation) -> str:
         facts.append("fitted methods are fitted to each scene")
     if evaluation.baseline:
         facts.append(f"ratios to {evaluation.baseline}")
-    return _text(" · ".join(dict.fromkeys(facts)))
+    return " · ".join(dict.fromkeys(facts))
 
 
 def _left_out(evaluation: Evaluation) -> str:
@@ -260,17 +251,12 @@ def _left_out(evaluation: Evaluation) -> str:
     )
 
 
-def _paragraph(text: str) -> str:
-    return f'<p class="note">{_text(text)}.</p>' if text else ""
+def _legend(rows: Sequence[Mapping[str, float]]) -> str:
+    return "; ".join(f"<b>{FIGURES[key][0]}</b> {FIGURES[key][1]}" for key in defined(rows))
 
 
 def _listed(images: Mapping[str, str]) -> str:
-    return "; ".join(f"{_text(name)}: {_text(why)}" for name, why in images.items())
-
-
-def _text(text: str) -> str:
-    """Write a text into a page: its marks stand for themselves, and nothing turns its direction."""
-    return escape(printable(text))
+    return "; ".join(f"{parts.text(name)}: {parts.text(why)}" for name, why in images.items())
 
 
 def _last_if_nan(rmse: float) -> float:

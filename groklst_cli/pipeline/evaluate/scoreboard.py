@@ -1,4 +1,4 @@
-"""What an evaluation found: every method on every image, and the methods' ranks."""
+"""The outcomes of an evaluation: every method on every image, and the ranking."""
 
 import csv
 import math
@@ -21,7 +21,7 @@ FIGURES: Final = {
     "rmse_pooled": ("pooled", "RMSE over the pixels of all images together, K"),
     "ratio": ("ratio", "mean over the images of RMSE divided by the baseline's"),
     "rmse_exact": ("exact", "RMSE where the coarse values are the truth's exact means, K"),
-    "ratio_exact": ("exact ratio", "the ratio there"),
+    "ratio_exact": ("exact ratio", "the ratio for those"),
     "mae": ("MAE", "mean absolute error, K"),
     "bias": ("BIAS", "mean of prediction minus truth, K"),
     "cc": ("CC", "Pearson correlation"),
@@ -33,14 +33,14 @@ FIGURES: Final = {
     "gradient_cc": ("gradients", "correlation of the gradients' magnitudes"),
     "rmse_edges": ("edges", "RMSE on the tenth of the pixels with the strongest gradients, K"),
     "coarse_max": ("coarse", "largest error of a coarse pixel's mean, K"),
-    "seconds": ("s", "mean wall time of a run"),
-    "peak_memory": ("MiB", "largest resident memory of the whole process until then"),
+    "seconds": ("s", "mean wall time per run"),
+    "peak_memory": ("MiB", "largest resident memory of the whole process so far"),
 }
-"""Head and meaning of the figures that tables show, by name."""
+"""Heading and meaning of the figures in tables, by name."""
 
 
 FittedTo = Literal["scene", "patch"]
-"""What a fitted method was fitted to; a dataset's patches alone tell it less than their scene."""
+"""What a fitted method was fitted to; a patch alone holds less information than its scene."""
 
 FIGURE_NAMES: Final = (
     *SCORE_NAMES,
@@ -58,16 +58,16 @@ class ImageOutcome:
     Attributes:
         image: The image's name.
         method: The contender's label, or the prediction's file.
-        scores: How good it is.
+        scores: Its scores.
         seconds: Wall time of the run; None when nothing was run.
         peak_memory: Largest resident memory of the whole process up to the end of the run, MiB;
-            it never falls, so the first run of the greediest method shows. None when nothing was
-            run or the system does not tell.
-        bias_removed: Mean difference that was taken away before scoring, kelvin.
-        shifted: The best whole-scene shift, where one was looked for.
+            it never falls, so it shows the first run of the method that needs most. None if nothing
+            was run or it is not known.
+        bias_removed: Mean difference that was subtracted before scoring, kelvin.
+        shifted: The best whole-scene shift, if shifts were tried.
         fitted_to: What the method was fitted to; None where it was not fitted.
-        noise: Standard deviation of the noise that was put into the coarse values, kelvin.
-        exact: How good it is on the truth's exact means, where the scored run had other values.
+        noise: Standard deviation of the noise that was added to the coarse values, kelvin.
+        exact: Its scores on the truth's exact means, if the scored run had other values.
     """
 
     image: str
@@ -96,8 +96,8 @@ class Standing:
         ratio: Mean over the images of its RMSE divided by the baseline's; NaN without one.
         seconds: Mean wall time of a run; NaN when nothing was run.
         peak_memory: See ``ImageOutcome``; largest, MiB.
-        rmse_shifted: Mean RMSE at each image's best shift, kelvin; NaN where none was looked for.
-        rmse_exact: Mean RMSE on exact means, kelvin; NaN where there was no such run beside.
+        rmse_shifted: Mean RMSE at each image's best shift, kelvin; NaN if no shifts were tried.
+        rmse_exact: Mean RMSE on exact means, kelvin; NaN if there was no such run.
         ratio_exact: Mean over the images of that RMSE divided by the baseline's; NaN likewise.
     """
 
@@ -132,16 +132,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came out.
+    """The result of an evaluation.
 
     Attributes:
-        title: Of what.
+        title: Its title.
         outcomes: Every method on every image.
         baseline: The method that ratios are taken to, or None.
         left_out: Images that were not scored, and why.
-        protocol: How it was done, as plain data.
+        protocol: The protocol as plain data.
         failures: Images that could not be scored, and why.
-        beside: Published figures to compare with.
+        beside: Published figures for comparison.
     """
 
     title: str
@@ -235,13 +235,13 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def method_head(outcomes: Iterable[ImageOutcome]) -> str:
-    """Head the column of methods, so that who reads it knows what fitted ones were fitted to."""
+    """Return the heading of the column of methods, which says what fitted ones were fitted to."""
     by_patch = any(outcome.fitted_to == "patch" for outcome in outcomes)
     return "method (fitted to each patch)" if by_patch else "method"
 
 
 def legend(names: Iterable[str]) -> str:
-    """Explain the heads of some figures that are words; letters are the field's own."""
+    """Explain headings that are words; abbreviations are common in the field."""
     heads = [FIGURES[name] for name in names]
     return "; ".join(
         f"{head}: {meaning}" for head, meaning in heads if head.islower() and len(head) > 1
@@ -249,7 +249,7 @@ def legend(names: Iterable[str]) -> str:
 
 
 def defined(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    """Name the figures for tables that are defined in any of some rows."""
+    """Return the figures for tables that are defined in at least one row."""
     return [key for key in FIGURES if any(math.isfinite(row.get(key, math.nan)) for row in rows)]
 
 
@@ -258,10 +258,10 @@ def written(name: str, value: float) -> str:
     if not math.isfinite(value):
         return "–"
     digits = {"seconds": 2, "peak_memory": 0}.get(name, 3)
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off -0
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 removes the sign of -0
 
 
 def published_cells(published: Published, names: Iterable[str]) -> list[str]:
-    """Write published figures for a table; what the paper does not print is left empty."""
+    """Format published figures for a table; figures that the paper does not print stay empty."""
     figures = published.figures
     return [written(name, figures[name]) if name in figures else "" for name in names]

@@ -1,4 +1,4 @@
-"""Where ``evaluate`` writes, and the files it reads, which it must not write over."""
+"""Check the outputs of ``evaluate``, which must not overwrite its inputs."""
 
 import os
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ PAGE: Final = "index.html"
 """A report's page, in its folder."""
 
 _TABLE = ".csv"
-"""A table in a folder of data is no input: ``evaluate`` reads none."""
+"""Tables in a data folder are not inputs of ``evaluate``."""
 
 
 def check_evaluation_targets(
     request: EvaluationRequest, csv: Path | None, page: Path | None, *, overwrite: bool
 ) -> None:
-    """Refuse files that cannot or may not be written, before anything is scored.
+    """Refuse outputs that cannot or must not be written, before anything is scored.
 
     Args:
         request: What is read.
@@ -33,7 +33,7 @@ def check_evaluation_targets(
 
     Raises:
         OutputExistsError: If one exists and may not be replaced.
-        UsageError: If one can be no file here, is an input, or both are one.
+        UsageError: If one cannot be a file, is an input, or both are the same.
     """
     targets = [path for path in (csv, page) if path is not None]
     if len(targets) == 2 and same_file(*targets):
@@ -43,7 +43,8 @@ def check_evaluation_targets(
         with suppress(OSError):
             if target := existing.get(_identity(path)):
                 raise UsageError(
-                    f"{target} is an input too ({path}), which stays as it is; name another file"
+                    f"{target} is an input too ({path}), which must not be changed; name another "
+                    "file"
                 )
     if csv is not None:
         check_target(csv, overwrite=overwrite)
@@ -72,13 +73,13 @@ def _read_by(request: EvaluationRequest) -> Iterator[Path]:
 
 def _with_sources(path: str) -> list[Path]:
     files = [on_disk(path)]
-    with suppress(InputError, UsageError), open_raster(path) as opened:  # said when it is read
+    with suppress(InputError, UsageError), open_raster(path) as opened:  # reported when it is read
         files += map(on_disk, files_of(opened))
     return files
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Walk through a folder, and once through each that a link leads to."""
+    """Walk through a folder, following each link once."""
     seen = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         seen.add(_identity(Path(place)))

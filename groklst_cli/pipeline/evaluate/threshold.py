@@ -1,4 +1,4 @@
-"""``--fail-if``: a figure that must not be, as ``rmse>1.5``."""
+"""``--fail-if``: a condition under which a run fails, as ``rmse>1.5``."""
 
 import math
 import operator
@@ -37,7 +37,7 @@ class Threshold:
         """Read ``NAME OP NUMBER``.
 
         Raises:
-            UsageError: If it is not that, or names no figure.
+            UsageError: If it has another form, or does not name a figure.
         """
         parts = re.fullmatch(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*(\S+)\s*", text)
         try:
@@ -51,20 +51,21 @@ class Threshold:
             )
         if parts[1] not in FIGURE_NAMES:
             raise UsageError(
-                f"--fail-if names {parts[1]!r}, which is no score; choose from "
+                f"--fail-if names {parts[1]!r}, which is not a score; choose from "
                 f"{', '.join(FIGURE_NAMES)}"
             )
         return cls(parts[1], parts[2], value)
 
     def check(self, figures: Mapping[str, float], method: str) -> str | None:
-        """Say what is wrong with a method's figures, or None.
+        """Return how a method's figures meet the condition, or None.
 
         A figure that is not defined cannot be shown to be good, so it fails.
         """
         found = figures[self.name]
         if math.isnan(found):
             return (
-                f"{self.name} of {method} is not defined and cannot be held against {self.value:g}"
+                f"{self.name} of {method} is not defined, so it cannot be compared with "
+                f"{self.value:g}"
             )
         if _OPERATORS[self.sign](found, self.value):
             return f"{self.name} of {method} is {found:.6g}, which is {self.sign} {self.value:g}"
@@ -74,19 +75,18 @@ class Threshold:
 def check_thresholds(
     thresholds: Sequence[Threshold], evaluation: Evaluation, asked: Sequence[str] = ()
 ) -> None:
-    """Hold every method that was asked for to every threshold, and the run to all its images.
+    """Check every requested method against every threshold, and that no image failed.
 
-    Images that failed count first: figures of the others alone are no answer to a threshold.
+    Failed images count first: figures of the others alone cannot answer a threshold.
 
     Args:
-        thresholds: What must not be.
+        thresholds: Conditions under which the run fails.
         evaluation: What was found.
-        asked: Labels of the methods that were asked for; when empty all but the baseline are
-            held to them.
+        asked: Labels of the requested methods; if empty, all except the baseline are checked.
 
     Raises:
-        SomeFailedError: If any image failed, whatever the figures of the others.
-        ThresholdError: If any figure is what it must not be.
+        SomeFailedError: If any image failed, regardless of the figures of the others.
+        ThresholdError: If any figure meets a condition.
     """
     standings = evaluation.standings()
     judged = [
@@ -98,17 +98,17 @@ def check_thresholds(
         raise SomeFailedError(_told(evaluation, wrong))
     if wrong:
         raise ThresholdError(
-            f"{'; '.join(wrong)}; --fail-if asks that this not be: choose another method, or "
-            "another threshold"
+            f"{'; '.join(wrong)}; this fulfils --fail-if: choose another method, or another "
+            "threshold"
         )
 
 
 def _told(evaluation: Evaluation, wrong: Sequence[str]) -> str:
-    """Say how many images failed, and what the others came to."""
+    """Say how many images failed, and the figures of the others."""
     failed = len(evaluation.failures)
     total = failed + len({outcome.image for outcome in evaluation.outcomes})
     met = f"; of the others, {'; '.join(wrong)}" if wrong and failed < total else ""
     return (
-        f"{failed} of {total} images failed, as the table says; mend them, or leave them out, and "
+        f"{failed} of {total} images failed (see the table); correct them, or leave them out, and "
         f"run again{met}"
     )

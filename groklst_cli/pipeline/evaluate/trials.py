@@ -1,7 +1,7 @@
-"""Running methods over many images: a protocol's scenes, or a dataset's patches.
+"""Run methods on many images: the scenes of a protocol, or the patches of a dataset.
 
-What would stop every image is found before the first is run. Then an image that fails does not stop
-the others.
+Errors that would affect every image are found before the first one runs. After that, an image that
+fails does not stop the others.
 """
 
 import os
@@ -30,16 +30,16 @@ from groklst_cli.pipeline.predict.settings import Settings
 from groklst_models.freed_memory import return_freed_memory
 
 _LEFT_OUT: Final = 'leave the scene out with "left_out" in its scene.json'
-"""What to do with a lonely value that was measured; no option of ``evaluate`` settles that."""
+"""What to do about an isolated value that was measured; ``evaluate`` has no option for it."""
 
-_NO_TRUTH: Final = "no whole coarse pixel of it has a valid truth"
+_NO_TRUTH: Final = "no coarse pixel of it has a completely valid truth"
 
 AnyProtocol = WaldProtocol | CrossSensorProtocol
 T = TypeVar("T")
 
 
 class _Trial:
-    """Collects what becomes of images; of several, one that fails does not stop the others."""
+    """Collects the outcomes of images; one that fails does not stop the others."""
 
     def __init__(self, follow: Follow, images: int) -> None:
         self.follow, self._alone = follow, images == 1
@@ -48,18 +48,18 @@ class _Trial:
         self.failures: list[Failure] = []
 
     def attempt(self, name: str, step: Callable[[], T]) -> T | None:
-        """Take a step for an image; what it raises is kept, and raised if there is no other."""
+        """Run a step for an image; its error is kept, or raised if there is only one image."""
         try:
             return step()
-        except Exception as error:  # the next image is not to suffer, whatever it was
+        except Exception as error:  # no error stops the next image
             if self._alone:
                 raise
             self.failures.append(Failure(name, error))
-            self.follow.note(f"{name} failed, the others go on: {self.failures[-1].line}")
+            self.follow.note(f"{name} failed, the others continue: {self.failures[-1].line}")
             return None
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Say that an image is not scored."""
+        """Report that an image is not scored."""
         self.left_out[name] = reason
         self.follow.note(f"{name} is left out: {reason}")
 
@@ -78,7 +78,7 @@ def run_protocol(
     device: str = "auto",
     follow: Follow | None = None,
 ) -> Evaluation:
-    """Run a protocol over a folder of scenes, after a look at all of them.
+    """Run a protocol on a folder of scenes, after checking all of them.
 
     Args:
         protocol: What to do with every scene.
@@ -86,13 +86,13 @@ def run_protocol(
         contenders: Methods to run; the protocol's own when empty. Its baseline runs always.
         scenes: Names of the scenes to run; all that are not left out when empty.
         device: Where networks run.
-        follow: Told how it goes.
+        follow: Receives messages and progress.
 
     Returns:
-        What was found, with the scenes that failed.
+        The evaluation, with the scenes that failed.
 
     Raises:
-        GroklstError: If a method can run on no scene, or the only scene fails.
+        GroklstError: If a method cannot run on any scene, or the only scene fails.
     """
     asked = contenders or [Contender.parse(text) for text in protocol.methods]
     judgement = Judgement()
@@ -112,11 +112,11 @@ def run_protocol(
             if case is None:
                 continue
             if case.noise:
-                follow.note(f"{scene.name}: its coarse values hold noise of {case.noise:.2f} K")
+                follow.note(f"{scene.name}: its coarse values have noise of {case.noise:.2f} K")
             trial.score(match, case)
     if not trial.outcomes and not trial.failures:
         raise InputError(
-            f"{folder}: all {len(folders)} scenes are left out; name one to run with --scene"
+            f"{folder}: all {len(folders)} scenes are left out; name one with --scene to run it"
         )
     facts = protocol.to_json()
     return Evaluation(
@@ -137,16 +137,16 @@ def run_patches(
         patches: The split.
         contenders: Methods to run; plain bicubic runs always, for comparison.
         device: Where networks run.
-        follow: Told how it goes.
+        follow: Receives messages and progress.
 
     Returns:
-        What was found, with the patches that failed.
+        The evaluation, with the patches that failed.
 
     Raises:
-        GroklstError: If a method can run on no patch, or the only patch fails.
+        GroklstError: If a method cannot run on any patch, or the only patch fails.
     """
     if not len(patches):
-        raise InputError("the split holds no patch; choose another --split, or prepare more scenes")
+        raise InputError("the split has no patches; choose another --split, or prepare more scenes")
     follow = follow or Follow()
     trial = _Trial(follow, len(patches))
     match = Match([Contender.parse(BASELINE), *contenders], Judgement(), device)
@@ -165,7 +165,7 @@ def run_patches(
             else:
                 trial.leave_out(name, _NO_TRUTH)
     if not trial.outcomes and not trial.failures:
-        raise InputError("the split holds no patch with a valid truth; choose another --split")
+        raise InputError("the split has no patches with a valid truth; choose another --split")
     facts = {**patches.describe(), "scale": patches.scale}
     title = f"{facts['kind']} {facts.get('split', '')} ×{patches.scale}"
     beside = beside.of_part(len({outcome.image for outcome in trial.outcomes}), len(patches))
@@ -175,7 +175,7 @@ def run_patches(
 
 
 def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) -> SceneFolder | None:
-    """Open all that a scene's run will open; None if it is not to be run."""
+    """Open everything that a scene's run needs; None if it is left out."""
     listed = None if by_name else protocol.left_out.get(path.name)
     if listed is not None:
         trial.leave_out(path.name, listed)
@@ -187,7 +187,7 @@ def _look(path: Path, protocol: AnyProtocol, trial: _Trial, *, by_name: bool) ->
         trial.leave_out(path.name, scene.facts.left_out)
         return None
     for name, why in scene.passed_over.items():
-        trial.follow.note(f"{path.name}: {name} is not taken for a guide, {why}")
+        trial.follow.note(f"{path.name}: {name} is not used as a guide, {why}")
     return trial.attempt(path.name, lambda: _if_fit(scene, protocol, trial))
 
 
@@ -200,7 +200,7 @@ def _if_fit(scene: SceneFolder, protocol: AnyProtocol, trial: _Trial) -> SceneFo
     settings = Settings(scale=case.scale)
     for guide in (g for g in case.guides if isinstance(g, BandSource)):
         with in_words_of_folders(guide.path, _LEFT_OUT), scene_of(settings, case.lst, [guide]):
-            pass  # what cannot be opened is found now
+            pass  # files that cannot be opened are found now
     with scene_of(settings, case.lst, case.guides):
         return scene
 
@@ -212,7 +212,7 @@ def _case(scene: SceneFolder, protocol: AnyProtocol) -> Case:
 
 
 def _unfit(case: Case, protocol: AnyProtocol) -> str | None:
-    """Say why a case cannot tell anything about a method, or None."""
+    """Return why a case cannot be scored, or None."""
     if not np.isfinite(case.truth).any():
         return _NO_TRUTH
     if isinstance(protocol, CrossSensorProtocol):
@@ -223,16 +223,16 @@ def _unfit(case: Case, protocol: AnyProtocol) -> str | None:
 
 
 def _refuse_lost_scenes(patches: PatchSource) -> None:
-    """Refuse a folder that lacks a scene which its manifest says it keeps.
+    """Refuse a folder that lacks a scene of its manifest.
 
     Raises:
-        InputError: If it does.
+        InputError: If a scene is missing.
     """
     origins = [patches.origin(index) for index in range(len(patches))]
     paths = {path for o in origins if o is not None for path in (o.lst, o.guide) if path}
     lost = sorted(path for path in paths if not os.path.isfile(path))
     if lost:
         raise InputError(
-            f"{lost[0]} is not there ({len(lost)} of {len(paths)} files of whole scenes are "
-            "missing), which fitted methods are fitted to; prepare the folder again"
+            f"{lost[0]} does not exist ({len(lost)} of {len(paths)} files of whole scenes are "
+            "missing), but fitted methods need it; prepare the folder again"
         )

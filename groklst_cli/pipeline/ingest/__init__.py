@@ -1,1 +1,1 @@
-"""Delivered products made into scene folders: one file a sensor, over one table of bands."""
+"""Convert delivered products into scene folders: one file per sensor, and one table of bands."""

@@ -1,4 +1,4 @@
-"""The table of bands: what each sensor's bands are called here, and what thermal sensors see.
+"""The table of bands: the names of each sensor's bands, and the pixels of thermal sensors.
 
 Names are the project's: ``deepblue blue green red vre nir swir1 swir2``; ``vre`` is the vegetation
 red edge near 780 nm, ``vre1`` and ``vre2`` are those near 705 and 740 nm.
@@ -26,8 +26,8 @@ class Landsat:
         sensor: Platform and instrument.
         reflective: Names by the number of the band.
         surface: The band of Level 2 that is surface temperature.
-        thermal: Bands of Level 1 that are thermal, the first is taken where nobody chooses.
-        native: Metres along what the thermal sensor sees at once; its bands come on 30 m pixels.
+        thermal: Thermal bands of Level 1; the first one is the default.
+        native: Pixel of the thermal sensor, metres; its bands are delivered with 30 m pixels.
     """
 
     sensor: str
@@ -51,7 +51,7 @@ SENTINEL_2: Final = {
     "B01": "deepblue", "B02": "blue", "B03": "green", "B04": "red", "B05": "vre1", "B06": "vre2",
     "B07": "vre", "B08": "nir", "B8A": "nir", "B11": "swir1", "B12": "swir2",
 }  # fmt: skip
-"""Of two bands for one name the first has it: B08 has pixels of 10 m, B8A of 20 m."""
+"""Of two bands for one name the first gets it: B08 has pixels of 10 m, B8A of 20 m."""
 
 SENTINEL_2_ORDER: Final = (
     "B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12",
@@ -63,7 +63,7 @@ SENTINEL_2_WORDS: Final = {
     "rededge2": "B06", "rededge3": "B07", "nir": "B08", "nir08": "B8A", "swir16": "B11",
     "swir22": "B12", "scl": "SCL",
 }  # fmt: skip
-"""What the assets of Earth Search are called, as files are that were saved by their names."""
+"""Names of Earth Search assets, for files that were saved under these names."""
 
 HLS_S30: Final = {
     "B01": "deepblue", "B02": "blue", "B03": "green", "B04": "red", "B05": "vre1", "B06": "vre2",
@@ -76,10 +76,10 @@ HLS_L30: Final = {f"B{number:02}": name for number, name in _OLI.items()}
 SDGSAT_MII: Final = {
     1: "deepblue_1", 2: "deepblue", 3: "blue", 4: "green", 5: "red", 6: "vre", 7: "nir",
 }  # fmt: skip
-"""Of the two deep blues the GrokLST data set has one; that it is the second is a guess."""
+"""The GrokLST dataset has one of the two deep blues; that it is the second is a guess."""
 
 SDGSAT_WAVELENGTHS: Final = {"B1": 9.35, "B2": 10.73, "B3": 11.72}
-"""Effective, of the thermal imager, micrometres."""
+"""Effective wavelengths of the thermal imager, micrometres."""
 
 MODIS_LAYERS: Final = {
     "LST_Day_1km": ("QC_Day", "day"),

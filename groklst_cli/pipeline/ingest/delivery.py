@@ -1,6 +1,7 @@
-"""What was delivered: the files of a folder or an archive by name, or a file with its neighbours.
+"""A delivery: the files of a folder or an archive by name, or a file with its neighbours.
 
-An archive is read where it lies. Its members' names are looked up in it and never on the disk.
+An archive is read without unpacking it. The names of its members are never used as paths on the
+disk.
 """
 
 import os
@@ -44,12 +45,15 @@ class Delivery:
 
         Raises:
             UsageError: If it is on the network.
-            InputError: If it is not there, no archive though it is called one, or too large.
+            InputError: If it does not exist, is not an archive although its ending says so, or is
+                too large.
         """
         if _URL.match(str(path)) or str(path).startswith("/vsi"):
-            raise UsageError(f"{path} is no local file; download the product, and name it here")
+            raise UsageError(f"{path} is not a local file; download the product, and name the file")
         if not is_text(str(path)) or not path.exists():
-            raise InputError(f"there is no {path}; name a product's folder, archive or file")
+            raise InputError(
+                f"{path} does not exist; name the folder, archive or file of a product"
+            )
         if path.is_dir():
             return cls(path, dict(_below(path)))
         whole = next((above for above in path.absolute().parents if _is_whole(above)), None)
@@ -66,25 +70,25 @@ class Delivery:
 
     @property
     def name(self) -> str:
-        """What the folder, archive or file is called, without an archive's ending."""
+        """The name of the folder, archive or file, without the ending of an archive."""
         name = Path(os.path.abspath(self.path)).name
         return _ZIP.sub("", _TAR.sub("", name)) if self.path.is_file() else name
 
     def matching(self, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match[str]]]:
-        """Find the files whose own names, without folders, fit a pattern as a whole."""
+        """Find the files whose names, without folders, match a pattern completely."""
         for name in self.files:
             if found := pattern.fullmatch(PurePosixPath(name).name):
                 yield name, found
 
     def concerns(self, files: Iterable[str]) -> bool:
-        """Tell whether files, by either name, are among what was named."""
+        """Return whether files, under either name, are among those that were named."""
         return self.only is None or bool({self.only, self.files[self.only]} & {*files})
 
     def text(self, name: str, encoding: str = "utf-8") -> str:
-        """Read a metadata file; bytes that are no text of the encoding are passed over.
+        """Read a metadata file; bytes that are not valid in the encoding are skipped.
 
         Raises:
-            InputError: If it is too large for one, or cannot be read.
+            InputError: If it is too large, or cannot be read.
         """
         return self.content(name).decode(encoding, errors="replace")
 
@@ -106,7 +110,9 @@ class Delivery:
         ) as error:
             raise InputError(f"{name} of {self.path} cannot be read: {error}") from error
         if len(found) > most:
-            raise InputError(f"{name} of {self.path} has over {most} bytes, more than it can need")
+            raise InputError(
+                f"{name} of {self.path} has more than {most} bytes, more than such a file needs"
+            )
         return found
 
     def _read(self, name: str, most: int) -> bytes:
@@ -126,7 +132,7 @@ class Delivery:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Tell whether a folder is a product whose files are told by their folders too."""
+    """Return whether a folder is a product whose files also depend on their folders."""
     return folder.name.upper().endswith(".SAFE")
 
 
@@ -143,7 +149,9 @@ def _below(folder: Path, deepest: int = _DEEPEST) -> Iterator[tuple[str, str]]:
                 continue
             count += 1
             if count > _MOST_FILES:
-                raise InputError(f"{folder} holds over {_MOST_FILES} files; name a product in it")
+                raise InputError(
+                    f"{folder} has more than {_MOST_FILES} files; name one product in it"
+                )
             yield (here / name).as_posix(), str(Path(parent) / name)
 
 
@@ -159,7 +167,9 @@ def _in_tar(path: Path) -> Iterator[tuple[str, str]]:
                 if member.isreg() and _is_plain(name):
                     yield name, f"/vsitar/{{{path}}}/{name}"
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise InputError(f"{path} is no whole tar archive: {error}; download it again") from error
+        raise InputError(
+            f"{path} is not a complete tar archive: {error}; download it again"
+        ) from error
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
@@ -173,7 +183,9 @@ def _in_zip(path: Path) -> Iterator[tuple[str, str]]:
                 if not member.is_dir() and _is_plain(member.filename):
                     yield member.filename, f"/vsizip/{{{path}}}/{member.filename}"
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no whole zip archive: {error}; download it again") from error
+        raise InputError(
+            f"{path} is not a complete zip archive: {error}; download it again"
+        ) from error
 
 
 def _mode(path: Path) -> Literal["r:", "r:gz"]:
@@ -181,7 +193,7 @@ def _mode(path: Path) -> Literal["r:", "r:gz"]:
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a member's name leads down from the archive's root, and only there."""
+    """Return whether a member's name stays below the archive's root."""
     parts = PurePosixPath(name).parts
     return is_text(name) and bool(parts) and parts[0] != "/" and ".." not in parts
 
@@ -189,6 +201,6 @@ def _is_plain(name: str) -> bool:
 def _refuse_bomb(path: Path, count: int, size: int) -> None:
     if count >= _MOST_FILES or size > _LARGEST_ARCHIVE:
         raise InputError(
-            f"{path} unpacks to over {_MOST_FILES} files or {_LARGEST_ARCHIVE // 2**30} GiB, more "
-            "than a product has; unpack what is needed, and name that folder"
+            f"{path} unpacks to more than {_MOST_FILES} files or {_LARGEST_ARCHIVE // 2**30} GiB, "
+            "more than a product has; unpack the files that are needed, and name their folder"
         )

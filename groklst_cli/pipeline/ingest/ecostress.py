@@ -1,8 +1,8 @@
 """ECOSTRESS Collection 2 (and later) tiles of LST, as LP DAAC delivers them.
 
-``LST`` is float32 kelvin with NaN where there is none, and says neither its unit nor its name: the
-layer is known from the file's name alone. ``QC`` declares no fill, which is 65535; ``cloud`` and
-``water`` are 0 outside the swath as well.
+``LST`` is float32 kelvin with NaN for missing values, without a unit or a description: the layer is
+known only from the file name. ``QC`` declares no fill, which is 65535; ``cloud`` and ``water`` are
+0 outside the swath as well.
 
 ECOSTRESS Collection 2 Level-2 LSTE Product Specification: https://lpdaac.usgs.gov/products/eco_l2t_lstev002/
 """
@@ -44,13 +44,13 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def lste(layers: Mapping[str, str]) -> Thermal:
-    """Take a tile's or an export's layers by their names."""
+    """Find the layers of a tile or an export by their names."""
     lst = FileLayer.of(layers["LST"])
     return Thermal((lst,), as_kelvin("LST"), "land surface temperature", tuple(checks_of(layers)))
 
 
 def checks_of(layers: Mapping[str, str]) -> Iterator[Check]:
-    """Take the quality layers that are there."""
+    """Return the quality layers that are present."""
     if "QC" in layers:
         yield quality.ecostress(FileLayer.of(layers["QC"], fills=QC_FILLS))
     if "cloud" in layers:
@@ -60,9 +60,11 @@ def checks_of(layers: Mapping[str, str]) -> Iterator[Check]:
 
 
 def doubts(identifier: str, layers: Mapping[str, str]) -> Iterator[str]:
-    """Say which quality layers are missing."""
+    """Return messages about missing quality layers."""
     if "cloud" not in layers:
-        yield f"{identifier} has no cloud layer, which the guide asks for beside QC"
+        yield (
+            f"{identifier} has no cloud layer, which the product's guide requires in addition to QC"
+        )
     if "QC" not in layers:
         yield f"{identifier} has no QC layer"
 

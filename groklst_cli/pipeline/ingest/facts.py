@@ -1,4 +1,4 @@
-"""What ``scene.json`` states of an ingested scene."""
+"""The facts in ``scene.json`` of an ingested scene."""
 
 import json
 import math
@@ -32,14 +32,14 @@ def when_and_where(product: Product) -> dict[str, Any]:
 def temperature(
     thermal: Thermal, delivered: Grid, lst: Grid, factor: int, per_native: int
 ) -> dict[str, Any]:
-    """State which temperature it is, and what its pixels are worth.
+    """State the kind of temperature, and the resolution of its pixels.
 
     Args:
-        thermal: What it was made of.
+        thermal: The thermal part of the product.
         delivered: The product's grid.
-        lst: The written one's.
-        factor: Delivered pixels along a written one.
-        per_native: Delivered pixels along what the sensor saw at once.
+        lst: The grid of the written LST.
+        factor: Delivered pixels along a written pixel.
+        per_native: Delivered pixels along a pixel of the sensor.
     """
     left = {"aggregate_first_by": per_native} if factor == 1 < per_native else {}
     return {
@@ -57,7 +57,7 @@ def temperature(
 def scale_of(
     coarse: Grid, grids: Mapping[str, Grid], note: Callable[[str], None]
 ) -> dict[str, int]:
-    """State by how much ``downscale`` refines, where the pixels' ratio does not say it."""
+    """State the scale for ``downscale`` if the ratio of pixels does not determine it."""
     ratios = [grid.pixels_per_pixel_of(coarse) for grid in grids.values()]
     known = [ratio for ratio in ratios if math.isfinite(ratio)]
     if not known:
@@ -69,26 +69,26 @@ def scale_of(
     if finest > _SCALES[1]:
         scale = round(finest / math.ceil(finest / _SCALES[1]))
     note(
-        f"a pixel of the LST is as wide as {finest:.4g} of the finest guide's; {FACTS} says "
-        f"scale {scale}, which downscale takes where no --scale is typed"
+        f"a pixel of the LST is as wide as {finest:.4g} pixels of the finest guide; {FACTS} "
+        f"states the scale {scale}, which downscale uses unless --scale is set"
     )
     return {"scale": scale}
 
 
 def quality(tally: Tally, *, has_mask: bool) -> dict[str, Any]:
-    """State which share is clear, and why the rest is not."""
+    """State the clear share, and why the rest is masked."""
     return {
         "pixels": tally.pixels,
         "with_temperature": round(tally.valid / tally.pixels, 6),
         "clear": round(tally.clear / tally.valid, 6),
         "masked": tally.shares,
         "kept": {name: round(n / tally.clear, 6) for name, n in sorted(tally.kinds.items()) if n},
-        **({} if has_mask else {"mask": "none: the product has no quality band here"}),
+        **({} if has_mask else {"mask": "none: there is no quality band"}),
     }
 
 
 def guide_facts(guide: Guide, grid: Grid, share: float) -> dict[str, Any]:
-    """State what a guide is, and which share of it can be used."""
+    """Describe a guide, and the share of it that can be used."""
     return {
         "quantity": guide.quantity,
         "scale": guide.scale,

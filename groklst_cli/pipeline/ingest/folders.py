@@ -1,4 +1,4 @@
-"""The folders that are written: what each is called, and whether all in one is of this command."""
+"""The names of the folders that are written, and whether all files in one are from this command."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _WRITTEN: Final = re.compile(r"([\w.-]+/)?(scene\.json|\w+\.tif(\.aux\.xml)?)")
 
 
 def folder_names(products: Sequence[Product]) -> list[str]:
-    """Name a folder each: by day, by time where days meet, and by product where times do."""
+    """Name the folders: by day, by time if days are equal, and by product if times are equal."""
     if len(products) == 1:
         return [""]
     days = [_stamp(product, "%Y%m%d") for product in products]

@@ -3,7 +3,7 @@
 AppEEARS writes a file a layer and day, ``PRODUCT.VERSION_LAYER_doyYYYYDDD[HHMMSS]_aidNNNN.tif``,
 numbers as they are stored, with scale, offset and unit as texts in the tags. Earth Engine exports
 a file with all bands, named by their descriptions, or a file a band. LST is number × 0.02 K from
-7500 on, 0 is the fill; quality 0 means the best, so fills are looked for first.
+7500 on, 0 is the fill; quality 0 is the best, so fill values are excluded first.
 
 * https://appeears.earthdatacloud.nasa.gov/help
 * https://developers.google.com/earth-engine/datasets/catalog/MODIS_061_MOD11A1
@@ -127,7 +127,7 @@ def _a_file_a_band(delivery: Delivery, taken: set[str]) -> Iterator[Product]:
 
 
 def _all_in_one(delivery: Delivery, taken: set[str]) -> Iterator[Product]:
-    """Take files whose bands' descriptions are the layers' names, as Earth Engine exports them."""
+    """Find files whose band descriptions are layer names, as Earth Engine exports them."""
     looked = 0
     for name, _ in delivery.matching(_TIFF):
         if name in taken or not delivery.concerns([name]):
@@ -157,7 +157,7 @@ def _products(
     has_time: bool,
     bands: Mapping[str, _Band],
 ) -> Iterator[Product]:
-    """Make a product of every temperature there is: of the day, of the night."""
+    """Make a product of every temperature: by day, and by night."""
     for layer, (beside, part) in MODIS_LAYERS.items():
         if layer not in bands:
             continue
@@ -165,7 +165,7 @@ def _products(
         checks = []
         if beside in bands:
             checks = [_check(product, layer, bands[beside])]
-        missing = f"{identifier} has no {beside} beside {layer}: its clouds are not masked"
+        missing = f"{identifier} has no {beside} next to {layer}, so clouds are not masked"
         scale = _scale_of(bands[layer])
         yield Product(
             identifier=identifier,
@@ -187,9 +187,9 @@ def _products(
 
 
 def _check(product: str, layer: str, band: _Band) -> Check:
-    """Take a quality band by the table of its product: MOD11's, or MOD21's and VNP21's.
+    """Interpret a quality band by the table of its product: MOD11, or MOD21 and VNP21.
 
-    Its 0 means the best, even where a file declares it for its nodata value.
+    Its 0 means the best, even if a file declares it as nodata.
     """
     found = FileLayer.of(band.path, band.number, masked=False)
     if _MEANS.search(product):
@@ -200,7 +200,7 @@ def _check(product: str, layer: str, band: _Band) -> Check:
 
 
 def _scale_of(band: _Band) -> float | None:
-    """Find by what numbers are to be multiplied; None where they are kelvin already.
+    """Return the scale of stored numbers; None if they are kelvin already.
 
     Raises:
         InputError: If they are neither.
@@ -223,7 +223,7 @@ def _scale_of(band: _Band) -> float | None:
         return None
     raise InputError(
         f"{band.path} holds {known.min():.4g} to {known.max():.4g}, which is neither kelvin nor "
-        "numbers of 0.02 K; export the layer as it is"
+        "multiples of 0.02 K; export the layer unchanged"
     )
 
 
@@ -235,7 +235,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _product_in(text: str, bands: Mapping[str, _Band]) -> str:
-    """Find which product a file is of: by its name, or its folder's."""
+    """Find the product of a file by its name, or its folder's."""
     found = _PRODUCT.search(text)
     return found[0].upper() if found else ""
 

@@ -75,5 +75,5 @@ def _product(identifier: str, facts: re.Match[str], layers: Mapping[str, str]) -
         place=f"tile {facts['tile']}" if facts["tile"] else "",
         guides=tuple(guides),
         files=tuple(layers.values()),
-        notes=() if checks else (f"{identifier} has no Fmask: its clouds are not masked",),
+        notes=() if checks else (f"{identifier} has no Fmask, so clouds are not masked",),
     )

@@ -48,9 +48,9 @@ class Ingestion:
         products: Folders, archives and files.
         out: The folder to write.
         bounds: Left, bottom, right, top in the thermal product's CRS; None for all.
-        lst_pixel: ``native`` joins pixels of a temperature that its provider has resampled to
-            finer ones than the sensor saw; ``delivered`` leaves them.
-        wishes: How products are taken.
+        lst_pixel: ``native`` aggregates the pixels of a temperature that its provider has resampled
+            to a finer grid than the sensor's; ``delivered`` keeps them.
+        wishes: Options for products.
         overwrite: Whether a folder that this command wrote may be replaced.
     """
 
@@ -97,11 +97,11 @@ class IngestedScene:
 def ingest(
     request: Ingestion, *, note: Callable[[str], None] = lambda text: None
 ) -> list[IngestedScene]:
-    """Write a scene folder, or a folder of them where there are several temperatures.
+    """Write a scene folder, or a folder of scene folders if there are several temperatures.
 
     Args:
         request: What to do.
-        note: Told, for people, what was found and what is left out.
+        note: Called with messages about what was found and what is left out.
 
     Returns:
         The folders, in the order of time.
@@ -148,7 +148,10 @@ def ingest(
                 continue
             scenes.append(IngestedScene(out / name, facts))
         if not scenes:
-            raise InputError(f"none of {len(thermal)} temperatures has a clear pixel")
+            raise InputError(
+                f"none of {len(thermal)} temperature products has a clear pixel; name other "
+                "products, or other bounds"
+            )
     return scenes
 
 
@@ -202,12 +205,12 @@ def _guides_alone(
     sources: Mapping[str, Path],
     note: Callable[[str], None],
 ) -> IngestedScene:
-    """Write a folder of guides, which ``downscale`` takes for a guide."""
+    """Write a folder of guides for ``downscale``."""
     if len(products) > 1:
         listed = ", ".join(product.identifier for product in products)
         raise InputError(
             f"there are {len(products)} products with guides ({listed}) and none with a "
-            "temperature; name one of them, or a thermal product beside them"
+            "temperature; name one of them, or add a thermal product"
         )
     product, guides = products[0], {}
     for guide in product.guides:
@@ -222,14 +225,14 @@ def _guides_alone(
     }
     write_facts(folder, facts)
     note(
-        f"{product.identifier} holds no temperature: {request.out} is a folder of guides, as in "
+        f"{product.identifier} has no temperature, so {request.out} is a folder of guides, as in "
         f"groklst downscale LST -g {request.out}"
     )
     return IngestedScene(request.out, facts)
 
 
 def _part_of_guide(request: Ingestion, guide: Guide, coarse: Grid) -> Part | None:
-    """Find which part of a guide to write: under the LST, where a part of that is asked for."""
+    """Find the part of a guide to write: under the LST, if only a part of that is requested."""
     grid = guide.layer.grid
     if request.bounds is None:
         return Part(grid, slice(0, grid.height), slice(0, grid.width))
@@ -242,7 +245,7 @@ def _refuse_twice(products: Sequence[tuple[Path, Product]]) -> None:
         key = product.identifier, product.sensor, product.part
         if found.setdefault(key, path) != path:
             raise UsageError(
-                f"{product.identifier} is named twice, as {found[key]} and as {path}; name it once"
+                f"{product.identifier} was given twice, as {found[key]} and as {path}; name it once"
             )
 
 
@@ -261,7 +264,7 @@ def _summary(product: Product, tally: Tally, coarse: Grid, guides: Mapping[str, 
 
 
 def _quiet_archives() -> rasterio.Env:
-    """Keep GDAL from writing an index beside a compressed archive."""
+    """Keep GDAL from writing an index next to a compressed archive."""
     return rasterio.Env(CPL_VSIL_GZIP_WRITE_PROPERTIES="NO")
 
 

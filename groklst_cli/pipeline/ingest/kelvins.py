@@ -1,4 +1,4 @@
-"""Kelvin of stored values where a product's files may be scaled already or not."""
+"""Kelvin of stored values if a product's files may or may not be scaled already."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

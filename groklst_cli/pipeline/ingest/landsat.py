@@ -46,7 +46,7 @@ _REFLECTANCE: Final = (0.0000275, -0.2)
 """Scale and offset of all of Collection 2 Level 2, for a product without its ``MTL``."""
 
 _CLAMPS: Final = (293, 65535)
-"""Surface temperatures that stand for all beyond them: 150.0 K and 373.0 K."""
+"""Saturated surface temperatures: 150.0 K and 373.0 K."""
 
 
 def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
@@ -125,7 +125,7 @@ class _Scene:
         return FileLayer.of(path, fills=fills, place=self._place)
 
     def _place(self, path: str, height: int, width: int) -> Grid:
-        """Find the place of a file that lost it: corners in ``MTL`` are middles of pixels."""
+        """Find the grid of a file without a geotransform; corners in ``MTL`` are pixel centres."""
         known = self._needed_metadata()
         zone = known.needed("UTM_ZONE", "PROJECTION")
         left, top, right, bottom = (
@@ -137,8 +137,8 @@ class _Scene:
         cell = known.needed("GRID_CELL_SIZE_THERMAL", "PROJECTION")
         if abs(across - cell) > 1e-6 * cell or abs(down + cell) > 1e-6 * cell:
             raise InputError(
-                f"{path} has no CRS, and its {height} × {width} pixels do not fill the corners "
-                f"that {known.name} states"
+                f"{path} has no CRS, and its {height} × {width} pixels do not match the corners "
+                f"in {known.name}"
             )
         crs = CRS.from_epsg(32600 + int(zone))
         return Grid(
@@ -219,7 +219,7 @@ class _Scene:
 
     @property
     def _is_night(self) -> bool:
-        """Whether reflectance at the top of the air means nothing."""
+        """Whether reflectance at the top of the atmosphere is not valid."""
         if self.is_surface or self.metadata is None:
             return False
         elevation = self.metadata.number("SUN_ELEVATION", "IMAGE_ATTRIBUTES")
@@ -229,22 +229,25 @@ class _Scene:
         if self.metadata is None and self.is_surface:
             yield self._without_metadata()
         if not checks:
-            yield f"{self.identifier} has no QA_PIXEL: its clouds are not masked"
+            yield f"{self.identifier} has no QA_PIXEL, so clouds are not masked"
         if self._is_night:
-            yield f"{self.identifier} was seen by night: its reflective bands are no guides"
+            yield (
+                f"{self.identifier} was acquired at night, so its reflective bands are not "
+                "used as guides"
+            )
 
     def _needed_metadata(self) -> LandsatMetadata:
         if self.metadata is None:
             raise InputError(
-                f"{self.identifier} has no MTL file, in which the constants of its bands stand; "
-                f"put {self.identifier}_MTL.txt beside them"
+                f"{self.identifier} has no MTL file, which has the constants of its bands; put "
+                f"{self.identifier}_MTL.txt next to them"
             )
         return self.metadata
 
     def _without_metadata(self) -> str:
         return (
-            f"{self.identifier} has no MTL file; scale and offset are those of all of Collection 2 "
-            "Level 2"
+            f"{self.identifier} has no MTL file; using the scale and offset that all of "
+            "Collection 2 Level 2 has"
         )
 
     def _moment(self) -> tuple[datetime, bool]:
@@ -269,7 +272,7 @@ def _scaled(scale: float, offset: float) -> Callable[[Sequence[Stored]], NDArray
 def _planck(
     gain: float, bias: float, k1: float, k2: float, most: float | None
 ) -> Callable[[Sequence[Stored]], NDArray[np.float64]]:
-    """Make kelvin of counts; the largest count is what a saturated detector gives."""
+    """Convert counts to kelvin; the largest count means a saturated detector."""
 
     def kelvin(stored: Sequence[Stored]) -> NDArray[np.float64]:
         counts = stored[0].astype(np.float64)

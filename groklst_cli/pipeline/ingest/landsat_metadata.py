@@ -16,7 +16,7 @@ _LINE: Final = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*")
 
 @dataclass(frozen=True)
 class LandsatMetadata:
-    """What an ``MTL`` file says.
+    """The content of an ``MTL`` file.
 
     Attributes:
         name: The file.
@@ -38,7 +38,7 @@ class LandsatMetadata:
         read = {".xml": _from_xml, ".json": _from_json}.get(kind, _from_text)
         groups = read(text, name)
         if not groups:
-            raise InputError(f"{name} of {delivery.path} holds no metadata; download it again")
+            raise InputError(f"{name} of {delivery.path} contains no metadata; download it again")
         return cls(name, groups)
 
     def text(self, key: str, groups: str = "") -> str | None:
@@ -52,7 +52,7 @@ class LandsatMetadata:
         """Find a number.
 
         Raises:
-            InputError: If it is there and is none.
+            InputError: If it is present and not a number.
         """
         found = self.text(key, groups)
         if found is None:
@@ -66,7 +66,7 @@ class LandsatMetadata:
         """Find a number that has to be there.
 
         Raises:
-            InputError: If it is not, or is none.
+            InputError: If it is missing, or not a number.
         """
         found = self.number(key, groups)
         if found is None:
@@ -75,7 +75,7 @@ class LandsatMetadata:
 
 
 def _from_text(text: str, name: str) -> dict[str, dict[str, str]]:
-    """Read the lines between ``GROUP`` and ``END_GROUP``; what else there is means nothing here."""
+    """Read the lines between ``GROUP`` and ``END_GROUP``; other lines are ignored."""
     groups: dict[str, dict[str, str]] = {}
     inside: list[str] = []
     for line in text.splitlines():
@@ -101,7 +101,7 @@ def _from_json(text: str, name: str) -> dict[str, dict[str, str]]:
     try:
         stated: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is no JSON: {error}; download it again") from error
+        raise InputError(f"{name} is not JSON: {error}; download it again") from error
     whole: Any = next(iter(stated.values()), {}) if isinstance(stated, dict) else {}
     return {
         group: {key: str(value) for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""Bands of delivered files, as they are stored: where they lie, and reading a part of them."""
+"""Bands of delivered files as they are stored: their grids, and reading a part of them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,7 +24,7 @@ Read = Callable[[slice, slice], Stored]
 """Reads rows and columns."""
 
 Place = Callable[[str, int, int], Grid]
-"""Tells where a file of so many rows and columns lies."""
+"""Returns the grid of a file with this number of rows and columns."""
 
 
 class Layer(Protocol):
@@ -32,7 +32,7 @@ class Layer(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it in a message."""
+        """Its name in messages."""
 
     @property
     def grid(self) -> Grid:
@@ -44,7 +44,7 @@ class Layer(Protocol):
 
     @property
     def fill(self) -> float | None:
-        """A stored value that means nothing, which its type holds; None if there is none."""
+        """The stored fill value, if its type can hold it, or None."""
 
     def opened(self) -> AbstractContextManager[Read]:
         """Open it to read parts."""
@@ -59,9 +59,9 @@ class FileLayer:
         band: The band's number.
         grid: Where its pixels lie.
         dtype: Numpy's name of the stored type.
-        fill: The stored value that means nothing.
-        fills: Others that the product has, whatever the file declares.
-        placed: Whether its place is known from elsewhere, as the file does not say it.
+        fill: The stored fill value.
+        fills: Other fill values of the product, in addition to what the file declares.
+        placed: Whether its position is known from elsewhere, because the file does not state it.
         masked: Whether what the file declares as missing is missing.
     """
 
@@ -89,8 +89,8 @@ class FileLayer:
         Args:
             path: What GDAL opens.
             band: Which band.
-            fills: Stored values that mean nothing although the file may not say so.
-            place: Tells where a file lies that does not say it.
+            fills: Stored fill values that the file may not declare.
+            place: Returns the grid of a file without a geotransform.
             masked: Whether what the file declares as missing is missing.
 
         Raises:
@@ -131,13 +131,13 @@ class FileLayer:
 
 @dataclass(frozen=True, eq=False)
 class ArrayLayer:
-    """A band that lies in memory, for files that GDAL does not place on the Earth.
+    """A band in memory, for files without a position in GDAL.
 
     Attributes:
         name: What it was read from.
         grid: Where its pixels lie.
         values: ``(rows, columns)``, as stored.
-        fill: The stored value that means nothing.
+        fill: The stored fill value.
     """
 
     name: str
@@ -152,7 +152,7 @@ class ArrayLayer:
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
-        """Hand on the values."""
+        """Return the values."""
         yield self._read
 
     def _read(self, rows: slice, columns: slice) -> Stored:
@@ -162,13 +162,13 @@ class ArrayLayer:
 
 @dataclass(frozen=True)
 class MosaicLayer:
-    """Bands of several files side by side; where they overlap, the first that has a value counts.
+    """A mosaic of bands of several files; where they overlap, the first one with a value is used.
 
     Attributes:
         parts: The bands.
-        grid: The first one's pixels, over all of them.
+        grid: The lattice of the first one, extended over all of them.
         places: The row and the column of each on that grid, to the nearest whole pixel.
-        shift: How far a part lies from whole pixels at most, pixels.
+        shift: Largest distance of a part from whole pixels, pixels.
     """
 
     parts: tuple[Layer, ...]
@@ -178,7 +178,7 @@ class MosaicLayer:
 
     @classmethod
     def of(cls, parts: tuple[Layer, ...]) -> Self:
-        """Lay bands side by side.
+        """Make a mosaic of bands.
 
         Raises:
             InputError: If CRS or pixel differ, or a type.
@@ -191,8 +191,8 @@ class MosaicLayer:
             bent = max(abs(between.a - 1), abs(between.e - 1), abs(between.b), abs(between.d))
             if part.grid.crs != lattice.crs or bent * size > 1 or part.dtype != first.dtype:
                 raise InputError(
-                    f"{part.name} has another CRS, pixel or type than {first.name}, beside which "
-                    "it lies; name one of them alone"
+                    f"{part.name} has another CRS, pixel or type than {first.name}, which is next "
+                    "to it; name only one of them"
                 )
             row, column = round(between.f), round(between.c)
             shift = max(shift, abs(between.f - row), abs(between.c - column))

@@ -18,21 +18,20 @@ def guides_for(
 ) -> list[Guide]:
     """Choose guides for a temperature.
 
-    Products that are there for guidance come first, the nearest in time of those that lie under
-    the temperature; tiles of one pass are laid side by side. Bands that only the thermal product
-    has are kept beside them.
+    Products for guidance come first, the nearest in time of those that overlap the temperature;
+    tiles of one pass are joined. Bands that only the thermal product has are added.
 
     Args:
         product: With the temperature.
-        others: That may have guides for it.
-        coarse: Where the temperature lies.
-        note: Told what is left out.
+        others: Products that may have guides for it.
+        coarse: The grid of the temperature.
+        note: Called with what is left out.
     """
     near = sorted(others, key=lambda other: _apart(product, other))
     chosen: dict[str, Guide] = {}
     for other in near:
         if not any(guide.layer.grid.overlaps(coarse) for guide in other.guides):
-            note(f"{other.identifier} does not lie under {product.identifier}; left out")
+            note(f"{other.identifier} does not overlap {product.identifier}; left out")
             continue
         beside = [third for third in near if _same_pass(other, third)]
         for guide in other.guides:
@@ -67,13 +66,13 @@ def _side_by_side(
         if twin is None or not twin.layer.grid.overlaps(coarse):
             continue
         if (twin.scale, twin.offset) != (guide.scale, guide.offset):
-            note(f"{tile.identifier} is scaled otherwise than the tile beside it; left out")
+            note(f"{tile.identifier} has another scaling than the tile next to it; left out")
             continue
         try:
             layer = MosaicLayer.of((guide.layer, twin.layer))
             checks = tuple(map(_joined, guide.checks, twin.checks))
         except InputError:
-            note(f"{tile.identifier} has another grid than the tile beside it; left out")
+            note(f"{tile.identifier} has another grid than the tile next to it; left out")
             continue
         guide = replace(guide, layer=layer, checks=checks)
     return guide

@@ -1,4 +1,4 @@
-"""Parts of grids: the window that is asked for, and a layer's pixels under another grid's."""
+"""Parts of grids: the requested window, and a layer's pixels under another grid."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from groklst_cli.pipeline.ingest.layers import Layer, Read, Stored
 Bounds = tuple[float, float, float, float]
 
 _ROWS: Final = 256  # that are made at once
-_LARGEST: Final = 2**32  # pixels; a sparse file of a few bytes can claim more
+_LARGEST: Final = 2**32  # pixels; the header of a small sparse file can state more
 _MARGIN: Final = 10  # coarse pixels around a part, so that guides have surroundings
 
 
@@ -68,12 +68,12 @@ def part_of(grid: Grid, bounds: Bounds | None, factor: int, name: str) -> Part:
         raise InputError(
             f"{name} has no whole pixel in the bounds; it covers {shown} in its own CRS"
             if bounds is not None
-            else f"{name} is {grid.height} × {grid.width} pixels, less than one of the sensor's own"
+            else f"{name} is {grid.height} × {grid.width} pixels, less than one pixel of the sensor"
         )
     if (rows.stop - rows.start) * (columns.stop - columns.start) > _LARGEST:
         raise InputError(
-            f"{name} claims {grid.height} × {grid.width} pixels, more than the {_LARGEST} that are "
-            "taken at once; name a part with --bounds L B R T"
+            f"{name} has {grid.height} × {grid.width} pixels, more than the {_LARGEST} that are "
+            "read at once; name a part with --bounds L B R T"
         )
     return Part(grid, rows, columns)
 
@@ -106,8 +106,8 @@ def read_under(layer: Layer, read: Read, part: Part, rows: slice) -> Stored:
     between = ~layer.grid.transform * part.whole.transform
     if layer.grid.crs != part.whole.crs or abs(between.b) + abs(between.d) > 1e-6:
         raise InputError(
-            f"{layer.name} lies in another CRS than the band that it tells about; deliver both on "
-            "one grid"
+            f"{layer.name} has another CRS than the band that it describes; provide both on one "
+            "grid"
         )
     there_rows = _nearest(between.e, between.f, rows)
     there_columns = _nearest(between.a, between.c, part.columns)

@@ -1,4 +1,4 @@
-"""Reading XML that others wrote: elements and text, no document types and no entities."""
+"""Read untrusted XML: elements and text, without document types and entities."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -15,23 +15,25 @@ _TYPED: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 def parse_xml(text: str, name: str) -> Element:
     """Parse a document; tags come without their namespaces.
 
-    The text is decoded already, so what the document says of its encoding counts no more: Python's
-    parser knows no encodings of several bytes but Unicode's.
+    The text is already decoded, so the encoding that the document states is ignored: Python's
+    parser knows no multi-byte encodings except those of Unicode.
 
     Args:
         text: The document.
-        name: What to call it in a message.
+        name: Its name in messages.
 
     Raises:
-        InputError: If it is no XML, or declares a document type, by which entities could name
-            other files or grow without bound.
+        InputError: If it is not XML, or declares a document type, whose entities could read other
+            files or grow without bound.
     """
     if _TYPED.search(text):
-        raise InputError(f"{name} declares a document type, which is not read; take it out")
+        raise InputError(
+            f"{name} declares a document type, which is not allowed; remove the declaration"
+        )
     try:
         root = ElementTree.fromstring(_DECLARED.sub("", text.lstrip("\ufeff \t\r\n"), count=1))
     except (ElementTree.ParseError, ValueError) as error:
-        raise InputError(f"{name} is no XML: {error}; download the product again") from error
+        raise InputError(f"{name} is not XML: {error}; download the product again") from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return root

@@ -1,4 +1,4 @@
-"""What a product holds, in terms that no sensor has to itself."""
+"""The content of a product, independent of the sensor."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,15 +18,15 @@ Stored = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class Check:
-    """A quality band, and what it says.
+    """A quality band and its meaning.
 
     Attributes:
         layer: The band.
         rule: Which of its values are clear.
-        reasons: Why a pixel is not, by name: rules that such a pixel breaks.
-        missing: What to call it where the band has no value.
-        kinds: What a clear pixel may be that some do not want, by name: rules that it breaks.
-        unwanted: Those of them that a user does not want.
+        reasons: Why a pixel is not clear, by name: rules that such a pixel breaks.
+        missing: The reason where the band has no value.
+        kinds: Kinds of clear pixels that may be masked too, by name: rules that they break.
+        unwanted: The kinds that the user masks.
     """
 
     layer: Layer
@@ -37,26 +37,26 @@ class Check:
     unwanted: Mapping[str, QualityRule] = field(default_factory=dict)
 
     def clear(self, values: Stored, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Tell which pixels can be used; one without a value cannot."""
+        """Return which pixels can be used; pixels without a value cannot."""
         found = there & _looked_up(self.rule, values)
         for rule in self.unwanted.values():
             found &= _looked_up(rule, values)
         return found
 
     def against(self, values: Stored) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-        """Tell for every reason which pixels it speaks against."""
+        """Return for every reason the pixels that it excludes."""
         for reason, rule in self.reasons.items():
             yield reason, ~_looked_up(rule, values)
 
     def without(self, kinds: Collection[str]) -> "Check":
-        """Let some kinds of pixels be reasons."""
+        """Turn some kinds of pixels into reasons."""
         unwanted = {name: rule for name, rule in self.kinds.items() if name in kinds}
         kept = {name: rule for name, rule in self.kinds.items() if name not in kinds}
         return replace(self, reasons={**self.reasons, **unwanted}, unwanted=unwanted, kinds=kept)
 
 
 def _looked_up(rule: QualityRule, values: Stored) -> NDArray[np.bool_]:
-    """Ask a rule; for numbers of 8 and 16 bits once about each that there can be."""
+    """Apply a rule; for numbers of 8 and 16 bits through a table of all possible values."""
     bits = 8 * values.dtype.itemsize
     if values.dtype.kind not in "iu" or bits > 16 or values.size < 2**bits:
         return rule.clear(values)
@@ -72,10 +72,10 @@ class Thermal:
 
     Attributes:
         layers: What the temperature is made of, on one grid.
-        kelvin: Makes kelvin of stored values, as float64; NaN where they are no temperature.
+        kelvin: Converts stored values to kelvin, as float64; NaN where they are not temperatures.
         quantity: Which temperature it is.
-        checks: What says which pixels are clear.
-        native: Metres along what the sensor saw at once; None where it is the grid's pixel.
+        checks: Quality bands that say which pixels are clear.
+        native: Pixel of the sensor, metres; None if it is the pixel of the grid.
         origin: Where values and constants come from, in words.
     """
 
@@ -92,12 +92,12 @@ class Guide:
     """A guidance band of a product.
 
     Attributes:
-        name: What commands call it.
+        name: Its name in groklst.
         layer: The band.
         scale: What stored values are multiplied by.
         offset: What is added then.
-        quantity: What it is then, in words.
-        checks: What says which of its pixels are clear, on grids of their own.
+        quantity: The quantity, in words.
+        checks: Quality bands that say which of its pixels are clear, on their own grids.
     """
 
     name: str
@@ -113,17 +113,17 @@ class Product:
     """One product, of one time.
 
     Attributes:
-        identifier: What its provider calls it.
+        identifier: Its name by the provider.
         sensor: Platform and instrument.
         level: How far it is processed.
-        moment: When it was seen; with no time of day where only the day is known.
+        moment: Time of acquisition; without a time of day if only the day is known.
         has_time: Whether the time of day is known.
         place: Tile, or path and row; empty where it has no such name.
-        part: What tells it from others of the same time, as ``day`` and ``night``.
+        part: What distinguishes it from others of the same time, as ``day`` and ``night``.
         thermal: Its temperature, or None.
         guides: Its guidance bands.
         files: What was read of it.
-        notes: What a person should know, a line each.
+        notes: Messages for the user, one line each.
     """
 
     identifier: str

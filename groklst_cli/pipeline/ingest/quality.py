@@ -1,7 +1,7 @@
-"""The table of quality bands: which values are clear, and what the others are called.
+"""The table of quality bands: which values are clear, and the names of the other values.
 
-Rules that the commands know too stand in ``geo/masks/rules.py`` with their sources; here are the
-reasons that their bits stand for, and what only whole products need.
+Rules that can be typed are in ``geo/masks/rules.py`` with their sources; here are the reasons for
+their bits, and rules that only whole products need.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ from groklst_cli.pipeline.ingest.product import Check
 
 
 def _unless(first: int, last: int, *bad: int) -> QualityRule:
-    """Make a rule that some numbers in neighbouring bits break."""
+    """Make a rule that certain numbers in neighbouring bits break."""
     good = tuple(n for n in range(2 ** (last - first + 1)) if n not in bad)
     return QualityRule(f"bits {first}-{last}", ((Bits(first, last, good),),))
 

@@ -1,4 +1,4 @@
-"""Which products a delivery holds: every sensor's file looks for its own."""
+"""Recognise the products of a delivery; each sensor's module looks for its own."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -28,20 +28,26 @@ SUPPORTED: Final = (
 )
 
 _UNREAD: Final = (
-    (re.compile(r"S3[ABC]_SL_2_LST.*"), "Sentinel-3 SLSTR lies along its swath, on no grid"),
-    (re.compile(r"ECO(?:STRESS|v\d+)_L2_(?!T).*\.h5"), "an ECOSTRESS swath lies on no grid"),
+    (
+        re.compile(r"S3[ABC]_SL_2_LST.*"),
+        "Sentinel-3 SLSTR is delivered along its swath, not on a grid",
+    ),
+    (re.compile(r"ECO(?:STRESS|v\d+)_L2_(?!T).*\.h5"), "an ECOSTRESS swath is not on a grid"),
     (
         re.compile(r"M[OY]D\d\w*\.A\d{7}.*\.hdf", re.IGNORECASE),
         "HDF4 is not read; order the product from AppEEARS as GeoTIFF",
     ),
-    (re.compile(r"V(?:NP|J1|J2)21(?:IMG)?\.A.*\.nc"), "a VIIRS swath lies on no grid"),
+    (re.compile(r"V(?:NP|J1|J2)21(?:IMG)?\.A.*\.nc"), "a VIIRS swath is not on a grid"),
     (
         re.compile(r"(?:M[OY]D|V(?:NP|J1|J2))[12]1.*\.tiff?", re.IGNORECASE),
-        "it holds no layer of temperature (LST_Day_1km, LST_Night_1km, LST_1KM)",
+        "it has no layer of temperature (LST_Day_1km, LST_Night_1km, LST_1KM)",
     ),
-    (re.compile(r".*_MSIL1C_.*"), "Sentinel-2 Level 1C is not corrected for air; order Level 2A"),
+    (
+        re.compile(r".*_MSIL1C_.*"),
+        "Sentinel-2 Level 1C is not corrected for the atmosphere; order Level 2A",
+    ),
 )
-"""Products that are known by name and not read, and why."""
+"""Products that are recognised by name but cannot be read, and why."""
 
 
 def products_in(path: Path, wishes: Wishes) -> list[Product]:
@@ -49,7 +55,7 @@ def products_in(path: Path, wishes: Wishes) -> list[Product]:
 
     Raises:
         InputError: If there is none, or one cannot be used.
-        UsageError: If a wish does not fit it.
+        UsageError: If an option does not fit it.
     """
     delivery = Delivery.find(path)
     found = [product for find in _SENSORS for product in find(delivery, wishes)]
@@ -60,16 +66,19 @@ def products_in(path: Path, wishes: Wishes) -> list[Product]:
 
 
 def _refusal(delivery: Delivery, found: list[Product]) -> str:
-    """Say what was found instead, and what is supported."""
+    """Return what was found instead, and what is supported."""
     named = [delivery.name, *(name.rsplit("/", 1)[-1] for name in delivery.files)]
     if delivery.only is not None:
         named = [delivery.only]
     for pattern, why in _UNREAD:
         if any(pattern.fullmatch(name) for name in named):
-            return f"{delivery.path} is not read: {why}; what is read: {SUPPORTED}"
+            return f"{delivery.path} cannot be read: {why}; supported products: {SUPPORTED}"
     if found:
         return (
             f"{delivery.path} holds {found[0].identifier} with neither a temperature nor a band "
-            "for guidance; add the product's other files"
+            "for guides; add the other files of the product"
         )
-    return f"{delivery.path} is no product by its files' names; what is read: {SUPPORTED}"
+    return (
+        f"{delivery.path} is not a product by the names of its files; supported products: "
+        f"{SUPPORTED}"
+    )

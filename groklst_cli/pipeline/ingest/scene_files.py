@@ -40,14 +40,14 @@ class NothingClearError(InputError):
 
 @dataclass
 class Tally:
-    """How many pixels of a temperature there are, can be used, and cannot, and why.
+    """Numbers of pixels of a temperature: all, usable, and excluded by reason.
 
     Attributes:
         pixels: All of them.
         valid: Those with a temperature.
         clear: Those that can be used.
-        reasons: Those with a temperature that a reason speaks against; several may.
-        kinds: Those that can be used and are of a kind that some do not want.
+        reasons: Pixels with a temperature that a reason excludes; several reasons may apply.
+        kinds: Usable pixels of a kind that may be masked too.
     """
 
     pixels: int = 0
@@ -58,11 +58,11 @@ class Tally:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Shares of the pixels with a temperature that a reason speaks against."""
+        """Shares of the pixels with a temperature that each reason excludes."""
         return {name: round(n / self.valid, 6) for name, n in sorted(self.reasons.items()) if n}
 
     def told(self) -> str:
-        """Say the shares, the largest first."""
+        """Describe the shares, the largest first."""
         largest = sorted(self.shares.items(), key=lambda item: -item[1])
         return ", ".join(f"{name} {100 * share:.3g} %" for name, share in largest)
 
@@ -70,7 +70,7 @@ class Tally:
 def write_temperature(
     folder: Path, product: Product, part: Part, factor: int, unwanted: Sequence[str] = ()
 ) -> Tally:
-    """Write ``lst.tif``, and ``clear.tif`` where a quality band is there.
+    """Write ``lst.tif``, and ``clear.tif`` if there is a quality band.
 
     Args:
         folder: Where to.
@@ -80,7 +80,7 @@ def write_temperature(
         unwanted: Kinds of clear pixels that are not wanted: water, snow.
 
     Returns:
-        What became of the pixels.
+        The numbers of pixels.
 
     Raises:
         NothingClearError: If none can be used.
@@ -100,7 +100,7 @@ def write_temperature(
         for rows in part.strips(factor):
             kelvin = _kelvin(thermal, reads, rows, part.columns)
             clear = _count(kelvin, checks, part, rows, tally)
-            if factor > 1:  # the mask says how many of a block's pixels its mean is of
+            if factor > 1:  # the mask holds the share of a block's pixels in its mean
                 kelvin = known_means(np.where(clear, kelvin, np.nan), factor)
             _write(lst, kelvin.astype(np.float32), (rows.start - part.rows.start) // factor)
             if clear_file is not None:
@@ -187,8 +187,8 @@ def _refuse_none(product: Product, tally: Tally) -> None:
         )
     if not tally.clear:
         raise NothingClearError(
-            f"no pixel of {product.identifier} is clear: of {tally.valid} with a temperature, "
-            f"{tally.told()}; name another product, or other bounds"
+            f"no pixel of {product.identifier} is clear: of {tally.valid} pixels with a "
+            f"temperature, {tally.told()}; name another product, or other bounds"
         )
 
 
@@ -214,7 +214,7 @@ def _file(path: Path, grid: Grid, profile: Mapping[str, Any]) -> Iterator[Datase
     """Open a new raster to write.
 
     Raises:
-        GroklstError: If the disk refuses.
+        GroklstError: If a file cannot be written.
     """
     place = {
         "height": grid.height, "width": grid.width, "crs": grid.crs, "transform": grid.transform,
@@ -223,7 +223,9 @@ def _file(path: Path, grid: Grid, profile: Mapping[str, Any]) -> Iterator[Datase
         with rasterio.open(path, "w", **profile, **place) as file:
             yield file
     except RasterioError as error:
-        raise GroklstError(f"{path.name} could not be written: {error}; disk full?") from error
+        raise GroklstError(
+            f"{path.name} could not be written: {error}; is the disk full?"
+        ) from error
 
 
 def _write(file: DatasetWriter, values: NDArray[np.generic], row: int) -> None:

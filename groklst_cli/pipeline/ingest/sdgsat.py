@@ -2,8 +2,8 @@
 
 Radiance is count × gain + bias, W m⁻² sr⁻¹ µm⁻¹, by band in ``.calib.xml``, which lists all
 sensors of the satellite; count 0 is the fill, which files do not declare. Brightness temperature
-follows from Planck's law at the band's effective wavelength. No delivered file was at hand: names,
-bands and calibration follow what public programs read.
+follows from Planck's law at the band's effective wavelength. No delivered file was available:
+names, bands and calibration follow public programs.
 
 A split window makes surface temperature of bands 2 and 3, in the form of Ulivieri and Cannizzaro
 (1985): a0 + a1 T2 + a2 (T2 - T3) + a3 (1 - ε) + a4 Δε, with ε the mean of both emissivities, Δε
@@ -75,7 +75,7 @@ def _product(
         has_time=has_time,
         place=facts["place"],
         files=tuple(paths),
-        notes=(f"{identifier} comes without a quality band: its clouds are not masked",),
+        notes=(f"{identifier} has no quality band, so clouds are not masked",),
     )
     count = _bands_of(paths[0])
     if sensor == "TIS":
@@ -93,7 +93,7 @@ def _product(
         guides.append(Guide(name, layer, gain, bias, "radiance, W m⁻² sr⁻¹ µm⁻¹"))
     notes = product.notes[1:]
     if shift > 0.01:
-        notes += (f"the cameras of {identifier} lie {shift:.2f} pixel beside each other's pixels",)
+        notes += (f"the cameras of {identifier} lie {shift:.2f} pixel apart",)
     return _replaced(product, guides=tuple(guides), notes=notes)
 
 
@@ -171,7 +171,7 @@ def _calibration(delivery: Delivery, identifier: str, sensor: str) -> dict[tuple
             break
     else:
         raise InputError(
-            f"{identifier} has no .calib.xml, in which its gains stand; put it beside the raster"
+            f"{identifier} has no .calib.xml, which has its gains; put it next to the raster"
         )
     known: dict[tuple[str, int], float] = {}
     for element in _of_sensor(root, sensor).iter():
@@ -182,22 +182,22 @@ def _calibration(delivery: Delivery, identifier: str, sensor: str) -> dict[tuple
         try:
             value = float(element.text or "")
         except ValueError as error:
-            raise InputError(f"{name}: {element.tag} is no number") from error
+            raise InputError(f"{name}: {element.tag} is not a number") from error
         if known.get(key, value) != value:
             raise InputError(
-                f"{name} states several values of {element.tag}, for ranges of rows of an early "
-                "product, which are not read; order the product anew"
+                f"{name} has several values of {element.tag} for ranges of rows, as early "
+                "products do, which cannot be read; order the product again"
             )
         known[key] = value
     return known
 
 
 def _of_sensor(root: Element, sensor: str) -> Element:
-    """Find a sensor's part; a file that names no sensor is of one alone."""
+    """Find the section of a sensor; a file without sensor names is for one sensor."""
     if (found := next(root.iter(sensor), None)) is not None:
         return found
     if any(next(root.iter(other), None) is not None for other in ("TIS", "MII", "GIU")):
-        raise InputError(f"the calibration file has no part {sensor}; download the scene again")
+        raise InputError(f"the calibration file has no section {sensor}; download the scene again")
     return root
 
 
@@ -216,7 +216,7 @@ def _pair(
 
 
 def _moment(delivery: Delivery, identifier: str, day: str) -> tuple[datetime, bool]:
-    """Read the time from ``.meta.xml``, where it is there; else the day from the name."""
+    """Read the time from ``.meta.xml`` if it exists, else the day from the name."""
     for name, match in delivery.matching(_META):
         if match["id"].upper() == identifier:
             found = re.search(

@@ -56,7 +56,7 @@ _METADATA: Final = ("MTD_MSIL2A.xml", "manifest.safe")
 
 @dataclass(frozen=True)
 class _Radiometry:
-    """What stored values mean, and how that is known."""
+    """The scaling of stored values, and its source."""
 
     quantification: float = _QUANTIFICATION
     offset: float = 0.0
@@ -92,7 +92,7 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def _granules(delivery: Delivery) -> list[_Group]:
-    """Group files whose names tell tile and time, whatever folders they lie in."""
+    """Group files whose names contain tile and time, in any folders."""
     groups: dict[tuple[str, str, str], _Group] = {}
     for name, match in delivery.matching(_GRANULE):
         folder = name.partition("/GRANULE/")[0] if "/GRANULE/" in f"/{name}" else ""
@@ -111,7 +111,7 @@ def _granules(delivery: Delivery) -> list[_Group]:
 
 
 def _items(delivery: Delivery) -> list[_Group]:
-    """Group files that are called by their band alone, in a folder that is called by its item."""
+    """Group files that are named after their band, in a folder named after its item."""
     groups: dict[str, _Group] = {}
     for name, match in delivery.matching(_BARE):
         parent = PurePosixPath(name).parent.as_posix()
@@ -147,7 +147,7 @@ def _product(delivery: Delivery, group: _Group) -> Product:
             guides[name] = Guide(name, layer, scale, offset, "surface reflectance", checks)
     notes = [radiometry.doubt] if radiometry.doubt else []
     if not checks:
-        notes.append(f"{group.identifier} has no SCL: its clouds are not masked")
+        notes.append(f"{group.identifier} has no SCL, so clouds are not masked")
     return Product(
         identifier=group.identifier,
         sensor="Sentinel-2 MSI",
@@ -189,9 +189,11 @@ def _from_metadata(text: str, name: str) -> _Radiometry:
             for element in root.iter("BOA_ADD_OFFSET")
         }
     except (ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{name} states an offset that is none: {error}") from error
+        raise InputError(f"{name} has an offset that is not valid: {error}") from error
     if not quantification > 0:
-        raise InputError(f"{name} states {quantification:g} for one, which means nothing")
+        raise InputError(
+            f"{name} has {quantification:g} for a reflectance of one, which is not valid"
+        )
     baseline = _first(root, "PROCESSING_BASELINE") or ""
     return _Radiometry(quantification, 0.0, offsets, f"baseline {baseline}" if baseline else "")
 
@@ -222,8 +224,8 @@ def _from_item(text: str, group: _Group) -> _Radiometry | None:
     if not found.offset or not _is_first_of_earth_search(group):
         return found
     doubt = (
-        f"{group.identifier} says that its offset is not applied, which Earth Search says of some "
-        "where it is: if dark water comes out below 0, it was"
+        f"{group.identifier} states that its offset is not applied, but Earth Search states that "
+        "of some products whose offset is applied: if dark water is below 0, it was applied"
     )
     return replace(found, doubt=doubt)
 
@@ -234,16 +236,16 @@ def _of_baseline(baseline: int, known_from: str) -> _Radiometry:
 
 
 def _is_first_of_earth_search(group: _Group) -> bool:
-    """Tell by its name whether an item is of ``sentinel-2-l2a``, which has the offset applied."""
+    """Return whether an item's name is of ``sentinel-2-l2a``, which has the offset applied."""
     return group.is_item and not group.has_time
 
 
 def _by_date(group: _Group) -> _Radiometry:
-    """Tell by the form of the name and the date; a doubt stays, which is said."""
+    """Guess from the form of the name and the date; the message says that it is a guess."""
     is_first = _is_first_of_earth_search(group)
     offset = _OFFSET if group.moment >= _FIRST_DAY and not is_first else 0.0
     doubt = (
-        f"{group.identifier} comes without metadata; its offset is taken for {offset:g} by its "
-        "name and date: put MTD_MSIL2A.xml or the STAC item's .json beside its bands to be sure"
+        f"{group.identifier} has no metadata; its offset is assumed to be {offset:g} from its "
+        "name and date: put MTD_MSIL2A.xml or the STAC item's .json next to its bands to be sure"
     )
     return _Radiometry(offset=offset, doubt=doubt)

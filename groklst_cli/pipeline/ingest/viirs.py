@@ -1,7 +1,7 @@
 """VIIRS temperatures as LP DAAC delivers them: HDF-EOS5 files on the sinusoidal grid.
 
-GDAL gives these files no place on the Earth, or a wrong one, and passes over their fill, whose
-attribute is spelt ``_Fillvalue``. So the grid is made of ``StructMetadata.0``: the upper left and
+GDAL gives these files no position on the Earth, or a wrong one, and ignores their fill value, whose
+attribute is spelt ``_Fillvalue``. So the grid is read from ``StructMetadata.0``: the upper left and
 the lower right corner of the whole tile, and the radius of the sphere.
 
 VNP21 User Guide: https://lpdaac.usgs.gov/products/vnp21a1dv002/
@@ -48,7 +48,7 @@ def find(delivery: Delivery, wishes: Wishes) -> Iterator[Product]:
 
 
 def _read(delivery: Delivery, name: str, match: re.Match[str]) -> Iterator[Product]:
-    import h5py  # for which no other sensor waits
+    import h5py  # other sensors do not need it
 
     path = delivery.files[name]
     opened = io.BytesIO(delivery.content(name, _LARGEST)) if path.startswith("/vsi") else path
@@ -66,7 +66,7 @@ def _read(delivery: Delivery, name: str, match: re.Match[str]) -> Iterator[Produ
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{path} is no whole VIIRS file of temperatures: {error}; download it again"
+            f"{path} is not a complete VIIRS file of temperatures: {error}; download it again"
         ) from error
 
 
@@ -103,13 +103,13 @@ def _layer(path: str, field: Any, grid: Grid, fill: float | None) -> ArrayLayer:
     import h5py
 
     if not isinstance(field, h5py.Dataset) or field.shape != grid.shape:
-        raise InputError(f"{path} holds a field of another size than its grid; download it again")
+        raise InputError(f"{path} has a field whose size differs from its grid; download it again")
     values: NDArray[np.generic] = field[()]
     return ArrayLayer(f"{path}:{field.name.rsplit('/', 1)[-1]}", grid, values, fill)
 
 
 def _grid(text: str, path: str) -> Grid:
-    """Make the grid of what ``StructMetadata.0`` says."""
+    """Make the grid from ``StructMetadata.0``."""
     found = {
         "size": re.search(r"XDim=(\d+)\s+YDim=(\d+)", text),
         "top": re.search(rf"UpperLeftPointMtrs={_PAIR}", text),
@@ -118,11 +118,13 @@ def _grid(text: str, path: str) -> Grid:
     }
     missing = [name for name, match in found.items() if match is None]
     if missing:
-        raise InputError(f"{path} is on no sinusoidal grid: its StructMetadata has no {missing[0]}")
+        raise InputError(
+            f"{path} is not on a sinusoidal grid: its StructMetadata has no {missing[0]}"
+        )
     size, top, end, sphere = (match.groups() for match in found.values() if match is not None)
     width, height = (int(number) for number in size)
     if not 0 < width * height <= _MOST_PIXELS:
-        raise InputError(f"{path} claims {height} × {width} pixels, more than a tile has")
+        raise InputError(f"{path} has {height} × {width} pixels, more than a tile")
     (left, upper), (right, lower) = (tuple(map(float, pair)) for pair in (top, end))
     crs = CRS.from_proj4(
         f"+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R={float(sphere[0])} +units=m +no_defs"

@@ -1,4 +1,4 @@
-"""What a user may say about how a product is taken."""
+"""Options of a user for products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from groklst_cli.errors import UsageError
 
 _MOST_COEFFICIENTS: Final = 5
 KINDS: Final = ("water", "snow")
-"""Clear pixels that some do not want."""
+"""Kinds of clear pixels that may be masked too."""
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """How products are taken.
+    """Options for products.
 
     Attributes:
         thermal_band: Which of several thermal bands; empty for the sensor's first.
@@ -41,23 +41,26 @@ class Wishes:
         strange = [kind for kind in self.unwanted if kind not in KINDS]
         if strange:
             raise UsageError(
-                f"--mask-also {strange[0]} is none of {', '.join(KINDS)}; clouds are masked anyway"
+                f"--mask-also {strange[0]} is not one of {', '.join(KINDS)}; clouds are always "
+                "masked"
             )
         if any(self.split_window[3:]) and self.emissivity is None:
             raise UsageError("--split-window has terms of emissivity; add --emissivity E2,E3")
         if self.emissivity is not None:
             if not self.split_window:
-                raise UsageError("--emissivity is for --split-window; add its coefficients")
+                raise UsageError("--emissivity needs --split-window; add its coefficients")
             if not all(0.5 <= value <= 1 for value in self.emissivity):
-                raise UsageError("--emissivity E2,E3 must lie in 0.5 … 1")
+                raise UsageError("--emissivity E2,E3 must be in 0.5 … 1")
         if self.split_window and self.thermal_band:
-            raise UsageError("--split-window takes two bands, --thermal-band one; drop one of them")
+            raise UsageError(
+                "--split-window uses two bands, --thermal-band one; leave one of them out"
+            )
 
     def band_of(self, product: str, there: Sequence[str]) -> str:
         """Choose a product's thermal band.
 
         Raises:
-            UsageError: If it does not have the one that is wanted.
+            UsageError: If it does not have the requested one.
         """
         if not self.thermal_band:
             return there[0]
@@ -65,7 +68,7 @@ class Wishes:
         names = [name for name in there if wanted in (name, name.removeprefix("B"))]
         if not names:
             raise UsageError(
-                f"--thermal-band {self.thermal_band} is none of {product}, which has "
+                f"--thermal-band {self.thermal_band} is not a band of {product}, which has "
                 f"{', '.join(there)}"
             )
         return names[0]

@@ -1,1 +1,1 @@
-"""From a scene to fine rows: what every way of downscaling has in common."""
+"""From a scene to fine rows: the part that all ways of downscaling share."""

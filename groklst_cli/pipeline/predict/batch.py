@@ -1,4 +1,4 @@
-"""How many tiles a network gets at once."""
+"""The number of tiles that a network processes at once."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +12,7 @@ from groklst_models.contract import Method, SamplingMethod, Tiles
 from groklst_models.on_device import OnDevice
 
 _BATCH: Final = 4
-"""Tiles that a network on a GPU gets at once where memory allows. On an H100 MoCoLSK-Net computes
+"""Tiles that a network on a GPU processes at once if memory allows. On an H100 MoCoLSK-Net computes
 1.3 times as fast as with one tile; eight would be 1.1 times faster still, and make the card wait
 longer for its first batch."""
 _UNDER_WAY: Final = 2
@@ -20,15 +20,15 @@ _UNDER_WAY: Final = 2
 
 
 def untried_batch(name: str, layout: Layout) -> int:
-    """Say how many tiles a network gets at once on a device of another machine."""
+    """Return how many tiles a network processes at once on a device of another machine."""
     return min(_BATCH, layout.count) if name.startswith("cuda") else 1
 
 
 def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> int:
-    """Find how many tiles a network on a GPU gets at once; 1 elsewhere, and for fitted methods.
+    """Find how many tiles a network on a GPU processes at once; elsewhere it is 1.
 
-    That depends on the scene and on the device's memory, and not on how long anything takes: a
-    batch moves the last bits, and the same request is to have the same.
+    It depends on the scene and the device's memory, but not on timings: the batch affects the last
+    bits, and the same request must give the same bits.
     """
     if method.device.type != "cuda" or isinstance(method, OnDevice):
         return 1
@@ -47,12 +47,12 @@ def fitting_batch(method: Method, layout: Layout, channels: int, note: Note) -> 
 
 
 def largest_fitting(run: Callable[[int], None], batch: int, note: Note) -> int:
-    """Halve a batch until as many of it as are under way fit into memory; 1 is not tried.
+    """Halve a batch until all batches in progress fit into memory; 1 is not tried.
 
     Args:
-        run: Computes so many tiles at once.
+        run: Computes this number of tiles at once.
         batch: To begin with.
-        note: Told what was chosen, where memory set the limit.
+        note: Called with what was chosen if memory set the limit.
 
     Raises:
         RuntimeError: If it fails for another reason than memory.
@@ -62,7 +62,7 @@ def largest_fitting(run: Callable[[int], None], batch: int, note: Note) -> int:
         batch //= 2
     if batch < asked:
         tiles = "1 tile" if batch == 1 else f"{batch} tiles"
-        note(f"batch {asked} does not fit into memory; {tiles} at once")
+        note(f"batch {asked} does not fit into memory; using batches of {tiles}")
     return batch
 
 
@@ -74,10 +74,10 @@ def _fits(run: Callable[[int], None], tiles: int) -> bool:
             raise
     else:
         return True
-    free_gpu()  # here, where nothing holds what the failed run had taken
+    free_gpu()  # here, where nothing refers to the memory of the failed run
     return False
 
 
 def free_gpu() -> None:
-    """Give memory of a GPU that is kept for later back, for the next try or for other processes."""
+    """Return cached GPU memory, for the next try or for other processes."""
     torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
-"""How far a scene's coarse values are believed, found once from some windows of it.
+"""How far a scene's coarse values are kept, estimated once from some windows of it.
 
-What is looked at is what a fitted method leaves of the coarse LST. A network has seen the noisy LST
-itself, so what it leaves says nothing of noise: there ridge regression stands in for it.
+The estimate uses the coarse residual of a fitted method. A network has seen the noisy LST itself,
+so its residual has no information about noise: ridge regression is used instead.
 """
 
 import math
@@ -38,7 +38,7 @@ _SIDES: Final = (24, 16, 12, 8)
 
 _KNOWN: Final = 0.9
 _LEAST_SHARE: Final = 0.6
-"""Of its detail that a method must put in: where less is borne out, what it leaves is land."""
+"""Share of its detail that a method must explain; with less, its residual is mostly land."""
 
 _ALONG: Final = 4
 """Windows along each axis at most, so that a large scene costs no more than a small one."""
@@ -46,7 +46,7 @@ _ALONG: Final = 4
 
 @dataclass(frozen=True)
 class _Trend:
-    """What explains the LST, and how its answers become coarse.
+    """The method that explains the LST, and how its answers become coarse.
 
     Attributes:
         method: Fitted to the scene.
@@ -62,7 +62,7 @@ class _Trend:
 
     @classmethod
     def of(cls, method: Method) -> "_Trend | None":
-        """Ask a fitted method for its point spread; None where there is none to ask for."""
+        """Return the point spread of a fitted method, or None."""
         fitted = method
         while isinstance(fitted, OnDevice | Fading):
             fitted = fitted.method
@@ -80,9 +80,9 @@ class _Window:
     """A part of the scene at the coarse scale, its gaps at its mean.
 
     Attributes:
-        left: What the LST has over the answer as the sensor sees it, kelvin.
+        left: The LST minus the answer as the sensor sees it, kelvin.
         explained: That answer, kelvin.
-        unrestored: What conserving would restore, kelvin.
+        unrestored: What conservation would restore, kelvin.
     """
 
     left: Plane
@@ -93,17 +93,17 @@ class _Window:
 def find_belief(
     scene: Scene, method: Method, noise: NoiseLevel, psf: float | None, note: Note
 ) -> Belief | None:
-    """Estimate how far coarse values are believed.
+    """Estimate how far coarse values are kept.
 
     Args:
-        scene: Open, its guides in place.
+        scene: The open scene, with registered guides.
         method: Fitted, or a network.
-        noise: To be estimated, or stated in kelvin.
-        psf: The point spread that was stated, fine pixels; None where it is to be estimated.
-        note: Told what was found, where coarse values are not taken as exact.
+        noise: The noise in kelvin, or ``auto`` to estimate it.
+        psf: The stated point spread, fine pixels; None if it is to be estimated.
+        note: Called with the findings if coarse values are not exact.
 
     Returns:
-        None where they are exact: nothing says otherwise, or there is too little to tell.
+        None if they are exact, or there is too little information.
     """
     if noise == 0:
         return None
@@ -111,16 +111,19 @@ def find_belief(
         belief = _found(scene, method, noise, psf)
     if belief is None:
         if noise != "auto":
-            note(f"noise {noise:g} K has no effect: there is no guided fit to tell it from")
+            note(
+                f"noise {noise:g} K has no effect here: the method has no fit with guides "
+                "from which it could be estimated"
+            )
         return None
     source = "found" if noise == "auto" else "fitted"
     note(
         f"noise of {belief.found:.2f} K {source} in the coarse LST, {belief.noise:.2f} K of it "
-        f"believed; point spread {belief.spread:.2f} coarse pixels"
+        f"used; point spread of the sensor {belief.spread:.2f} coarse pixels"
     )
     note(
-        "coarse values are kept as far as they are believed, so means differ from the LST by about "
-        f"{belief.departure:.2f} K RMS; --conserve kelvin keeps them exactly"
+        "coarse values are kept only as far as this noise allows, so coarse means differ from "
+        f"the LST by about {belief.departure:.2f} K RMS; --conserve kelvin keeps them exactly"
     )
     return belief
 
@@ -172,7 +175,7 @@ def _trend(scene: Scene, method: Method, psf: float | None) -> _Trend | None:
 
 
 def _windows(scene: Scene, trend: _Trend, side: int) -> Iterator[_Window]:
-    """Predict the windows of which enough is known."""
+    """Predict the windows in which enough pixels are known."""
     needed = max(-(-size // side) for size in scene.coarse.shape)
     for place in even_places(scene.coarse.shape, side, min(_ALONG, max(2, needed))):
         if np.isfinite(scene.read_lst(*place)).mean() >= _KNOWN:

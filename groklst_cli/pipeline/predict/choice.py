@@ -23,9 +23,9 @@ class Choice:
 
     Attributes:
         name: Its key in the registry.
-        reason: A clause for people.
+        reason: The reason, as a clause.
         checkpoint: The weights' file, or None for a fitted method.
-        header: What that file says.
+        header: The header of that file.
         weights: The user's own file of a fitted method's weights; None for those that come with it.
     """
 
@@ -54,12 +54,12 @@ class Choice:
 
     @property
     def library(self) -> str:
-        """Import name of the package that does its work; empty where that is PyTorch."""
+        """Import name of the library that computes it; empty for PyTorch."""
         return "" if self.header is not None else str(find(self.name).load().library)
 
     @property
     def conserves(self) -> bool:
-        """Whether its coarse means are restored unless the user says otherwise."""
+        """Whether it conserves coarse means by default."""
         return self.header.conserve if self.header else True
 
     @property
@@ -70,7 +70,7 @@ class Choice:
 
 
 def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
-    """Find the method that ``--model`` asks for.
+    """Find the method for ``--model``.
 
     Args:
         model: ``auto``, a key of the registry, or a checkpoint's path.
@@ -84,12 +84,12 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
     header = header_of(model)
     if model == "auto":
         if bands:
-            return Choice("best", "there is guidance and no checkpoint was named")
-        return Choice("bicubic", "there is neither guidance nor a checkpoint")
+            return Choice("best", "guides are given and no checkpoint is named")
+        return Choice("bicubic", "neither guides nor a checkpoint are given")
     if header is None:
         name, weights = (model, None) if model in REGISTRY else (FUSION, Path(model))
         if find(name).guidance == "needed" and not bands:
-            raise UsageError(f"{model} needs guidance; add --guide FILE, or use --model bicubic")
+            raise UsageError(f"{model} needs guides; add --guide FILE, or use --model bicubic")
         return Choice(name, "asked for", weights=weights)
     if header.scale != scale:
         raise UsageError(
@@ -100,12 +100,12 @@ def choose(model: str, bands: tuple[str, ...], scale: int) -> Choice:
 
 
 def check_model(model: str) -> None:
-    """Refuse what can be no ``--model`` whatever the scene holds; no file is opened.
+    """Refuse values of ``--model`` that are never valid, without opening files.
 
     Raises:
         UsageError: If it is neither a method nor a file, or needs weights that are not given or a
             package that is not there.
-        InputError: If the file's name is no text.
+        InputError: If the file's name is not valid text.
     """
     if model in REGISTRY:
         _check_method(find(model))
@@ -115,15 +115,13 @@ def check_model(model: str) -> None:
             f"checkpoint file; {_nearest(model)}"
         )
     elif not is_text(model):
-        raise InputError(
-            f"{model} is a name that is no UTF-8 text, which no checkpoint is read by; rename it"
-        )
+        raise InputError(f"{model} has a name that is not valid UTF-8; rename the file")
 
 
 def header_of(model: str) -> Header | None:
-    """Read what a checkpoint says of itself; None where ``--model`` names none.
+    """Read the header of a checkpoint; None if ``--model`` does not name one.
 
-    A file of weights for ``fusion`` is no checkpoint: the method is fitted, at any scale.
+    A file of weights for ``fusion`` is not a checkpoint: the method is fitted, at any scale.
 
     Raises:
         InputError: If the checkpoint cannot be read.
@@ -139,7 +137,7 @@ def header_of(model: str) -> Header | None:
 
 
 def _check_method(entry: Entry) -> None:
-    """Refuse a method that cannot run by its name alone, or not in this environment."""
+    """Refuse a method that needs weights, or that cannot run in this environment."""
     if entry.needs_weights:
         raise UsageError(
             f"{entry.name} needs weights; name a checkpoint file, "

@@ -1,4 +1,4 @@
-"""Moving guides that lie beside the LST to where they belong."""
+"""Move misregistered guides."""
 
 import math
 from pathlib import Path
@@ -18,8 +18,8 @@ def coregister(scene: Scene, stated: Shift | None, note: Note) -> dict[str, Shif
 
     Args:
         scene: Its guides are moved in place.
-        stated: The shift of all guides; None where each grid's is to be found.
-        note: Told each file's shift, applied or not, where the scene shows one.
+        stated: The shift of all guides; None to estimate the shift of each grid.
+        note: Called with the estimated shift of each file, applied or not.
 
     Returns:
         The shift of each file that was moved.
@@ -39,7 +39,7 @@ def coregister(scene: Scene, stated: Shift | None, note: Note) -> dict[str, Shif
 
 
 def _of_one_grid(scene: Scene) -> list[list[GuideSource]]:
-    """Put together what came on one grid, for it is off by one shift."""
+    """Group guides of one grid, because they share one shift."""
     groups: dict[Grid, list[GuideSource]] = {}
     for guide in scene.guides:
         groups.setdefault(guide.grid, []).append(guide)
@@ -51,15 +51,15 @@ def _found(scene: Scene, guides: list[GuideSource], note: Note) -> Shift | None:
     if not math.isfinite(found.spread):
         return None
     names = ", ".join(Path(guide.path).name for guide in guides)
-    verdict = "moved back" if found.trusted else "left in place"
-    note(f"guide {names} lies {found} beside the LST: {verdict}")
+    verdict = "moved back" if found.trusted else "not moved, because the shift is uncertain"
+    note(f"guide {names} is misregistered by {found}: {verdict}")
     return (found.columns, found.rows) if found.trusted else None
 
 
 def _checked(shift: Shift) -> Shift:
     if max(map(abs, shift)) > BOUND:
         raise UsageError(
-            f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; "
-            "mend the guide's georeference instead"
+            f"--coregister {shift[0]:g},{shift[1]:g} is more than {BOUND:g} coarse pixel; correct "
+            "the guide's georeference instead"
         )
     return shift

@@ -1,4 +1,4 @@
-"""By how much to refine: as asked, as the checkpoint does, or down to the finest guide's pixel."""
+"""The scale: as requested, from the checkpoint, or from the finest guide."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from groklst_cli.pipeline.predict.choice import header_of
 from groklst_cli.pipeline.predict.settings import SCALES, Settings
 
 ScaleSource = Literal["option", "checkpoint", "target", "guides", "default"]
-"""Who says by how much to refine."""
+"""The source of the scale."""
 
 _WITHOUT_GUIDES: Final = 8
 _NEAR: Final = 0.02
-"""How far a ratio of pixels may be from a whole number, as a share of it."""
+"""Largest distance of a ratio of pixels from a whole number, as a share of it."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class FoundScale:
     """A scale and where it comes from.
 
     Attributes:
-        value: Fine pixels along a coarse one.
-        source: Who says so.
-        reason: A clause for people; empty where they have asked for it.
+        value: Fine pixels along a coarse pixel.
+        source: Where it comes from.
+        reason: The reason, as a clause; empty if it was requested.
     """
 
     value: int
@@ -37,10 +37,10 @@ class FoundScale:
 
 
 def scale_of_files(settings: Settings, lst: BandSource, guides: Sequence[BandSource]) -> FoundScale:
-    """Find the scale for files, which are opened for it where nothing else tells.
+    """Find the scale for files, which are opened only if nothing else determines it.
 
     Raises:
-        GroklstError: If it cannot be told, or a file cannot be opened.
+        GroklstError: If it cannot be found, or a file cannot be opened.
     """
     found = _stated(settings)
     if found is not None:
@@ -60,7 +60,7 @@ def scale_of_grids(settings: Settings, coarse: Grid, guides: Mapping[str, Grid])
     """Find the scale for rasters whose grids are known.
 
     Raises:
-        GroklstError: If it cannot be told.
+        GroklstError: If it cannot be found.
     """
     return _stated(settings) or _of_grids("lst", coarse, guides)
 
@@ -71,17 +71,19 @@ def finer_than_guides(scene: Scene) -> list[str]:
     if finest is None or not finest.ratio < 1 - _NEAR:
         return []
     return [
-        f"warning: the result's pixels are {1 / finest.ratio:.3g} times finer than those of "
-        f"{finest.path}, the finest guide; detail below its pixels is interpolated"
+        f"warning: the result has pixels {1 / finest.ratio:.3g} times finer than {finest.path}, "
+        "the finest guide; smaller detail is interpolated"
     ]
 
 
 def _stated(settings: Settings) -> FoundScale | None:
-    """Take a scale that was typed or that the checkpoint has."""
+    """Return a scale that was typed or is in the checkpoint."""
     if settings.scale is not None:
         return FoundScale(settings.scale, "option")
     if (header := header_of(settings.model)) is not None:
-        return FoundScale(header.scale, "checkpoint", f"{settings.model} was trained for it")
+        return FoundScale(
+            header.scale, "checkpoint", f"{settings.model} was trained for this scale"
+        )
     return None
 
 
@@ -92,7 +94,7 @@ def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> Fou
         UsageError: If the LST's pixel is not a whole number of the guide's, from 2 to 64.
     """
     if coarse is None or not guides:
-        return FoundScale(_WITHOUT_GUIDES, "default", "the default where there are no guides")
+        return FoundScale(_WITHOUT_GUIDES, "default", "the default without guides")
     ratios = {path: grid.pixels_per_pixel_of(coarse) for path, grid in guides.items()}
     known = {path: ratio for path, ratio in ratios.items() if math.isfinite(ratio)}
     finest = max(known, key=lambda path: known[path], default=None)
@@ -103,8 +105,8 @@ def _of_grids(name: str, coarse: Grid | None, guides: Mapping[str, Grid]) -> Fou
     wide = f"a pixel of {name} is as wide as {ratio:.4g} pixels of {finest}"
     if abs(ratio / scale - 1) > _NEAR:
         raise UsageError(
-            f"{wide}, expected a whole number from {SCALES[0]} to {SCALES[-1]} to refine by; "
-            f"add --scale {_nearest(ratio)}, or another such number"
+            f"{wide}, expected a whole number from {SCALES[0]} to {SCALES[-1]}; add --scale "
+            f"{_nearest(ratio)}, or another whole number"
             + (" (were LST and guide swapped?)" if ratio < 1 else "")
         )
     return FoundScale(scale, "guides", wide)

@@ -1,7 +1,7 @@
 """The standard deviation of a finished result, a few rows at a time.
 
-Where coarse means were not kept, what they lack counts as well; where coarse values were found to
-be noisy, what remains in doubt of them does.
+If coarse means were not conserved, their differences count as well; if coarse values are noisy, so
+does their remaining uncertainty.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ ReadFine = Callable[[slice], NDArray[np.float64]]
 """Returns the fine rows over some coarse rows of the plan's strip, kelvin, NaN where nodata."""
 
 _FINE_ROWS: Final = 512  # at once
-_REACH: Final = 1  # coarse rows that hold the two fine ones around, which edges depend on
+_REACH: Final = 1  # coarse rows that contain the two fine rows around, which edges depend on
 
 
 class Evidence:
@@ -52,12 +52,12 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """A finished result and what it was made of.
+    """A finished result and its inputs.
 
     Attributes:
         read: Reads it.
-        plan: What was done.
-        scene: What it was done to.
+        plan: The plan.
+        scene: The scene.
         evidence: The residuals, complete where coarse means were kept.
     """
 
@@ -70,7 +70,7 @@ class Finished:
         """Compute the standard deviation.
 
         Args:
-            cutting: Whether what is nodata or masked is cut out.
+            cutting: Whether nodata and masked pixels are set to NaN.
 
         Yields:
             The first coarse row and the fine rows from there, kelvin, NaN where it is cut out.
@@ -83,7 +83,7 @@ class Finished:
             yield rows.start, deviation
 
     def terms(self) -> Iterator[tuple[slice, Terms]]:
-        """Compute what the variance is made of.
+        """Compute the terms of the variance.
 
         Yields:
             Coarse rows and the terms of their fine pixels.
@@ -112,10 +112,10 @@ class Finished:
             )
 
     def _means(self, measured: "_Measured", rows: slice) -> Coarse | float:
-        """Compute the square of how far off coarse means may be.
+        """Compute the variance of coarse means.
 
-        Where a coarse value was not restored because it was not believed, the difference is no
-        error of the result; what its neighbours leave open is.
+        If a coarse value was not restored because of its noise, the difference is not an error of
+        the result; its remaining uncertainty given the neighbours is.
         """
         if self.plan.believed is not None:
             return (DOUBTED * self.plan.believed.doubt) ** 2
@@ -145,7 +145,7 @@ class Finished:
             yield slice(start, min(rows.stop, start + step))
 
     def _detail(self, rows: slice) -> tuple[Coarse, Coarse]:
-        """Read fine rows less the scene's mean, and what they have over a smooth coarse LST."""
+        """Read fine rows minus the scene's mean, and their difference from a smooth coarse LST."""
         kept, columns, scale = self._spline, self.plan.strip.columns, self.plan.scale
         around = Strip(rows, columns).widened(kept.halo, self.scene.coarse.shape)
         lst = self.scene.read_lst(around.rows, around.columns).astype(np.float64)
@@ -179,7 +179,7 @@ class _Measured:
     Attributes:
         lst: Kelvin, NaN where nodata.
         detail: Mean square of its detail below the coarse scale.
-        lacking: What its means lack.
+        lacking: The differences of its means from the LST.
     """
 
     lst: Coarse

@@ -1,4 +1,4 @@
-"""Where a method computes, and how exactly."""
+"""Devices and precision."""
 
 import os
 from typing import Any
@@ -11,7 +11,7 @@ from groklst_models.precisions import Precision
 
 
 def find_device(name: str) -> torch.device:
-    """Turn ``--device`` into a device that is there.
+    """Return the device for ``--device``, if it is available.
 
     Raises:
         DeviceError: If it is unknown or not available.
@@ -23,14 +23,14 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {name} is none of auto, cpu, cuda, cuda:N, mps") from error
+        raise UsageError(f"--device {name} is not one of auto, cpu, cuda, cuda:N, mps") from error
     if not _is_there(device):
         raise DeviceError(f"device {name} is not available here; use --device cpu or auto")
     return device
 
 
 def device_to_plan_on(name: str) -> str:
-    """Name where to plan what another machine will compute: on that device if it is here as well.
+    """Return the device for planning what another machine computes: the same one if it exists here.
 
     Raises:
         UsageError: If it is unknown.
@@ -49,7 +49,7 @@ def _is_there(device: torch.device) -> bool:
 
 
 def keep_fp32(device: torch.device) -> None:
-    """Have fp32 keep all its bits on a GPU, where torch rounds convolutions to TF32's ten."""
+    """Compute full fp32 on a GPU, where torch rounds convolutions to the ten bits of TF32."""
     if device.type != "cuda":
         return
     torch.backends.cudnn.allow_tf32 = False
@@ -63,16 +63,16 @@ def keep_fp32(device: torch.device) -> None:
 
 
 def keep_order(device: torch.device) -> None:
-    """Have a GPU add up in one order, so that the same request gives the same bits.
+    """Make a GPU add in a fixed order, so that the same request gives the same bits.
 
-    Left free, cuDNN takes transposed convolutions that add up in the order in which threads come.
+    Otherwise, cuDNN uses transposed convolutions that add in the order of threads.
     """
     if device.type == "cuda":
         torch.backends.cudnn.deterministic = True
 
 
 def keep_order_in_training(device: torch.device) -> None:
-    """Take algorithms that add up in one order, in gradients too, where a device has them.
+    """Use algorithms that add in a fixed order, also in gradients, if a device has them.
 
     On a GPU torch warns of an operation that has none, and cuBLAS keeps the order only with a
     workspace that is named before it is first used
@@ -84,14 +84,14 @@ def keep_order_in_training(device: torch.device) -> None:
 
 
 def find_precision(asked: PrecisionChoice, device: torch.device) -> Precision:
-    """Take the precision that is asked for, or the fastest that a device computes by itself."""
+    """Return the requested precision, or the fastest that a device supports in hardware."""
     if asked != "auto":
         return asked
     return "bf16" if has_bf16(device) else "fp32"
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Tell whether a GPU computes in bf16 by itself; older ones imitate it, slower than fp32."""
+    """Return whether a GPU supports bf16 in hardware; older ones emulate it, slower than fp32."""
     if device.type != "cuda":
         return False
     with torch.cuda.device(device):

@@ -1,4 +1,4 @@
-"""How long a run will take, from one tile that is tried."""
+"""Estimate the time of a run from one tile."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -12,13 +12,13 @@ from groklst_cli.pipeline.predict.ready import Ready
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run comes to.
+    """The estimate of a run.
 
     Attributes:
-        tiles: To be predicted.
-        device: Where.
-        at_once: Batches that are computed side by side, over all processes.
-        seconds: What fitting took and predicting will take; reading and writing run beside it.
+        tiles: Tiles to predict.
+        device: The device.
+        at_once: Batches that are computed at the same time, over all processes.
+        seconds: Time for fitting and predicting; reading and writing overlap with it.
     """
 
     tiles: int
@@ -32,15 +32,15 @@ class Estimate:
 
 
 def estimate(planned: Planned, threads: int, processes: int = 0) -> tuple[Plan, Estimate]:
-    """Make the method ready and predict one tile in the middle of what is asked for.
+    """Prepare the method, and predict one tile in the middle of the request.
 
     Args:
-        planned: What is asked for.
-        threads: That a process would compute with alone.
-        processes: That share the work; 0 for this one alone.
+        planned: The request.
+        threads: Threads of a process that runs alone.
+        processes: Processes that share the work; 0 for this one alone.
 
     Returns:
-        The plan with what was found on the way, and what the run comes to.
+        The plan with further findings, and the estimate.
     """
     began = time.monotonic()
     shared = max(1, processes)

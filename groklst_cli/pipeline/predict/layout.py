@@ -1,4 +1,4 @@
-"""How a scene is cut: strips that are asked for, tiles that are predicted, batches of them."""
+"""How a scene is divided: strips of the result, tiles of the method, and batches of tiles."""
 
 from dataclasses import dataclass
 
@@ -28,8 +28,8 @@ class Layout:
     Attributes:
         rows: Tiles along the rows.
         columns: Tiles along the columns.
-        batch: How many tiles a method gets at once; 1 where there is a halo, since tiles at the
-            scene's edge then see less than others.
+        batch: Number of tiles that a method processes at once; 1 with a halo, because tiles at the
+            scene's edge then have other sizes.
     """
 
     rows: Cover
@@ -56,18 +56,18 @@ class Layout:
 
     @property
     def together(self) -> int:
-        """How many rows of tiles share batches: more than one where a row is short of a batch."""
+        """Rows of tiles that share batches; more than one if a row is shorter than a batch."""
         return max(1, self.batch // len(self.columns.spans))
 
     def groups_of(self, strip: Strip) -> list[range]:
-        """Number the rows of tiles that a strip needs, in groups that share batches."""
+        """Return the rows of tiles that a strip needs, in groups that share batches."""
         down, step = self.rows.touching(strip.rows), self.together
         count = len(self.rows.spans)
         starts = range(down.start - down.start % step, down.stop, step)
         return [range(start, min(start + step, count)) for start in starts]
 
     def columns_of(self, strip: Strip) -> range:
-        """Number the columns of tiles that a strip needs, in whole batches."""
+        """Return the numbers of the columns of tiles that a strip needs, in whole batches."""
         across = self.columns.touching(strip.columns)
         start = across.start - across.start % self.batch
         stop = -(-across.stop // self.batch) * self.batch

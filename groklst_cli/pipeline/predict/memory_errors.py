@@ -1,4 +1,4 @@
-"""What happens when memory runs out, on whatever device."""
+"""Handle lack of memory on all devices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,18 @@ from groklst_cli.errors import (
 
 @contextmanager
 def memory_errors(way_out: str = SMALLER_TILES) -> Iterator[None]:
-    """Turn complaints of too little memory, whosever they are, into ours, with a way out.
+    """Convert all errors about memory into one of groklst that says what to do.
 
     Raises:
         DeviceError: If memory ran out.
     """
     try:
         yield
-    except (RuntimeError, MemoryError, GroklstError) as error:  # ours may repeat what GDAL said
+    except (
+        RuntimeError,
+        MemoryError,
+        GroklstError,
+    ) as error:  # groklst's error may repeat GDAL's message
         if isinstance(error, DeviceError) or not lacks_memory(error):
             raise
         raise out_of_memory(error, way_out) from error

@@ -1,4 +1,4 @@
-"""Bringing a method to a scene: fitted to it, or loaded with its weights; and threads shared."""
+"""Prepare a method for a scene: fit it, or load its weights; and share the threads."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ from groklst_models.on_device import OnDevice, on_device
 from groklst_models.registry import arguments_of, build, find
 from groklst_models.regression.held_back import held_back
 
-_ON_A_GPU: Final = 2  # batches under way: one is stacked and copied while the other is computed
+_ON_A_GPU: Final = 2  # batches in progress: one is stacked and copied while the other is computed
 _SEVERAL: Final = 4  # tiles from which on each is computed on one thread
 
 
@@ -41,19 +41,19 @@ def fit_or_load(
     device: str | None = None,
     note: Note = silent,
 ) -> Method:
-    """Build a method and make it ready for a scene.
+    """Build a method and prepare it for a scene.
 
     Args:
         choice: What to build.
         scene: What it will be run on.
         settings: The point spread for fitted methods, the precision for networks, the device.
-        device: The one to take where the settings name several; their first if None. It has to
-            be there, also for a method that does not use it.
-        note: Told what is worth saying.
+        device: The device to use if the settings name several; their first if None. It must be
+            available, even for a method that does not use it.
+        note: Called with messages.
 
     Raises:
-        DeviceError: If the device is not there.
-        InputError: If the scene or the checkpoint does not hold what the method needs.
+        DeviceError: If the device is not available.
+        InputError: If the scene or the checkpoint lacks what the method needs.
     """
     name = device or settings.devices[0]
     found = find_device(name)
@@ -66,23 +66,23 @@ def fit_or_load(
 
 
 def device_of_fitted(method: str, name: str, note: Note = silent) -> torch.device:
-    """Say where a fitted method computes: where it is asked to if it can, else on the CPU.
+    """Return where a fitted method computes: on the requested device if it can, else on the CPU.
 
-    ``auto`` is the CPU, so that a default run has the same bits with a GPU in the machine.
+    ``auto`` is the CPU, so that a default run has the same bits on machines with a GPU.
 
     Args:
         method: Its key.
-        name: The device that is asked for.
-        note: Told why another was taken.
+        name: The requested device.
+        note: Called with the reason if another device is used.
 
     Raises:
-        DeviceError: If it is not there.
+        DeviceError: If it is not available.
     """
     found = find_device(name)
     if name == "auto" or found.type == "cpu":
         return CPU
     if not find(method).any_device:
-        note(f"{method} computes on the CPU, where its trees grow; {name} is not used")
+        note(f"{method} computes on the CPU, where its trees are grown; {name} is not used")
         return CPU
     if found.type == "mps":
         note(f"{method} computes on the CPU: {name} has no double precision")
@@ -109,7 +109,7 @@ def _fitted(
     )
     if method.point_spread is not None:
         source = "estimated from the scene" if settings.psf == "auto" else "as stated"
-        note(f"point spread {method.point_spread:.2f} fine pixels, {source}")
+        note(f"fitting the point spread ({method.point_spread:.1f} fine pixels), {source}")
     if summary:
         note(summary)
     whole = method.uses_guide and scene.covered_in_part
@@ -144,7 +144,7 @@ def _loaded(
 
 
 def leave_device(method: Method) -> None:
-    """Take a method off its GPU, which other processes will need to themselves."""
+    """Remove a method from its GPU, which other processes will need."""
     if method.device.type == "cpu":
         return
     if isinstance(method, NetworkMethod):
@@ -157,22 +157,22 @@ def leave_device(method: Method) -> None:
 def _note_without_effect(
     choice: Choice, settings: Settings, note: Note, *, seed: bool, samples: bool
 ) -> None:
-    """Say that a seed, or a number of draws, was asked for and changes nothing."""
+    """Report that a seed, or a number of samples, was set but has no effect."""
     if seed and settings.seed:
-        note(f"seed {settings.seed} has no effect: {choice.name} draws nothing at random")
+        note(f"seed {settings.seed} has no effect here: {choice.name} uses no random numbers")
     if samples and settings.samples > 1:
-        note(f"samples {settings.samples} has no effect: {choice.name} gives one answer")
+        note(f"samples {settings.samples} has no effect here: {choice.name} gives one answer")
 
 
 def stated(psf: PointSpread) -> float | None:
-    """Return the point spread that was stated, fine pixels; None where it is to be found."""
+    """Return the stated point spread, fine pixels; None if it is to be estimated."""
     if psf == "auto":
         return None
     return 0.0 if psf == "none" else float(psf)
 
 
 def _naming(checkpoint: Path | None, error: ModelsError) -> str:
-    """Say which file a complaint is about, where it does not."""
+    """Add the name of the file to an error that lacks it."""
     text = str(error)
     return text if checkpoint is None or str(checkpoint) in text else f"{checkpoint}: {text}"
 
@@ -186,9 +186,9 @@ def share_processor(method: Method, tiles: int, *, own: int, machine: int) -> in
 
     Args:
         method: What will predict.
-        tiles: Of the whole scene, so that all processes that share it decide alike.
-        own: Threads that are this process's.
-        machine: Threads that a process would have alone.
+        tiles: Tiles of the whole scene, so that all processes decide the same.
+        own: Threads of this process.
+        machine: Threads of a process that runs alone.
     """
     if not method.concurrent:
         torch.set_num_threads(own)

@@ -1,4 +1,4 @@
-"""Opening files, or what stands for them in memory, as a scene."""
+"""Open files, or rasters in memory, as a scene."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,12 +22,12 @@ def open_scene(
     """Open LST and guides on one fine grid; close it, or use it as a context manager.
 
     Args:
-        settings: How they are to be understood, the scale settled.
+        settings: How to read them, with a known scale.
         lst: The coarse raster.
         guides: Guidance, in order.
         masks: Of the LST and of guides.
-        summary: Of the LST's values where it is known, so that they are not read for it.
-        masked: What masks leave of the LST, likewise.
+        summary: Summary of the LST's values if it is known, so that they are not read again.
+        masked: The effect of masks on the LST, likewise.
         kind: The class of scene.
 
     Raises:

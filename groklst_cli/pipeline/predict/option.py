@@ -1,8 +1,8 @@
-"""One description of an option, from which everything that speaks of it is made.
+"""The one description of an option, from which flags, help and facts are made.
 
-The command's flag, the key of a list of scenes, the argument of the Python face, the facts of a run
-and the words of the shell's completion all come from the field of ``Settings`` or ``Running`` that
-holds the option's value.
+The command's flag, the key of a list of scenes, the argument of the Python interface, the facts of
+a run and the words of the shell's completion all come from the field of ``Settings`` or ``Running``
+that holds the option's value.
 """
 
 import math
@@ -17,21 +17,21 @@ _KEY: Final = "option"
 
 @dataclass(frozen=True)
 class Option:
-    """How an option is typed and what it means to whom.
+    """How an option is typed, and where it is used.
 
     Attributes:
-        help: What it does, for people.
-        flags: How it is typed on the command line; empty where that says it otherwise.
-        metavar: What stands for the value in the help; None for the type's name.
-        kind: What is typed: text, a number, a path, several of them, or nothing (``bool``).
-        read: Turns typed text into the value; for options of other kinds, text of a list.
-        low: The least number.
-        high: The greatest number.
+        help: Its help text.
+        flags: Its flags on the command line; empty if the command has its own.
+        metavar: The placeholder of the value in the help; None for the type's name.
+        kind: Type of the value: text, a number, a path, several of them, or a switch (``bool``).
+        read: Converts typed text into the value; for options of other kinds, text in a list.
+        low: The smallest allowed number.
+        high: The largest allowed number.
         shown: The default as it is typed; None for the field's own.
-        words: What the shell offers; ``methods`` for the registry's.
+        words: Values that the shell offers; ``methods`` for those of the registry.
         listed: Whether the scenes of a list may differ in it.
-        in_python: Whether the Python face takes it.
-        beside_pixels: Why pixels do not depend on it; empty where they do.
+        in_python: Whether the Python interface accepts it.
+        beside_pixels: Why pixels do not depend on it; empty if they do.
     """
 
     help: str
@@ -56,12 +56,12 @@ class Option:
         """Read a value from the text of a list.
 
         Raises:
-            UsageError: If it is not one.
+            UsageError: If it is not valid.
         """
         if self.read is not None:
             return self.read(text)
         try:
-            number = self.kind(text.replace("_", "no digit"))  # which Python takes between digits
+            number = self.kind(text.replace("_", "no digit"))  # Python allows it between digits
         except ValueError:
             what = "a whole number" if self.kind is int else "a number"
             raise UsageError(f"{name} {text} is not {what}") from None
@@ -71,7 +71,7 @@ class Option:
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         if not (low <= number <= high or math.isnan(number)):
-            raise UsageError(f"{name} {number} must lie between {low:g} and {high:g}")
+            raise UsageError(f"{name} {number} must be between {low:g} and {high:g}")
         return number
 
 

@@ -1,4 +1,4 @@
-"""From settings to a plan: check all that can be checked on a scene, lay the lattice."""
+"""From settings to a plan: check everything on a scene, and compute the lattice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from groklst_cli.pipeline.predict.default_scale import FoundScale, ScaleSource
 from groklst_cli.pipeline.predict.layout import Layout, Strip
 from groklst_cli.pipeline.predict.settings import Settings
 
-if TYPE_CHECKING:  # a plan is made before anybody waits for torch
+if TYPE_CHECKING:  # a plan is made before torch is imported
     from groklst_models.contract import Method
 
 NETWORK_OVERLAP: Final = 64
@@ -25,25 +25,25 @@ NETWORK_OVERLAP: Final = 64
 
 @dataclass(frozen=True)
 class Plan:
-    """What settings come to on a scene.
+    """The settings resolved for a scene.
 
     Attributes:
         choice: The method and why it was chosen.
         grid: The output's grid.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         strip: The coarse pixels that are computed.
         tile: Side of a tile, fine pixels.
         overlap: What neighbours share, fine pixels.
         conservation: Which coarse values are kept; None for none.
         bands: Names of the guidance bands.
-        resampling: How each guide comes to the fine grid, by file.
+        resampling: How each guide is resampled to the fine grid, by file.
         units: Of LST and output.
-        units_from: How the unit became known.
-        valid: Coarse pixels of the whole LST that hold a value.
-        scale_from: How the scale became known.
-        coverage: Share of them that each guide covers, by file, where it was looked at.
-        masked: What masks leave of the LST; None where it has none.
-        target: The grid that the result is brought to; None where it stays on its own.
+        units_from: The source of the unit.
+        valid: Coarse pixels of the whole LST with a value.
+        scale_from: The source of the scale.
+        coverage: Share of them that each guide covers, by file, if it was measured.
+        masked: The effect of masks on the LST; None without masks.
+        target: The grid that the result is resampled to; None for its own.
     """
 
     choice: Choice
@@ -65,21 +65,21 @@ class Plan:
 
     @property
     def output(self) -> Grid:
-        """Where the pixels of the output lie."""
+        """The grid of the output."""
         return self.target or self.grid
 
     @property
     def conserve(self) -> bool:
-        """Whether coarse values are kept."""
+        """Whether coarse values are conserved."""
         return self.conservation is not None
 
     @property
     def believed(self) -> Belief | None:
-        """How far coarse values are believed; None where they are exact, or not looked at yet."""
+        """How far coarse values are kept; None if they are exact, or before the estimate."""
         return self.conservation.belief if self.conservation else None
 
     def believing(self, belief: Belief | None) -> Self:
-        """Keep coarse values as far as they are believed."""
+        """Keep coarse values as far as their noise allows."""
         if self.conservation is None or belief is None:
             return self
         return replace(self, conservation=replace(self.conservation, belief=belief))
@@ -120,7 +120,7 @@ class Plan:
         }
 
     def layout(self, scene: Scene, method: "Method", batch: int) -> Layout:
-        """Cut the whole scene into tiles; a batch has so many."""
+        """Divide the whole scene into tiles, with this batch size."""
         return Layout.of(
             scene.coarse.shape,
             tile=self.tile // self.scale,
@@ -131,15 +131,15 @@ class Plan:
 
 
 def plan_of(settings: Settings, scene: Scene, found: FoundScale | None = None) -> Plan:
-    """Say what settings come to on a scene.
+    """Resolve settings for a scene.
 
     Args:
-        settings: Their scale is settled.
+        settings: Settings with a known scale.
         scene: Open.
-        found: Where the scale comes from; None where it was stated.
+        found: Where the scale comes from; None if it was stated.
 
     Raises:
-        GroklstError: If they cannot be carried out.
+        GroklstError: If they cannot be used for the scene.
     """
     choice = choose(settings.model, scene.bands, scene.scale)
     strip = _strip(settings, scene)
@@ -167,14 +167,14 @@ def plan_of(settings: Settings, scene: Scene, found: FoundScale | None = None) -
 
 
 def _conservation(settings: Settings, scale: int, *, by_default: bool) -> Conservation | None:
-    """Say which coarse values are to be kept, if any are.
+    """Return which coarse values are conserved, if any.
 
     Raises:
-        UsageError: If the sensor's point spread is impossible.
+        UsageError: If the sensor's point spread is not valid.
     """
     if not 0 <= settings.sensor_psf <= LARGEST_PSF:
         raise UsageError(
-            f"--sensor-psf {settings.sensor_psf:g} must lie between 0 and {LARGEST_PSF}"
+            f"--sensor-psf {settings.sensor_psf:g} must be between 0 and {LARGEST_PSF}"
         )
     if settings.conserve == "none" or (settings.conserve == "auto" and not by_default):
         return None
@@ -187,7 +187,7 @@ def _strip(settings: Settings, scene: Scene) -> Strip:
         rows, columns = scene.coarse.window_of(settings.bounds)
     if rows.start == rows.stop or columns.start == columns.stop:
         raise InputError(
-            f"--bounds lie outside {scene.lst.path}, whose bounds are "
+            f"--bounds are outside {scene.lst.path}, whose bounds are "
             f"{' '.join(f'{v:.10g}' for v in scene.coarse.bounds)}"
         )
     return Strip(rows, columns)
@@ -197,4 +197,4 @@ def _check_tiling(tile: int, overlap: int, scale: int) -> None:
     if tile < scale or tile % scale:
         raise UsageError(f"--tile {tile} is not a multiple of the scale {scale}")
     if not 0 <= overlap <= tile // 2:
-        raise UsageError(f"--overlap {overlap} must lie between 0 and half the tile, {tile // 2}")
+        raise UsageError(f"--overlap {overlap} must be between 0 and half the tile, {tile // 2}")

@@ -1,7 +1,7 @@
-"""A scene and what is to be done with it, before anything is computed.
+"""A scene and its plan, before anything is computed.
 
-All that can be refused is refused up to here, and nobody has waited for torch yet, which comes with
-the first step after: ``aligned`` or ``ready``.
+All checks are done up to here, and torch has not been imported yet; the next step imports it:
+``aligned`` or ``ready``.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from groklst_models.contract import Method
 
 Recall = Callable[[Callable[[], int]], int]
-"""Returns a number that an earlier run has chosen, or has it chosen now."""
+"""Returns a number that an earlier run has chosen, or chooses it now."""
 
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """A scene and what is to be done with it.
+    """A scene and its plan.
 
     Attributes:
-        settings: What was asked for, its scale settled.
+        settings: The settings, with a known scale.
         scene: Open.
-        plan: What the settings come to on it.
+        plan: The plan.
         found: Where the scale comes from.
-        shifts: By how much each guide was found to be off, by its file.
+        shifts: The shift that was found for each guide, by file.
     """
 
     settings: Settings
@@ -43,26 +43,26 @@ class Planned:
 
     @classmethod
     def of(cls, settings: Settings, scene: Scene, found: FoundScale) -> Self:
-        """Choose the method and lay the lattice.
+        """Choose the method and compute the lattice.
 
         Raises:
-            GroklstError: If the settings cannot be carried out on the scene.
+            GroklstError: If the settings cannot be used for the scene.
         """
         return cls(settings, scene, plan_of(settings, scene, found), found, {})
 
     def with_coverage(self) -> Self:
-        """Look at which share of the LST each guide covers, if the method looks at guides."""
+        """Measure the share of the LST that each guide covers, if the method uses guides."""
         if not self.plan.choice.uses_guide:
             return self
         return replace(self, plan=replace(self.plan, coverage=self.scene.coverage))
 
     def explain(self) -> list[str]:
-        """Say, for people, what was chosen."""
+        """Describe in words what was chosen."""
         lines = [f"method {self.plan.choice.name}: {self.plan.choice.reason}"]
         if self.found.reason:
             lines.append(f"scale {self.found.value}: {self.found.reason}")
         lines += [
-            f"guide {path} covers {share:.1%} of the LST; where it does not, less detail is known"
+            f"guide {path} covers {share:.1%} of the LST; elsewhere the result has less detail"
             for path, share in self.plan.coverage.items()
             if share < COVERED
         ]
@@ -70,7 +70,7 @@ class Planned:
         return [*lines, *finer_than_guides(self.scene), *masked, *self.scene.doubts]
 
     def aligned(self, note: Note = silent) -> Self:
-        """Move guides that are misregistered to where they belong, as the settings say."""
+        """Move misregistered guides, as the settings say."""
         choice, how = self.plan.choice, self.settings.coregister
         wanted = choice.is_fitted if how == "fitted" else how != "none"
         if not (wanted and choice.uses_guide):
@@ -90,19 +90,19 @@ class Planned:
         network: "Method | None" = None,
         elsewhere: bool = False,
     ) -> "Ready":
-        """Fit or load the method, cut the scene into tiles, share the processor.
+        """Fit or load the method, divide the scene into tiles, and share the processor.
 
         Args:
-            threads: That a process would compute with alone.
-            own: Threads that are this process's; all of them if None.
-            note: Told what is worth knowing.
-            recall: Asked for the number of tiles in a batch, where the settings leave it open.
-            network: The method, where it is loaded already.
-            elsewhere: Whether other machines will predict, so that the device may be theirs alone.
+            threads: Threads of a process that runs alone.
+            own: Threads of this process; all of them if None.
+            note: Called with messages.
+            recall: Returns the number of tiles in a batch, if the settings leave it open.
+            network: The method, if it is already loaded.
+            elsewhere: Whether other machines will predict, so that the device need not exist here.
 
         Raises:
-            DeviceError: If the device is not there.
-            InputError: If scene or checkpoint do not hold what the method needs.
+            DeviceError: If the device is not available.
+            InputError: If the scene or the checkpoint lacks what the method needs.
         """
         from groklst_cli.pipeline.predict.ready import ready_of
 

@@ -1,4 +1,4 @@
-"""Running an iterator in a thread, a few items ahead of whoever takes them."""
+"""Run an iterator in a thread, a few items ahead of the consumer."""
 
 import queue
 import threading

@@ -1,4 +1,4 @@
-"""What people type for an option, as a value; or what to type instead."""
+"""Parse the typed value of an option, or say what to type instead."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,17 +7,17 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 from groklst_cli.errors import UsageError
 
 Shift = tuple[float, float]
-"""By how much a guide's content lies too far along columns and rows, coarse pixels."""
+"""Shift of a guide's content along columns and rows, coarse pixels."""
 
 Coregistration = Literal["none", "auto", "fitted"] | Shift
-"""Leave guides where they are, find their shift, for all methods or for those that are fitted to
-the scene, or state it (columns, rows; coarse pixels)."""
+"""Do not move guides, estimate their shift for all methods or only for fitted ones, or state it
+(columns, rows; coarse pixels)."""
 
 PointSpread = Literal["auto", "none"] | float
-"""Estimate the point spread, take none, or take this one, fine pixels."""
+"""Estimate the point spread, use none, or use this one, fine pixels."""
 
 NoiseLevel = Literal["auto"] | float
-"""Estimate the noise of the coarse LST, or take this standard deviation, kelvin."""
+"""Estimate the noise of the coarse LST, or use this standard deviation, kelvin."""
 
 _LARGEST_SIGMA: Final = 32.0
 _LARGEST_NOISE: Final = 20.0
@@ -26,13 +26,13 @@ Word = TypeVar("Word")
 
 
 def one_of(flag: str, text: str, choices: Sequence[str]) -> str:
-    """Take a text only if it is one of some.
+    """Accept a text only if it is one of some choices.
 
     Raises:
         UsageError: If it is not.
     """
     if text not in choices:
-        raise UsageError(f"{flag} {text} is none of {', '.join(choices)}")
+        raise UsageError(f"{flag} {text} is not one of {', '.join(choices)}")
     return text
 
 
@@ -45,7 +45,7 @@ def number(flag: str, text: str) -> float:
     """Read a number.
 
     Raises:
-        UsageError: If it is none.
+        UsageError: If it is not a number.
     """
     try:
         return float(text)
@@ -63,7 +63,7 @@ def batch(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch {text} is neither 'auto' nor a number from 1 on")
+        raise UsageError(f"--batch {text} is neither 'auto' nor a number of at least 1")
     return int(text)
 
 
@@ -74,7 +74,7 @@ def coregistration(text: str) -> Coregistration:
     try:
         columns, rows = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--coregister {text} is none of none, auto, fitted, DX,DY") from None
+        raise UsageError(f"--coregister {text} is not one of none, auto, fitted, DX,DY") from None
     return _finite("--coregister", columns), _finite("--coregister", rows)
 
 
@@ -85,9 +85,9 @@ def point_spread(text: str) -> PointSpread:
     try:
         sigma = float(text)
     except ValueError:
-        raise UsageError(f"--psf {text} is none of auto, none, SIGMA") from None
+        raise UsageError(f"--psf {text} is not one of auto, none, SIGMA") from None
     if not 0 <= sigma <= _LARGEST_SIGMA:
-        raise UsageError(f"--psf {text} must lie between 0 and {_LARGEST_SIGMA:g} fine pixels")
+        raise UsageError(f"--psf {text} must be between 0 and {_LARGEST_SIGMA:g} fine pixels")
     return sigma
 
 
@@ -100,7 +100,7 @@ def noise_level(text: str) -> NoiseLevel:
     except ValueError:
         raise UsageError(f"--noise {text} is neither 'auto' nor a number of kelvin") from None
     if not 0 <= kelvin <= _LARGEST_NOISE:
-        raise UsageError(f"--noise {text} must lie between 0 and {_LARGEST_NOISE:g} kelvin")
+        raise UsageError(f"--noise {text} must be between 0 and {_LARGEST_NOISE:g} kelvin")
     return kelvin
 
 

@@ -1,7 +1,7 @@
 """The one sequence: choose, plan, align, fit or load, lay out, share the processor, predict.
 
-Files, arrays, Dask, the cluster's workers, estimates and evaluation all go through it: a scene that
-is ``Planned`` becomes ``Ready``, and what another process needs of that is its ``Work``.
+Files, arrays, Dask, the cluster's workers, estimates and evaluation all use it: a scene that is
+``Planned`` becomes ``Ready``, and the part that another process needs is its ``Work``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,17 +37,17 @@ from groklst_models.registry import find
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """All that another process needs to predict the same rows, but for the scene.
+    """Everything except the scene that another process needs to predict the same rows.
 
     Attributes:
-        settings: What was asked for, its scale settled.
-        plan: What it comes to.
+        settings: The settings, with a known scale.
+        plan: The plan.
         layout: The tile lattice of the whole scene.
-        shifts: By how much each guide was found to be off, in the guides' order; none where the
-            method does not look at them.
+        shifts: The shift that was found for each guide, in order; empty if the method does not use
+            guides.
         fitted: The method, if it was fitted; a network is loaded by each process.
-        uses_guide: Whether the method looks at guidance.
-        threads: That a process would compute with alone.
+        uses_guide: Whether the method uses guidance.
+        threads: Threads of a process that runs alone.
     """
 
     settings: Settings
@@ -61,14 +61,13 @@ class Work:
     def ready(
         self, scene: Scene, *, own: int, method: Method | None = None, device: str | None = None
     ) -> "Ready":
-        """Predict on a scene whose guides are in place.
+        """Predict on a scene whose guides are registered.
 
         Args:
             scene: The same scene, or a part of it in the frame of the whole.
-            own: Threads that are this process's.
-            method: The network, where this process has loaded it already.
-            device: Where to load it otherwise, or to run what was fitted; the settings' first if
-                None.
+            own: Threads of this process.
+            method: The network, if this process has already loaded it.
+            device: Where to load the network or run the fitted method; the settings' first if None.
         """
         name = device or self.settings.devices[0]
         if self.fitted is not None:
@@ -84,8 +83,8 @@ class Ready:
     """A scene and a method that are ready to predict.
 
     Attributes:
-        work: What it is that is done.
-        scene: Open, its guides in place.
+        work: The work.
+        scene: The open scene, with registered guides.
         method: Fitted or loaded.
         at_once: Batches that this process predicts at the same time.
     """
@@ -97,7 +96,7 @@ class Ready:
 
     @property
     def plan(self) -> Plan:
-        """What is to be made."""
+        """The plan."""
         return self.work.plan
 
     @property
@@ -107,16 +106,16 @@ class Ready:
 
     @property
     def spread(self) -> MeasuredSpread | None:
-        """What the result's standard deviation is the spread of, where that was measured."""
+        """The answers whose spread is the standard deviation, if that was measured."""
         choice = self.plan.choice
         if choice.header is None:
             return None
         return MeasuredSpread.read(choice.header.scores, find(choice.name).load())
 
     def lanes(self, processes: int) -> int:
-        """Return how many batches are computed side by side, by so many processes, 0 for this one.
+        """Return how many batches some processes compute at the same time; 0 means this one.
 
-        A GPU computes one batch after the other, however many are under way and whoever asks.
+        A GPU computes one batch after the other, for all processes.
         """
         shared = max(1, processes)
         if self.method.device.type == "cpu":
@@ -124,7 +123,7 @@ class Ready:
         return min(shared, len(self.work.settings.devices))
 
     def with_batch(self, batch: int) -> Self:
-        """Predict so many tiles at once instead."""
+        """Predict with another batch size."""
         layout = replace(self.layout, batch=batch)
         return replace(self, work=replace(self.work, layout=layout))
 
@@ -159,7 +158,7 @@ class Ready:
         cutting: bool = True,
         on_residual: OnResidual = nobody,
     ) -> Iterator[tuple[int, Fine]]:
-        """Blend, conserve and mask what was predicted for the plan's strip."""
+        """Blend, conserve and mask predicted rows for the plan's strip."""
         return finished_rows(
             self.scene,
             self.layout,
@@ -180,7 +179,7 @@ class Ready:
         return self.gathered(self.rows())
 
     def gathered(self, rows: Iterable[tuple[int, Fine]]) -> Fine:
-        """Put finished rows of the plan's strip together."""
+        """Join the finished rows of the plan's strip."""
         made, top = np.empty(self.plan.grid.shape, np.float32), self.plan.strip.rows.start
         for first, fine in rows:
             row = (first - top) * self.plan.scale
@@ -198,7 +197,7 @@ def ready_of(
     network: Method | None,
     elsewhere: bool,
 ) -> Ready:
-    """Do what ``Planned.ready`` says."""
+    """Implement ``Planned.ready``."""
     device = planned.settings.devices[0]
     here = device_to_plan_on(device) if elsewhere else device
     method = network or fit_or_load(
@@ -220,11 +219,11 @@ def ready_of(
 
 
 def _belief(planned: Planned, method: Method, note: Note) -> Belief | None:
-    """Find how far coarse values are believed, where the settings leave that open."""
+    """Estimate how far coarse values are kept, if the settings leave that open."""
     settings, kept = planned.settings, planned.plan.conservation
     if settings.conserve != "auto" or kept is None or kept.psf:
         if settings.noise not in ("auto", 0):
-            note(f"noise {settings.noise:g} K has no effect: only --conserve auto asks for it")
+            note(f"noise {settings.noise:g} K has no effect here: only --conserve auto uses it")
         return None
     return find_belief(planned.scene, method, settings.noise, stated(settings.psf), note)
 
@@ -232,7 +231,7 @@ def _belief(planned: Planned, method: Method, note: Note) -> Belief | None:
 def _layout(
     planned: Planned, method: Method, note: Note, recall: Recall, far: str | None
 ) -> Layout:
-    """Cut the scene into tiles; find how many go together, here or on a device far away."""
+    """Divide the scene into tiles, and find the batch size here or on a remote device."""
     if planned.settings.batch != "auto":
         return planned.plan.layout(planned.scene, method, planned.settings.batch)
     single = planned.plan.layout(planned.scene, method, 1)

@@ -1,4 +1,4 @@
-"""What decides the pixels of a result, besides its files: one field an option."""
+"""Everything except files that determines the pixels of a result: one field per option."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from groklst_cli.pipeline.predict.reading import Coregistration, NoiseLevel, Poi
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 Conserving = Literal["auto", "kelvin", "radiance", "none"]
-"""Keep coarse means as the method does by default, of T, of T⁴, or not at all."""
+"""Conserve coarse means: by the method's default, of T, of T⁴, or not at all."""
 
 SCALES: Final = range(2, 65)
 
@@ -28,35 +28,37 @@ _LONGEST: Final = 65536
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What decides pixels; see each option's help for its meaning.
+    """Settings that determine pixels; see each option's help for its meaning.
 
     Attributes:
-        scale: Fine pixels along a coarse one; None until it is found.
+        scale: Fine pixels along a coarse pixel; None until it is found.
         model: ``auto``, a method's key, or a checkpoint's path.
         lst_units: The LST's unit, or None to find out.
-        resampling: How guidance comes to the fine grid.
+        resampling: How guides are resampled to the fine grid.
         coregister: What to do about guides that are misregistered; ``fitted`` looks for shifts only
             where a method is fitted, which reads the scene anyway.
         psf: The point spread of the fine product, fine pixels, for fitted methods.
-        conserve: Which coarse means are kept; ``auto`` keeps them as far as they are believed.
-        noise: Of the coarse LST, kelvin, which ``auto`` lets them differ by; 0 for exact values.
-        sensor_psf: Keep the mean weighted by a Gaussian of so many coarse pixels; 0: the plain one.
+        conserve: Which coarse means are conserved; ``auto`` keeps them as far as their noise
+            allows.
+        noise: Noise of the coarse LST, kelvin, for ``auto``; 0 for exact values.
+        sensor_psf: Standard deviation of Gaussian weights for conserved means, coarse pixels; 0:
+            plain.
         tile: Side of a tile, fine pixels; None for the method's own.
-        overlap: What neighbouring tiles share, fine pixels; None for the method's own.
-        batch: Tiles that a network gets at once; ``auto`` for as many as its device allows.
-        device: Where a network runs; several, with commas between, share the work.
-        precision: Of a network's arithmetic.
-        seed: Of what a method draws at random.
-        samples: Draws whose mean is the result, for networks with chance in their answers.
-        min_clear: Share of a coarse pixel that has to be clear by its mask for its value to count.
-        fill_masked: Whether masked parts of known coarse pixels are shown.
+        overlap: Overlap of neighbouring tiles, fine pixels; None for the method's own.
+        batch: Tiles that a network processes at once; ``auto`` for as many as memory allows.
+        device: Where a network runs; several, separated by commas, share the work.
+        precision: Floating-point precision of a network.
+        seed: Seed of a method's random numbers.
+        samples: Samples whose mean is the result, for networks with random answers.
+        min_clear: Share of a coarse pixel that must be clear for its value to be used.
+        fill_masked: Whether masked parts of known coarse pixels get values.
         bounds: Left, bottom, right, top in the LST's CRS; None for all.
     """
 
     scale: int | None = option(
         None,
-        "Fine pixels along a coarse one; by default the checkpoint's, else down to the finest "
-        "guide's pixel, else 8.",
+        "Fine pixels along a coarse pixel; by default the checkpoint's scale, else that of the "
+        "finest guide, else 8.",
         "--scale", "-s",
         kind=int, low=SCALES[0], high=SCALES[-1], listed=True, in_python=True,
     )  # fmt: skip
@@ -70,51 +72,56 @@ class Settings:
         listed=True, in_python=True,
     )  # fmt: skip
     resampling: ResamplingName = option(
-        "auto", "How guidance comes to the fine grid; 'auto': mean when finer, else bilinear.",
+        "auto", "How guides are resampled to the fine grid; 'auto': mean if they are finer, else "
+            "bilinear.",
         "--resampling", "-r",
         metavar="METHOD", words=RESAMPLINGS,
         read=reading.word_of("--resampling", ResamplingName), listed=True, in_python=True,
     )  # fmt: skip
     coregister: Coregistration = option(
         "fitted",
-        "Move misregistered guides: where that is clear, for any method ('auto') or for fitted "
-        "ones, or by coarse pixels.",
+        "Move misregistered guides: where the shift is certain, for every method ('auto') or "
+        "only for fitted ones ('fitted'), or by DX,DY coarse pixels.",
         "--coregister",
         metavar="none|fitted|auto|DX,DY", read=reading.coregistration,
         listed=True, in_python=True,
     )  # fmt: skip
     psf: PointSpread = option(
-        "auto", "Point spread of the fine product, fine pixels; fitted methods blur by it.",
+        "auto", "Point spread of the fine result, a standard deviation in fine pixels, which "
+            "fitted methods aim at.",
         "--psf",
         metavar="auto|none|SIGMA", read=reading.point_spread, listed=True, in_python=True,
     )  # fmt: skip
     conserve: Conserving = option(
         "auto",
-        "Keep every coarse pixel's mean, of T or of T⁴; 'auto': as far as it is believed, for "
-        "fitted methods, and networks as they were trained.",
+        "Conserve the coarse values: the mean of the fine pixels inside a coarse pixel equals "
+        "its value, in T ('kelvin') or T⁴ ('radiance'). 'auto': fitted methods conserve as far "
+        "as the noise of the LST allows, networks as they were trained.",
         "--conserve",
         metavar="auto|kelvin|radiance|none", words=("auto", "kelvin", "radiance", "none"),
         read=reading.word_of("--conserve", Conserving), listed=True, in_python=True,
     )  # fmt: skip
     noise: NoiseLevel = option(
-        "auto", "Noise of the coarse LST, K, which --conserve auto does not keep; 0: exact.",
+        "auto", "Noise of the coarse LST, K, by which --conserve auto may depart from it; 0: "
+            "exact.",
         "--noise",
         metavar="auto|K", read=reading.noise_level, listed=True, in_python=True,
     )  # fmt: skip
     sensor_psf: float = option(
-        0.0, "Conserve the mean under a Gaussian of so many coarse pixels.", "--sensor-psf",
+        0.0, "Conserve means weighted by a Gaussian with this standard deviation, coarse "
+            "pixels, instead of plain means.", "--sensor-psf",
         kind=float, listed=True, in_python=True,
     )  # fmt: skip
     tile: int | None = option(
         None, "Side of a tile, fine pixels.", "--tile", kind=int, low=1, in_python=True
     )
     overlap: int | None = option(
-        None, "What neighbouring tiles share, fine pixels.", "--overlap",
+        None, "Overlap of neighbouring tiles, fine pixels.", "--overlap",
         kind=int, low=0, in_python=True,
     )  # fmt: skip
     batch: int | Literal["auto"] = option(
         "auto",
-        "Tiles that a network gets at once; 'auto': as many as its device allows.",
+        "Tiles that a network processes at once; 'auto': as many as fit into the device's memory.",
         "--batch", "-B",
         metavar="auto|N", read=reading.batch, in_python=True,
     )  # fmt: skip
@@ -124,25 +131,27 @@ class Settings:
         in_python=True,
     )  # fmt: skip
     precision: PrecisionChoice = option(
-        "auto", "Of a network's arithmetic.", "--precision",
+        "auto", "Floating-point precision of a network.", "--precision",
         metavar="auto|fp32|bf16|fp16", words=("auto", "fp32", "bf16", "fp16"),
         read=reading.word_of("--precision", PrecisionChoice), in_python=True,
     )  # fmt: skip
     seed: int = option(
-        0, "Of what a method draws at random.", "--seed",
+        0, "Seed of a method's random numbers.", "--seed",
         kind=int, low=0, high=2**32 - 1, listed=True, in_python=True,
     )  # fmt: skip
     samples: int = option(
-        1, "Draws to average, for networks with chance in their answers.", "--samples",
+        1, "Samples to average, for networks whose output is random.", "--samples",
         metavar="N", kind=int, low=1, high=MOST_SAMPLES, listed=True, in_python=True,
     )  # fmt: skip
     min_clear: float = option(
-        0.5, "Share of a coarse pixel that its mask must leave clear for it to be known.",
+        0.5, "Share of a coarse pixel that must be clear for its value to be used.",
         "--min-clear",
         metavar="SHARE", kind=float, low=0, high=1, listed=True, in_python=True,
     )  # fmt: skip
     fill_masked: bool = option(
-        False, "Also show what is masked in coarse pixels that are known.", "--fill-masked",
+        False,
+        "Also fill the masked parts of coarse pixels whose values are used.",
+        "--fill-masked",
         kind=bool, in_python=True,
     )  # fmt: skip
     bounds: tuple[float, float, float, float] | None = option(
@@ -151,23 +160,23 @@ class Settings:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        """Refuse values that make no sense, whatever the files hold.
+        """Refuse values that are never valid, without opening files.
 
         Raises:
-            UsageError: If one does not.
+            UsageError: If a value is not valid.
         """
         check_range("--tile", self.tile, 1, _LONGEST)
         check_range("--samples", self.samples, 1, MOST_SAMPLES)
         check_range("--batch", None if self.batch == "auto" else self.batch, 1, _LONGEST)
         _check_devices(self.device)
         if not 0 <= self.min_clear <= 1:
-            raise UsageError(f"--min-clear {self.min_clear:g} is a share, from 0 to 1")
+            raise UsageError(f"--min-clear {self.min_clear:g} is not a share from 0 to 1")
         if self.bounds is not None:
             _check_bounds(*self.bounds)
 
     @property
     def factor(self) -> int:
-        """The scale, once it is settled."""
+        """The scale, when it is known."""
         assert self.scale is not None
         return self.scale
 
@@ -184,19 +193,19 @@ def check_range(flag: str, value: int | None, low: int, high: int) -> None:
         UsageError: If it is.
     """
     if value is not None and not low <= value <= high:
-        raise UsageError(f"{flag} {value} must lie between {low} and {high}")
+        raise UsageError(f"{flag} {value} must be between {low} and {high}")
 
 
 def _check_devices(text: str) -> None:
     named = text.split(",")
     if not all(_DEVICE.fullmatch(name) for name in named):
         raise UsageError(
-            f"--device {text or repr(text)} is none of auto, cpu, cuda, cuda:N, mps; "
-            "name one, or several with commas between"
+            f"--device {text or repr(text)} is not one of auto, cpu, cuda, cuda:N, mps; name one, "
+            "or several separated by commas"
         )
     if len({name.partition(":")[0] for name in named}) > 1:
         raise UsageError(
-            f"--device {text} names devices that round differently; take several of one kind"
+            f"--device {text} names devices that round differently; name devices of one kind"
         )
 
 

@@ -1,7 +1,7 @@
 """From predicted rows of tiles to finished rows: blend, conserve, mask.
 
-A strip is any range of coarse rows, full width or some columns. Its pixels depend only on the
-inputs under it and around it, never on how the scene was cut, to the last bit.
+A strip is any range of coarse rows, with the full width or some columns. Its pixels depend only on
+the inputs under and around it, and not on how the scene was divided, to the last bit.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ OnResidual = Callable[[slice, slice, NDArray[np.float64]], None]
 
 
 def nobody(rows: slice, columns: slice, values: NDArray[np.float64]) -> None:
-    """Be told of a residual and do nothing."""
+    """Ignore a residual."""
 
 
 def finished_rows(
@@ -42,20 +42,21 @@ def finished_rows(
     Args:
         scene: What they were predicted of.
         layout: The tile lattice of the whole scene.
-        strip: What to finish.
+        strip: The strip to finish.
         tile_rows: All that ``layout.groups_of(surroundings(strip, …))`` names, in order, each
             over the columns of these surroundings.
         conservation: Which coarse values to restore, or None.
-        on_residual: Told the rows and columns of what conserving had to restore, and it, kelvin.
-        cutting: Whether what is nodata or masked is cut out; else something stands there, so that
-            what is made of the rows next has surroundings.
+        on_residual: Called with rows, columns and values of the residual before conservation,
+            kelvin.
+        cutting: Whether nodata and masked pixels are set to NaN; otherwise they keep values, so
+            that a following resampling has surroundings.
 
     Yields:
         The first coarse row, and fine rows ``(rows · scale, columns · scale)`` in kelvin, NaN on
         exactly the coarse pixels that are nodata, and where masks say so.
 
     Raises:
-        GroklstError: If the method gave no number where the LST holds one.
+        GroklstError: If the method returned NaN where the LST has a value.
     """
     needed = surroundings(strip, scene, conservation)
     rows = _numbers(scene, needed.columns, _blended(scene, layout, needed, tile_rows))
@@ -83,7 +84,7 @@ def finished_rows(
 
 
 def _hidden(scene: Scene, columns: slice) -> Callable[[slice], NDArray[np.float32]] | None:
-    """Return what tells how much of a coarse pixel masks hide; None where there are none."""
+    """Return the function for the masked share of coarse pixels; None without masks."""
     if scene.masked is None:
         return None
     return lambda rows: 1 - scene.read_shares(rows, columns)
@@ -92,10 +93,10 @@ def _hidden(scene: Scene, columns: slice) -> Callable[[slice], NDArray[np.float3
 def _numbers(
     scene: Scene, columns: slice, rows: Iterable[tuple[int, Fine]]
 ) -> Iterator[tuple[int, Fine]]:
-    """Pass rows on if they hold a number wherever the LST does.
+    """Pass rows on after checking that they have a value wherever the LST has one.
 
     Raises:
-        GroklstError: If they do not.
+        GroklstError: If they have not.
     """
     for first, fine in rows:
         numbers = np.isfinite(fine)
@@ -105,9 +106,9 @@ def _numbers(
             missing = int(np.count_nonzero(~(numbers | gaps)))
             if missing:
                 raise GroklstError(
-                    f"the method gave no number for {missing} fine pixels from coarse row {first} "
-                    "on, where the LST holds one; look for impossible values in the guides, or "
-                    "take another --model"
+                    f"the method returned NaN for {missing} fine pixels from coarse row {first} "
+                    "on, where the LST has values; look for impossible values in the guides, or "
+                    "use another --model"
                 )
         for row in range(0, len(fine) // scene.scale, _AT_ONCE):
             yield first + row, fine[row * scene.scale : (row + _AT_ONCE) * scene.scale]
@@ -122,7 +123,7 @@ def surroundings(strip: Strip, scene: Scene, conservation: Conservation | None) 
 def _blended(
     scene: Scene, layout: Layout, strip: Strip, tile_rows: Iterable[tuple[int, Fine]]
 ) -> Iterator[tuple[int, Fine]]:
-    """Blend rows of tiles with each other; what comes is cut to the strip."""
+    """Blend rows of tiles with each other, cut to the strip."""
     spans, last = layout.rows.spans, layout.rows.touching(strip.rows)[-1]
     mosaic = Mosaic(layout.rows, scene.scale)
     for row, fine_row in tile_rows:

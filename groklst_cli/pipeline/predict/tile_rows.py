@@ -1,7 +1,7 @@
 """From files to predicted rows of tiles: read, stack, predict, blend across.
 
-A row of tiles is the unit that is kept, handed to other processes, and not made twice. It is the
-same to the last bit whoever makes it and whatever else is made.
+A row of tiles is the unit that is stored and that other processes compute; none is computed twice.
+It has the same bits in every process, and does not depend on what else is computed.
 """
 
 from collections import deque
@@ -36,12 +36,12 @@ def predict_tile_rows(
 
     Args:
         scene: Its files are read by one other thread while this runs.
-        method: Ready to predict.
+        method: A prepared method.
         layout: The tile lattice of the whole scene.
-        strip: What the rows are for; they come cut to its columns.
+        strip: The strip that the rows are for; they are cut to its columns.
         groups: Which rows, some of ``layout.groups_of(strip)``, in order.
         at_once: Batches to predict at the same time, in threads.
-        on_tiles: Called with the number of tiles just done.
+        on_tiles: Called with the number of tiles that were finished.
 
     Yields:
         Each row's number and its fine pixels ``(core rows · scale, columns · scale)``, kelvin.
@@ -51,7 +51,7 @@ def predict_tile_rows(
     waiting: deque[_Batch] = deque()
 
     def settle() -> Iterator[tuple[int, Fine]]:
-        """Add the oldest batch to its rows; they are finished with the group's last."""
+        """Add the oldest batch to its rows; the last batch of a group finishes them."""
         batch = waiting.popleft()
         for (row, column), core in batch.predicted.result():
             batch.rows[row].add(column, core)
@@ -90,7 +90,7 @@ def _runs(groups: Iterable[range]) -> Iterator[list[range]]:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What some tiles see: which LST is known, it without gaps, guidance; from a coarse corner."""
+    """Inputs of some tiles from a coarse corner on: known LST, LST without gaps, and guidance."""
 
     top: int
     left: int
@@ -138,7 +138,7 @@ class _Held:
         self._parts.append(part)
 
     def cut(self, rows: slice) -> _Inputs:
-        """Return some rows and let go of all that lies wholly before them."""
+        """Return some rows, and drop all rows before them."""
         while self._parts[0].top + len(self._parts[0].known) <= rows.start:
             self._parts.pop(0)
         first = self._parts[0]
@@ -172,7 +172,7 @@ def _start(
     inputs: _Inputs,
     pool: ThreadPoolExecutor,
 ) -> Iterator[_Batch]:
-    """Start a group's tiles in batches, which are the same whatever strip they are for."""
+    """Start a group's tiles in batches, which are the same for every strip."""
     tiles = [(row, column) for row in rows for column in across]
 
     def run(batch: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Fine]]:
@@ -192,7 +192,7 @@ def _start(
 
 
 def _inside(layout: Layout, place: tuple[int, int], outer: Fine, scale: int) -> Fine:
-    """Cut a tile's core out of all that was predicted."""
+    """Cut a tile's core out of its prediction."""
     down, across = layout.rows.spans[place[0]], layout.columns.spans[place[1]]
     top, left = (down.start - down.outer_start) * scale, (across.start - across.outer_start) * scale
     height, width = (down.stop - down.start) * scale, (across.stop - across.start) * scale

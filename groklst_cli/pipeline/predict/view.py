@@ -1,4 +1,4 @@
-"""A scene on disk as fitted methods see it."""
+"""The view of a scene for fitted methods."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,8 +27,8 @@ class FileView:
         Args:
             scene: Open.
             guides: The guides to see; None for all.
-            psf: The point spread that was stated, fine pixels; None where it is to be estimated.
-            device: Where to compute what is made of it.
+            psf: The stated point spread, fine pixels; None if it is to be estimated.
+            device: Where to compute.
         """
         self._scene = scene
         self._guides = scene.guides if guides is None else guides

@@ -1,6 +1,6 @@
-"""One band of several scenes in several units: reflectance here, tens of thousands there.
+"""Detect bands with different units in several scenes, as reflectance without its scale.
 
-Each scene by itself is well, and a network that learns from both learns nothing that serves either.
+Each scene alone is valid, but a network cannot learn from both.
 """
 
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from groklst_cli.geo.containers import setting_scale
 REFLECTANCES: Final = frozenset(
     ("deepblue", "blue", "green", "red", "vre", "nir", "swir1", "swir2")
 )
-"""Bands whose level land and season do not move by more than a few times."""
+"""Bands whose level varies by not more than a few times between places and seasons."""
 
 _APART: Final = 50.0
-"""Times; scales that are left out are a thousand and more, and no two lands so unlike."""
+"""Factor; missing scales are a thousand and more, and no two places differ so much."""
 
 
 class BandLevels:
-    """Collects how high a band's values lie in each scene."""
+    """Collects the level of each band in each scene."""
 
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, tuple[float, int]]] = {}
 
     def add(self, scene: str, band: str, values: NDArray[Any]) -> None:
-        """Count in the finite values of a patch."""
+        """Add the finite values of a patch."""
         known = np.abs(values[np.isfinite(values)])
         total, count = self._sums.setdefault(band, {}).get(scene, (0.0, 0))
         self._sums[band][scene] = total + float(known.sum(dtype=np.float64)), count + known.size
 
     def refuse_unlike(self, path_of: Callable[[str, str], str]) -> None:
-        """Refuse scenes of which one lacks the scale that another has.
+        """Refuse scenes if one lacks the scale that another has.
 
         Args:
-            path_of: Names the file that a scene's band is read from.
+            path_of: Returns the file of a scene's band.
 
         Raises:
             InputError: If a reflectance's level differs by more than fifty times.
@@ -51,5 +51,5 @@ class BandLevels:
                 raise InputError(
                     f"{band} has a mean of {means[low]:.3g} in {low} and of {means[high]:.3g} in "
                     f"{high}: one of them lacks its scale; if it is the second, tag each of its "
-                    f"bands as with: {setting_scale(path_of(high, band), 1e-4)}"
+                    f"bands with a command such as: {setting_scale(path_of(high, band), 1e-4)}"
                 )

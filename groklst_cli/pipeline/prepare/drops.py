@@ -1,4 +1,4 @@
-"""Which patches of a training set were not kept, and why."""
+"""Count the patches of a training set that were dropped, by reason."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,17 +8,17 @@ from groklst_cli.data.patches import SPLITS, Split
 from groklst_cli.errors import InputError
 
 KEPT: Final = "kept"
-NEAR: Final = "too near another set"
+NEAR: Final = "too near another split"
 GAPS: Final = "too much nodata"
 
 _ADVICE: Final = {
-    NEAR: "give scenes of one place to one set with --whole",
+    NEAR: "put scenes of one place into one split with --whole",
     GAPS: "raise --max-nodata, or lower --patch",
 }
 
 
 class Drops:
-    """Counts what became of every patch that was placed."""
+    """Counts kept and dropped patches."""
 
     def __init__(self, max_nodata: float) -> None:
         self._max_nodata = max_nodata
@@ -30,9 +30,9 @@ class Drops:
 
         Args:
             scene: Its scene.
-            split: The set that it was placed in.
+            split: Its split.
             fate: ``KEPT``, ``NEAR`` or ``GAPS``.
-            near: Other scenes with held-out patches that it lies too near to.
+            near: Other scenes with held-out patches that are too near.
         """
         self._counts[scene, split, fate] += 1
         self._near.setdefault((scene, split), set()).update(near)
@@ -42,24 +42,24 @@ class Drops:
         return {reason: self._sum(fate=reason) for reason in (NEAR, GAPS)}
 
     def told(self, scene: str) -> str:
-        """Say what was left out of a scene, as the end of a line; nothing if nothing was."""
+        """Describe what was dropped from a scene, as the end of a line; empty if nothing was."""
         reasons = self._reasons([scene], SPLITS)
         return f"; left out: {reasons}" if reasons else ""
 
     def refuse_empty(self, whole: Mapping[str, Split]) -> None:
-        """Refuse sets that patches were placed in and none was left of.
+        """Refuse splits of which all patches were dropped.
 
         Args:
-            whole: Scenes that were given to one set each.
+            whole: Scenes that belong to one split each.
 
         Raises:
-            InputError: If a set, or what such a scene gives to its set, is empty.
+            InputError: If a split, or the part of such a scene, is empty.
         """
         for scene, split in whole.items():
-            self._refuse(f"--whole {scene}={split} gives no patch", [scene], [split])
+            self._refuse(f"--whole {scene}={split} gives no patches", [scene], [split])
         scenes = list(dict.fromkeys(scene for scene, _, _ in self._counts))
         for split in SPLITS:
-            self._refuse(f"no {split} patch is left", scenes, [split])
+            self._refuse(f"no {split} patches are left", scenes, [split])
 
     def _refuse(self, what: str, scenes: Sequence[str], splits: Sequence[Split]) -> None:
         found = {fate: self._sum(scenes, splits, fate) for fate in (NEAR, GAPS)}

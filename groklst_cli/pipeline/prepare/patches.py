@@ -1,4 +1,4 @@
-"""Preparing a training set: scenes in, patches and a manifest out."""
+"""Prepare a training set: scenes in, patches and a manifest out."""
 
 import json
 import re
@@ -33,7 +33,7 @@ from groklst_cli.pipeline.prepare.drops import GAPS, KEPT, NEAR, Drops
 _WRITTEN: Final = re.compile(
     rf"{re.escape(MANIFEST)}|({'|'.join(SPLITS)}|scenes)/.+_(lst|truth|guide)\.tif(\.aux\.xml)?"
 )
-"""What lies in a prepared folder; a viewer's statistics may lie beside a patch."""
+"""Files of a prepared folder; statistics of viewers may be next to a patch."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Preparation:
     Attributes:
         scenes: The scenes.
         out: The folder to write.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         patch: Side of a patch, fine pixels.
         bands: The guidance bands to keep; empty for all.
-        native: The LST's true resolution by scene, "" for all others: pixels to join, or metres
-            such as ``100m``. What a ``scene.json`` states holds where nothing is said here.
+        native: The LST's true resolution by scene, "" for all others: pixels to aggregate, or
+            metres such as ``100m``. The default is what ``scene.json`` states.
         psf: Standard deviation of the sensor's point spread, coarse pixels.
         max_nodata: Largest share of a patch where LST or a guide is missing.
-        whole: Sets of scenes that are not cut but belong to one set as a whole.
-        vary: How many poorer versions of each training patch to write beside it: fewer bands,
-            guides that are off, noisy or blurred, clouds, a blurred truth.
-        seed: Of what is drawn for them.
+        whole: Splits of scenes that belong to one split completely.
+        vary: Number of degraded versions of each training patch: fewer bands, misregistered, noisy
+            or blurred guides, clouds, a blurred truth.
+        seed: Seed of these.
         patches_only: Whether to leave out the whole scenes, which only ``evaluate`` reads.
         overwrite: Whether an existing folder may be replaced.
     """
@@ -73,10 +73,10 @@ class Preparation:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
+        """Refuse values that contradict each other.
 
         Raises:
-            UsageError: If a value is impossible or names no scene.
+            UsageError: If a value is not valid, or does not name a scene.
         """
         names = [scene.name for scene in self.scenes]
         twins = sorted({name for name in names if names.count(name) > 1})
@@ -85,15 +85,17 @@ class Preparation:
         if self.patch < self.scale or self.patch % self.scale:
             raise UsageError(f"--patch {self.patch} is not a multiple of --scale {self.scale}")
         if not 0 <= self.max_nodata < 1:
-            raise UsageError(f"--max-nodata {self.max_nodata} must lie in 0 … 1, 1 left out")
+            raise UsageError(f"--max-nodata {self.max_nodata} must be at least 0 and below 1")
         if self.vary < 0 or self.seed < 0:
             raise UsageError(f"--vary {self.vary} and --seed {self.seed} must be at least 0")
         if not 0 <= self.psf <= 2:
-            raise UsageError(f"--psf {self.psf} must lie in 0 … 2 coarse pixels")
+            raise UsageError(f"--psf {self.psf} must be in 0 … 2 coarse pixels")
         for option, named in (("--whole", self.whole), ("--native-resolution", self.native)):
             for name in named:
                 if name and name not in names:
-                    raise UsageError(f"{option} names {name}, the scenes are {', '.join(names)}")
+                    raise UsageError(
+                        f"{option} names {name}, but the scenes are {', '.join(names)}"
+                    )
         self._refuse_no_training()
 
     @property
@@ -106,18 +108,19 @@ class Preparation:
         if given and "train" not in given:
             sets = " and ".join(sorted(given))
             raise UsageError(
-                f"--whole gives every scene to {sets}, so no training patch can be made; add a "
-                "scene to train on, or leave --whole out to cut each scene into all three sets"
+                f"--whole puts every scene into {sets}, so there are no training patches; add a "
+                "scene to train on, or leave --whole out to divide each scene into all three "
+                "splits"
             )
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was made.
+    """The result.
 
     Attributes:
         out: The folder.
-        patches: Patches by set.
+        patches: Patches by split.
         left_out: Patches that were not kept, by reason.
         bands: Names of the guidance bands.
     """
@@ -134,7 +137,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Window:
-    """Where a patch lies: fine pixels of its scene, and degrees."""
+    """The position of a patch: fine pixels of its scene, and degrees."""
 
     split: Split
     rows: slice
@@ -143,16 +146,16 @@ class _Window:
 
 
 def prepare(request: Preparation, *, note: Callable[[str], None] = lambda text: None) -> Prepared:
-    """Cut scenes into patches, in a folder that appears whole or not at all.
+    """Cut scenes into patches, in a folder that appears complete or not at all.
 
     Args:
         request: What to do.
-        note: Told, for people, what each scene came to.
+        note: Called with a summary of each scene.
 
     Raises:
         OutputExistsError: If the folder exists and may not be replaced.
         UsageError: If it cannot be made.
-        InputError: If a scene cannot be used or no training patch is left.
+        InputError: If a scene cannot be used, or no training patches are left.
     """
     inputs = [path for scene in request.scenes for path in scene.local()]
     with (
@@ -205,20 +208,20 @@ def _open(files: SceneFiles, request: Preparation) -> SceneTruth:
 
 
 def _without_left_out(request: Preparation, note: Callable[[str], None]) -> Preparation:
-    """Pass over scenes that say so of themselves, unless ``whole`` names them; say why."""
+    """Leave out scenes that state it, unless ``whole`` names them; report why."""
     kept = []
     for files in request.scenes:
         reason = files.left_out if files.name not in request.whole else None
         if reason is None:
             kept.append(files)
         else:
-            note(f"scene {files.name} is left out, as its {FACTS} says: {reason}")
+            note(f"scene {files.name} is left out by its {FACTS}: {reason}")
         for name, why in files.passed_over.items():
-            note(f"scene {files.name}: {name} is not taken for a guide, {why}")
+            note(f"scene {files.name}: {name} is not used as a guide, {why}")
     if not kept:
         raise InputError(
-            f"all {len(request.scenes)} scenes are left out, as their {FACTS} says; name one that "
-            "is to be used all the same with --whole NAME=train"
+            f"all {len(request.scenes)} scenes are left out by their {FACTS}; to use one anyway, "
+            "add --whole NAME=train"
         )
     return replace(request, scenes=kept)
 
@@ -251,7 +254,9 @@ def _write_scenes(
     levels.refuse_unlike(lambda name, band: by_name[name].path_of(band))
     counts = _counts(entry.split for entry in entries)
     if empty := [split for split, count in counts.items() if not count]:
-        note(f"no {' or '.join(empty)} patches, as --whole gives every scene to another set")
+        note(
+            f"no {' or '.join(empty)} patches, because --whole puts every scene into another split"
+        )
     provenance = {
         "version": __version__,
         "patch": request.patch,
@@ -259,7 +264,7 @@ def _write_scenes(
         "max_nodata": request.max_nodata,
         "vary": request.vary,
         "seed": request.seed,
-        "split": "by place; sets are a patch apart",
+        "split": "by place; splits are a patch apart",
         "scenes": [scene.provenance() for scene in scenes],
     }
     told = {name: moments.to_json() for name, moments in statistics.items()}
@@ -281,7 +286,7 @@ def _bands(scenes: Sequence[SceneTruth], request: Preparation) -> tuple[str, ...
 
 
 def _apart(name: str, windows: Mapping[str, Sequence[_Window]], drops: Drops) -> list[_Window]:
-    """Choose a scene's patches that lie a patch or more from those held out in other scenes."""
+    """Choose a scene's patches that are a patch away from other scenes' held-out ones."""
     kept = []
     for window in windows[name]:
         near = [
@@ -303,7 +308,7 @@ def _counts(splits: Iterable[Split]) -> dict[str, int]:
 
 
 def _place(scene: SceneTruth, request: Preparation) -> list[_Window]:
-    """Place a scene's patches: blocks along its longer side, patches side by side in a block."""
+    """Place a scene's patches in blocks along its longer side, next to each other."""
     unit, size = request.scale, request.patch // request.scale
     height, width = (length // unit for length in scene.grid.shape)
     if min(height, width) < 1:
@@ -352,7 +357,7 @@ def _write_patches(
     statistics: Mapping[str, RunningStatistics],
     levels: BandLevels,
 ) -> Iterator[list[PatchEntry]]:
-    """Write a scene's patches, each with its poorer versions; none of one with too many gaps."""
+    """Write a scene's patches and their degraded versions, without those with many gaps."""
     for number, window in enumerate(windows):
         truth = scene.read_lst(window.rows, window.columns)
         guide = scene.read_guide(window.rows, window.columns)

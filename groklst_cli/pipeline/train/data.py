@@ -34,8 +34,8 @@ def measure(data: TrainData, options: TrainOptions) -> Normalization:
     for name, found in moments.items():
         if not found.count or not found.std > 0:
             raise InputError(
-                f"{name or 'the LST'} holds {found.count} valid training pixels of spread "
-                f"{found.std:g}; leave it out with --set bands=…, or add scenes"
+                f"{name or 'the LST'} holds {found.count} valid training pixels with a standard "
+                f"deviation of {found.std:g}; leave it out with --set bands=…, or add scenes"
             )
     lst = moments.pop("")
     return Normalization(

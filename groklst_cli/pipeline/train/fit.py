@@ -46,8 +46,8 @@ def fit(
         resume: Whether to go on from the state in the run's folder.
         overwrite: Whether a run in that folder may be replaced.
         data: Its sets, where they are open already.
-        note: Told, for people, what is worth knowing.
-        watch: Told how far it is.
+        note: Called with messages.
+        watch: Called with the progress.
 
     Returns:
         The checkpoint and its scores.
@@ -176,7 +176,7 @@ def _report(
     if not math.isfinite(loss):
         raise GroklstError(
             f"the loss is {loss} at step {training.step}; lower --set learning_rate=…, or add "
-            "--set clip=1.0; the state before it is kept for --resume"
+            "--set clip=1.0; the state before this step is kept for --resume"
         )
     pace, options = meter.pace(), training.options
     if log is not None:

@@ -27,7 +27,7 @@ class TrainOptions:
         network: Key of a network in the registry.
         arguments: Keywords of its constructor.
         init: Checkpoint whose weights, bands and standardization it starts from; empty for chance.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         bands: Guidance bands and indices that it gets, in order; empty for all of the data.
         train_split: Set to train on.
         val_split: Set to validate on.
@@ -135,7 +135,7 @@ class TrainOptions:
         rising = list(self.milestones) == sorted({max(1, step) for step in self.milestones})
         self._demand("milestones", rising, "steps from 1 on, in rising order")
         stepped = bool(self.milestones) or self.schedule != "steps"
-        self._demand("milestones", stepped, "named where the schedule is steps")
+        self._demand("milestones", stepped, "one or more steps for the schedule steps")
         self._demand("crop", self.crop % self.scale == 0, f"a multiple of the scale {self.scale}")
         try:
             weighty = find(self.network).needs_weights
@@ -173,7 +173,7 @@ class TrainOptions:
 
     def _demand(self, name: str, holds: bool, what: str) -> None:
         if not holds:
-            raise UsageError(f"{flag(name)} is {getattr(self, name)!r}, it must be {what}")
+            raise UsageError(f"{flag(name)} is {getattr(self, name)!r}, expected {what}")
 
 
 _FREE: Final = frozenset(

@@ -50,7 +50,7 @@ def paper_values(network: str, scale: int) -> dict[str, Any]:
 
     Args:
         network: The network's key.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
 
     Raises:
         UsageError: If the network has no recipe of its own here.
@@ -58,8 +58,8 @@ def paper_values(network: str, scale: int) -> dict[str, Any]:
     recipes = paper_recipes()
     if network not in recipes:
         raise UsageError(
-            f"--recipe {PAPER} is known for {', '.join(sorted(recipes))}, not for {network}; "
-            "use --recipe published, the benchmark's for all"
+            f"--recipe {PAPER} is known only for {', '.join(sorted(recipes))}, not for {network}; "
+            "use --recipe published, which the benchmark used for all networks"
         )
     recipe = recipes[network]
     return {**recipe.options, "crop": recipe.patch * scale}

@@ -73,7 +73,7 @@ def assemble(
     base = start if start is not None else TrainOptions()
     recipe = given.get("recipe", base.recipe)
     if recipe not in (*RECIPES, PAPER):
-        raise UsageError(f"--recipe {recipe} is none of {', '.join((*RECIPES, PAPER))}")
+        raise UsageError(f"--recipe {recipe} is not one of {', '.join((*RECIPES, PAPER))}")
     asked = {key: _convert(key, value) for key, value in given.items()}
     first = FirstWeights.find(asked["init"]) if asked.get("init") and start is None else None
     settled = first.settled() if first is not None else {}
@@ -114,7 +114,9 @@ def collect(
     if resume:
         folder = Path({**named, **flags}.get("out", TrainOptions().out))
         if folder.is_dir():
-            refuse_shared(folder, advice="copy the run into a folder of your own, and resume there")
+            refuse_shared(
+                folder, advice="copy the run to a folder of your own, and resume it there"
+            )
         start = assemble(read_config(folder / OPTIONS), start=TrainOptions())
     chosen = assemble({**named, **flags}, sets, start=start)
     if config is not None and not resume:
@@ -134,7 +136,8 @@ def read_config(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # too many digits, lists too deep
         raise InputError(
-            f"{path} cannot be read as TOML: {error}; groklst train --print-config shows one"
+            f"{path} cannot be read as TOML: {error}; groklst train --print-config prints a valid "
+            "file"
         ) from error
 
 
@@ -167,7 +170,7 @@ def _convert(key: str, value: Any) -> Any:
     if choices:
         if value in choices:
             return value
-        raise UsageError(f"{flag(key)} is {value!r}, it must be one of {', '.join(choices)}")
+        raise UsageError(f"{flag(key)} is {value!r}, expected one of {', '.join(choices)}")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if get_origin(wanted) is tuple:
@@ -179,7 +182,7 @@ def _convert(key: str, value: Any) -> Any:
             return dict(value)
     elif type(value) is wanted:
         return value
-    raise UsageError(f"{flag(key)} is {value!r}, it must be {getattr(wanted, '__name__', wanted)}")
+    raise UsageError(f"{flag(key)} is {value!r}, expected {getattr(wanted, '__name__', wanted)}")
 
 
 def _several(value: Any, kind: type[Any]) -> tuple[Any, ...] | None:

@@ -24,7 +24,7 @@ _DAMAGE: Final = (
     LookupError, OSError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 """What torch raises of a damaged pickle: a pickle is a program, and any step of it may fail."""
-_NOT_PLAIN: Final = "it is damaged, or holds more than tensors and plain data"
+_NOT_PLAIN: Final = "it is damaged, or contains more than tensors and plain data"
 _FORMAT: Final = 1
 
 
@@ -70,7 +70,7 @@ def check(options: TrainOptions, *, resume: bool, overwrite: bool) -> None:
         return
     if (folder / STATE).exists() and not overwrite:
         raise OutputExistsError(
-            f"{folder} holds a run; add --resume to go on with it, --overwrite to replace it"
+            f"{folder} contains a run; add --resume to continue it, or --overwrite to replace it"
         )
     for name in (STATE, BEST, LAST, OPTIONS, LOG):
         check_target(folder / name, overwrite=overwrite)
@@ -100,8 +100,8 @@ def state_to_resume(options: TrainOptions) -> dict[str, Any]:
     if changed:
         first, (before, now) = next(iter(changed.items()))
         raise UsageError(
-            f"the run in {options.out} has {first} = {before!r}, not {now!r}; resume with the same "
-            f"options ({', '.join(changed)} differ), or start anew in another --out"
+            f"the run in {options.out} has {first} = {before!r}, not {now!r}; resume with the "
+            f"same options ({', '.join(changed)} differ), or start a new run in another --out"
         )
     return state
 
@@ -133,7 +133,8 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise InputError(
-            f"there is no {path} to resume from; leave out --resume, or name the run with --out"
+            f"{path} does not exist, so there is no run to resume; leave out --resume, or name "
+            "the run with --out"
         )
     import torch
 
@@ -145,7 +146,9 @@ def load_state(path: Path) -> dict[str, Any]:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
         reason = _NOT_PLAIN if isinstance(error, UnpicklingError) else words_of(error)
-        raise InputError(f"{path} cannot be read as a state: {reason}; start anew") from error
+        raise InputError(
+            f"{path} cannot be read as a training state: {reason}; start a new run"
+        ) from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
-        raise InputError(f"{path} is no state of this version; start anew")
+        raise InputError(f"{path} is not a training state of this version; start a new run")
     return state

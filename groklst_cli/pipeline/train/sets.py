@@ -40,7 +40,7 @@ def open_data(options: TrainOptions, begun_with: tuple[str, ...] | None = None) 
         InputError: If the data cannot be used.
     """
     if not options.data:
-        raise UsageError("no training set is named; add --data DIR")
+        raise UsageError("no training set was named; add --data DIR")
     train = open_patches(Path(options.data), options.train_split, options.scale)
     val = open_patches(Path(options.data), options.val_split, options.scale)
     if len(train) == 0:
@@ -70,13 +70,13 @@ def _bands(options: TrainOptions, source: PatchSource) -> tuple[str, ...]:
         )
     if missing or not bands:
         raise UsageError(
-            f"--set bands={','.join(bands)} asks for {', '.join(missing) or 'guidance'}; "
-            f"the training set has {', '.join(there) or 'no band'}"
+            f"--set bands={','.join(bands)} asks for {', '.join(missing) or 'guidance'}, but the "
+            f"training set has {', '.join(there) or 'no bands'}"
         )
     if not source.complete() and options.band_dropout == 0:
         raise UsageError(
-            "some patches lack some bands, and a network must be told which are there; "
-            "add --band-dropout 0.1, or --set bands=… and prepare with --bands"
+            "some patches lack some bands, and the network must be told which; add "
+            "--band-dropout 0.1, or --set bands=… and prepare with --bands"
         )
     return bands
 
@@ -88,7 +88,7 @@ def _bands_again(
     there = _there(source)
     if missing := [name for name in begun_with if name not in there]:
         raise UsageError(
-            f"the run began with bands {', '.join(begun_with)}, and {options.data} lacks "
+            f"the run began with bands {', '.join(begun_with)}, but {options.data} lacks "
             f"{', '.join(missing)}; name a folder of the same patches with --data"
         )
     return begun_with

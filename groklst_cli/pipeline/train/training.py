@@ -158,7 +158,7 @@ class Training:
             file, made = self.begun_from["file"], self.begun_from["sha256"]
             yield f"its first weights, bands and standardization are those of {file} ({made[:12]})"
         if options.recipe == PAPER and (beyond := paper_recipes()[options.network].beyond):
-            yield f"the paper's recipe is not followed in all: {beyond}"
+            yield f"the paper's recipe is not followed in everything: {beyond}"
         yield (
             f"data {len(data.train)} patches to train on, {len(data.val)} to validate on; "
             f"bands {', '.join(data.bands) or 'none'}; crops {data.crop * options.scale}"
@@ -166,7 +166,7 @@ class Training:
         if self.step:
             yield f"resumed at step {self.step} of {options.steps}"
         if len(data.val) == 0:
-            yield "there is no validation patch: the last checkpoint is the result"
+            yield "there are no validation patches, so the last checkpoint is the result"
         processes = self.fabric.world_size
         yield f"device {self.fabric.device}, {processes} process(es), {options.precision}"
 

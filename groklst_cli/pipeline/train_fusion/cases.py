@@ -58,7 +58,7 @@ class Case:
     Attributes:
         scene: Its scene's name.
         kind: As the cut's.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         planes: ``(PLANES, h, w)``, half precision.
         target: ``(h, w)``, the truth minus the conserved answer, in the scene's unit.
         numbers: What describes the scene.

@@ -20,7 +20,7 @@ class Batch:
     """Samples of one scale.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         planes: ``(B, PLANES, n, n)``.
         numbers: ``(B, NUMBERS)``.
         target: ``(B, 1, n, n)``, NaN where unknown.

@@ -118,15 +118,15 @@ class FusionOptions:
             UsageError: If a value is impossible.
         """
         if self.network != FUSION:
-            raise UsageError(f"network is {self.network!r}, these are options of {FUSION}")
+            raise UsageError(f"network is {self.network!r}, expected {FUSION}")
         for scale in self.scales:
             if not scale.isdecimal() or not 2 <= int(scale) <= 16:
-                raise UsageError(f"scales names {scale!r}, which is no whole number in 2 … 16")
+                raise UsageError(f"scales names {scale!r}, which is not a whole number in 2 … 16")
             if self.crop % int(scale) or self.crop % 4:
                 raise UsageError(f"crop {self.crop} is not a multiple of four and of {scale}")
         for name in ("steps", "batch", "piece", "width", "blocks"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, it must be at least 1")
+                raise UsageError(f"{name} is {getattr(self, name)}, expected at least 1")
 
     @classmethod
     def read(cls, path: Path) -> Self:

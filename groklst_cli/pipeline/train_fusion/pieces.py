@@ -32,7 +32,7 @@ class Cut:
 
     Attributes:
         piece: The piece.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         kind: ``main``, ``other`` or ``poor``; kinds are drawn alike.
     """
 

@@ -69,7 +69,7 @@ def train_fusion(
     """
     made = out / NAME
     if not out.parent.is_dir():
-        raise UsageError(f"--out {out} cannot be made; name a new folder in one that is there")
+        raise UsageError(f"--out {out} cannot be created; name a new folder inside an existing one")
     out.mkdir(exist_ok=True)
     check_target(made, overwrite=overwrite)
     first = FirstNetworks.find(options) if options.init else None
@@ -78,7 +78,10 @@ def train_fusion(
         scenes = training_scenes(data, options)
         cases = list(cases_of(scenes, options, note))
         if not cases:
-            raise UsageError(f"--data {data} holds no scene that a case can be made of")
+            raise UsageError(
+                f"--data {data} contains no scene that can be used for training; name a "
+                "folder of scenes with --data"
+            )
         networks = [
             train(cases, options, seed, note, None if first is None else first.of(place))
             for place, seed in enumerate(options.seeds)

@@ -10,7 +10,7 @@ _EPSILON = 1e-8  # under the square root of a variance
 
 
 class ChannelAttention(nn.Module):
-    """Weigh each channel by a gate in (0, 1) made from all channels' global means.
+    """Weight each channel by a gate in (0, 1) made from all channels' global means.
 
     After Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, as RCAN uses it (Zhang et al.,
     ECCV 2018). The mean is over the whole map, so a tile's gate depends on the tile.
@@ -45,7 +45,7 @@ class ChannelAttention(nn.Module):
 
 
 class ContrastChannelAttention(ChannelAttention):
-    """Weigh each channel by a gate made from all channels' contrast: deviation plus mean.
+    """Weight each channel by a gate made from all channels' contrast: deviation plus mean.
 
     After IMDN (Hui et al., ACM MM 2019). Arguments as for `ChannelAttention`.
     """
@@ -58,7 +58,7 @@ class ContrastChannelAttention(ChannelAttention):
 
 
 class SpatialAttention(nn.Module):
-    """Weigh each pixel by a gate made from its neighbours' mean and maximum over channels.
+    """Weight each pixel by a gate made from its neighbours' mean and maximum over channels.
 
     After CBAM (Woo et al., ECCV 2018).
 
@@ -78,7 +78,7 @@ class SpatialAttention(nn.Module):
 
 
 class EnhancedSpatialAttention(nn.Module):
-    """Weigh each value by a gate made at a sixth of the resolution, so that it sees far (ESA).
+    """Weight each value by a gate made at a sixth of the resolution, with a wide view (ESA).
 
     After RFANet (Liu et al., CVPR 2020). Maps smaller than 17 × 17 are pooled as far as they go.
 

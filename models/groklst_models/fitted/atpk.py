@@ -15,7 +15,7 @@ from groklst_models.regression.kriging import Kriging
 
 
 class ATPK(FittedMethod):
-    """Krige the LST; guidance is not looked at.
+    """Krige the LST; guidance is not used.
 
     Attributes:
         kriging: With the covariance that was found.
@@ -35,7 +35,7 @@ class ATPK(FittedMethod):
         self.scale = scale
 
     def fit(self, scene: SceneView) -> None:
-        """Read the LST, deconvolve its variogram and predict what is missing.
+        """Read the LST, deconvolve its variogram and predict missing pixels.
 
         Raises:
             FitError: If no coarse pixel is valid.
@@ -43,7 +43,7 @@ class ATPK(FittedMethod):
         lst = np.concatenate([block.lst[block.core] for block in scene.blocks()]).astype(np.float64)
         if np.isnan(lst).all():
             raise FitError(
-                "atpk needs valid coarse pixels, and there is none; check the LST's nodata value"
+                "atpk needs valid coarse pixels, but there are none; check the LST's nodata value"
             )
         self.kriging = Kriging.deconvolved(self.scale, lst)
         self.level = float(np.nanmean(lst))
@@ -51,7 +51,7 @@ class ATPK(FittedMethod):
         self.coarse = filled.float().to(scene.device)
 
     def predict(self, tiles: Tiles) -> Tensor:
-        """Krige ``(B, 1, s·h, s·w)``, kelvin; the scene's LST counts, not the tile's."""
+        """Krige ``(B, 1, s·h, s·w)``, kelvin, from the scene's LST, not the tile's."""
         height, width = tiles.lst.shape[-2:]
         parts = [
             self.kriging.predict(self.coarse, slice(r, r + height), slice(c, c + width))

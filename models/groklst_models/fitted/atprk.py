@@ -2,7 +2,7 @@
 
 Q. Wang, W. Shi, P. M. Atkinson & Y. Zhao, "Downscaling MODIS images with area-to-point regression
 kriging", Remote Sensing of Environment 166, 2015. A linear regression on guidance gives the trend,
-and what it leaves of the coarse LST is downscaled by area-to-point kriging, under a covariance
+and its coarse residual is downscaled by area-to-point kriging, under a covariance
 deconvolved from its variogram; the coarse means are met. Differs in averaging features after
 computing them, in regressing detail on detail, and in the sensor's blur.
 """
@@ -26,7 +26,7 @@ class ATPRK(GuidedRegression):
         sensor: The point spread that was found.
         polynomial: The function that was found.
         kriging: With the covariance of the residual.
-        residual: ``(H, W)``, what the function leaves of the coarse LST, gaps predicted; kelvin.
+        residual: ``(H, W)``, the residual of the function, gaps predicted; kelvin.
     """
 
     polynomial: Polynomial
@@ -37,9 +37,9 @@ class ATPRK(GuidedRegression):
         """Choose how much to shrink.
 
         Args:
-            scale: Fine pixels along a coarse one.
-            shrinkage: Ridge parameter for one sample a feature; it falls as samples grow in
-                number. At least 0.
+            scale: Fine pixels along a coarse pixel.
+            shrinkage: Ridge parameter for one sample per feature; it falls with the number of
+                samples. At least 0.
 
         Raises:
             ValueError: If the shrinkage is negative.
@@ -48,10 +48,10 @@ class ATPRK(GuidedRegression):
         self.shrinkage = checked_shrinkage(shrinkage)
 
     def fit(self, scene: SceneView) -> None:
-        """Read the scene twice: for the regression, and for what it leaves.
+        """Read the scene twice: for the regression, and for its residual.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)

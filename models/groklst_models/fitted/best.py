@@ -58,23 +58,23 @@ class Best(HeldBack):
     def fit(self, scene: SceneView) -> None:
         """Rehearse, then fit; never fail for want of guidance."""
         if not scene.bands:
-            return self._interpolate("there is no guidance")
+            return self._interpolate("there are no guides")
         features = Features(tuple(scene.bands), self.scale)
         sensor = estimate_sensor(scene, features)
         rehearsed = rehearse(scene, [self._straight, self._bent], sensor.sigma)
         if rehearsed is None:
-            return self._interpolate("too few coarse pixels have LST and guidance")
+            return self._interpolate("too few coarse pixels have both LST and guides")
         weights = rehearsed.weights(_USUAL, _PULL)
         mixed = rehearsed.mixed(weights)
         share = mixed.share()
         if not share:
-            return self._interpolate("guides do not surely explain detail of the LST")
+            return self._interpolate("it is not certain that the guides explain detail of the LST")
         self.straight, self.gain = weights[0], mixed.gain(share)
         mixture = self._local(scale=self.scale, degree=2, straight=self.straight)
         try:
             mixture.fit_through(scene, features, sensor)
         except FitError:
-            return self._interpolate("no coarse pixel has both LST and guidance")
+            return self._interpolate("no coarse pixel has both LST and guides")
         self.keep(mixture, share)
         self.summary = (
             f"{self.straight:.2f} linear + {1 - self.straight:.2f} quadratic, with local "

@@ -14,7 +14,7 @@ from groklst_models.sampling.interpolation import upsample_cubic
 
 
 class Bicubic(FittedMethod):
-    """Interpolate the LST; guidance is not looked at."""
+    """Interpolate the LST; guidance is not used."""
 
     needs_guide = False
     uses_guide = False

@@ -13,7 +13,7 @@ from groklst_models.sampling.interpolation import upsample_linear
 
 
 class Bilinear(FittedMethod):
-    """Interpolate the LST; guidance is not looked at."""
+    """Interpolate the LST; guidance is not used."""
 
     needs_guide = False
     uses_guide = False

@@ -1,10 +1,10 @@
 """CatBoost on guidance.
 
 L. Prokhorenkova et al., "CatBoost: unbiased boosting with categorical features", NeurIPS 2018.
-Small oblivious trees, which ask the same question in all nodes of a level, each fitted to what
-those before it left; by the authors' library. Differs in plain boosting, the library's own choice
-on a CPU (boosting in an order of the samples took three times as long and was no better on real
-scenes), in bounding samples, so that time does not grow with the scene, and in the sensor's blur.
+Small oblivious trees, with the same split in all nodes of a level, each fitted to the residual of
+those before it; by the authors' library. Differs in plain boosting, the library's own choice on a
+CPU (boosting in an order of the samples took three times as long and was no better on real scenes),
+in bounding samples, so that time does not grow with the scene, and in the sensor's blur.
 """
 
 from typing import Any
@@ -28,22 +28,22 @@ class CatBoost(BoostedTrees):
         """Choose the trees.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             trees: How many.
             leaves: Of each tree, a power of two up to 65536.
-            rate: Share of its answer that a tree adds, above 0 and at most 1.
-            seed: Of the weights that samples are drawn with.
+            rate: Learning rate, above 0 and at most 1.
+            seed: Seed of the weights of samples.
 
         Raises:
-            ValueError: If an argument is out of its range.
+            ValueError: If an argument is out of range.
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, rate=rate, seed=seed)
         self.depth = leaves.bit_length() - 1
         if leaves != 2**self.depth or self.depth > 16:
-            raise ValueError(f"leaves is {leaves}, it must be a power of two up to 65536")
+            raise ValueError(f"leaves is {leaves}, expected a power of two up to 65536")
 
     def regressor(self) -> Regressor:
-        """Make the trees, still without branches."""
+        """Make the trees, not fitted yet."""
         parameters = {
             "loss_function": "RMSE",
             "iterations": self.trees,

@@ -4,11 +4,11 @@ F. Gao, W. P. Kustas & M. C. Anderson, "A Data Mining Approach for Sharpening Th
 Imagery over Land", Remote Sensing 4(11), 2012; R. Guzinski & H. Nieto, "Evaluating the feasibility
 of using Sentinel-2 and Sentinel-3 satellites for high-resolution evapotranspiration estimations",
 Remote Sensing of Environment 221, 2019. Regression trees with a linear model in each leaf are
-trained on coarse pixels, the more homogeneous the more they count, once for the scene and once for
-each window of 15 × 15; the two answers are weighed by their inverse squared coarse residuals.
-Written from the papers. Differs in aggregating features instead of bands, in windows that overlap
-by half so that no seam shows, in hardly learning from pixels that the scene's trees miss by far
-(clouds, or gaps that were filled), and in the sensor's blur.
+trained on coarse pixels, weighted by their homogeneity, once for the scene and once for each window
+of 15 × 15; the two answers are weighted by their inverse squared coarse residuals. Written from the
+papers. Differs in aggregating features instead of bands, in windows that overlap by half so that no
+seam shows, in giving little weight to pixels with large residuals of the scene's trees (clouds, or
+gaps that were filled), and in the sensor's blur.
 """
 
 from typing import Final
@@ -49,18 +49,18 @@ class DMS(GuidedRegression):
         """Choose the trees.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             trees: How many for the scene.
             local_trees: How many for a window; 0 for none.
-            seed: Of the bootstrap.
+            seed: Seed of the bootstrap.
 
         Raises:
-            ValueError: If an argument is out of its range.
+            ValueError: If an argument is out of range.
         """
         if trees < 1 or local_trees < 0:
             raise ValueError(
-                f"trees is {trees} and local_trees {local_trees}; "
-                "they must be at least 1 and at least 0"
+                f"trees is {trees} and local_trees {local_trees}; expected at least 1 and at "
+                "least 0"
             )
         super().__init__(scale)
         self.local_trees, self.seed = local_trees, seed
@@ -77,7 +77,7 @@ class DMS(GuidedRegression):
         """Grow the trees of the scene; those of windows grow where they are needed.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         if not scene.bands:
             raise lacks_guidance("dms")
@@ -130,7 +130,7 @@ class DMS(GuidedRegression):
     def _weigh(
         self, answer: Tensor, local: Tensor, residual: Tensor, local_residual: Tensor
     ) -> Tensor:
-        """Weigh two answers by their inverse squared coarse residuals, without steps."""
+        """Weight two answers by their inverse squared coarse residuals, smoothly."""
         bounded = torch.stack([residual, local_residual])[None].clamp(-self._far, self._far)
         squares = bounded**2
         squares = torch.nn.functional.avg_pool2d(squares, 3, 1, 1, count_include_pad=False)[0]
@@ -139,7 +139,7 @@ class DMS(GuidedRegression):
         return answer + share.clamp(0, 1) * (local - answer)
 
     def _homogeneity(self, spread: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Weigh coarse pixels by the inverse of their inner variation."""
+        """Weight coarse pixels by the inverse of their inner variation."""
         variation = (spread / self._deviation).mean(axis=-1)
         weights: NDArray[np.float32] = (1 / (0.1 + variation)).astype(np.float32)
         return weights

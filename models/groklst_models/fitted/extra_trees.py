@@ -20,18 +20,18 @@ class ExtraTrees(TreeRegression):
         """Choose the trees.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             trees: How many.
-            leaves: At most so many in a tree.
-            seed: Of the thresholds.
+            leaves: Largest number of leaves of a tree.
+            seed: Seed of the thresholds.
 
         Raises:
-            ValueError: If an argument is out of its range.
+            ValueError: If an argument is out of range.
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
 
     def regressor(self) -> Regressor:
-        """Make the trees, still without branches."""
+        """Make the trees, not fitted yet."""
         forest: Regressor = ExtraTreesRegressor(
             n_estimators=self.trees,
             max_leaf_nodes=self.leaves,

@@ -2,7 +2,7 @@
 
 J. H. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics
 29(5), 2001; on histograms as in G. Ke et al., "LightGBM", NeurIPS 2017. Small trees, each fitted to
-what those before it left. Applied with the sensor's blur and bounded samples.
+the residual of those before it. Applied with the sensor's blur and bounded samples.
 """
 
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -12,12 +12,12 @@ from groklst_models.regression.tree_regression import Regressor
 
 
 class GradientBoosting(BoostedTrees):
-    """A sum of small trees by scikit-learn, whose seed is that of the bins."""
+    """A sum of small trees by scikit-learn; the seed is for the bins."""
 
     library = "sklearn"
 
     def regressor(self) -> Regressor:
-        """Make the trees, still without branches."""
+        """Make the trees, not fitted yet."""
         forest: Regressor = HistGradientBoostingRegressor(
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,

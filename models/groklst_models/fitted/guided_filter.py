@@ -37,7 +37,7 @@ class GuidedFilter(FittedMethod):
         """Choose the window.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             radius: Of the square window, fine pixels; at least 1.
             epsilon: Ridge parameter, in variances of a guide; above 0.
 
@@ -45,7 +45,9 @@ class GuidedFilter(FittedMethod):
             ValueError: If the radius is below 1 or epsilon not positive.
         """
         if radius < 1 or epsilon <= 0:
-            raise ValueError(f"radius is {radius}, epsilon {epsilon}: at least 1, and above 0")
+            raise ValueError(
+                f"radius is {radius}, epsilon {epsilon}, expected at least 1 and above 0"
+            )
         self.scale, self.epsilon = scale, epsilon
         divisors = [step for step in range(1, scale + 1) if scale % step == 0]
         self._step = min(divisors, key=lambda step: abs(step - radius / 2))

@@ -22,7 +22,7 @@ class LightGBM(BoostedTrees):
     library = "lightgbm"
 
     def regressor(self) -> Regressor:
-        """Make the trees, still without branches."""
+        """Make the trees, not fitted yet."""
         parameters = {
             "num_leaves": self.leaves,
             "learning_rate": self.rate,
@@ -31,7 +31,7 @@ class LightGBM(BoostedTrees):
             "seed": self.seed,
             "deterministic": True,
             "force_row_wise": True,  # otherwise the faster of two orders of adding up is timed
-            "num_threads": 1,  # how many add up a histogram could move its last bits
+            "num_threads": 1,  # the number of threads could change the last bits of a histogram
             "verbosity": -1,
         }
         return _Trees(parameters, self.trees)

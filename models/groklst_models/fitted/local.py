@@ -5,9 +5,9 @@ exploring spatial nonstationarity", Geographical Analysis 28(4), 1996; S.-B. Dua
 "Spatial downscaling of MODIS land surface temperatures using geographically weighted regression",
 IEEE Transactions on Geoscience and Remote Sensing 54(11), 2016. Around every coarse pixel the LST
 is regressed on bands and indices, with Gaussian weights, and the coefficients are interpolated to
-the fine grid. All moments are convolutions, so the price is linear in the scene. Differs from the
-papers in departing from one function for the whole scene, to which coefficients are shrunk where
-the window cannot tell, in regressing detail on detail, and in the sensor's blur.
+the fine grid. All moments are convolutions, so the cost is linear in the scene's size. Differs from
+the papers in departing from one function for the whole scene, to which coefficients are shrunk
+where a window has too little information, in regressing detail on detail, and in the sensor's blur.
 """
 
 from groklst_models.regression.local_regression import LocalRegression

@@ -2,7 +2,7 @@
 
 J. A. Parker, R. V. Kenyon & D. E. Troxel, "Comparison of interpolating methods for image
 resampling", IEEE Transactions on Medical Imaging 2(1), 1983. Nothing is added and coarse means are
-exact, so this is what a downscaled map is measured against, not what anybody wants to look at.
+exact, so it is a baseline for comparisons, not a useful map.
 """
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from groklst_models.contract import FittedMethod, SceneView, Tiles
 
 
 class Nearest(FittedMethod):
-    """Repeat the LST; guidance is not looked at."""
+    """Repeat the LST; guidance is not used."""
 
     needs_guide = False
     uses_guide = False

@@ -4,9 +4,10 @@ R. de Lutio, S. D'Aronco, J. D. Wegner & K. Schindler, "Guided Super-Resolution 
 Transformation", ICCV 2019, arXiv 1904.01501. A fine pixel's temperature is a function of its own
 guidance and of its coordinates: each passes through a stack of 1×1 layers, and a third stack reads
 the sum. They are fitted until the means of fine pixels are the coarse LST, and each stack has a
-weight decay of its own. Differs in its price (a narrower layer, fewer steps at a rate that rises
-and falls, some windows of a large scene), in indices beside the bands, and in the sensor's blur,
-which is laid over the answer. The scene network goes further: its sensor stands inside the fit.
+weight decay of its own. Differs in its cost (a narrower layer, fewer steps at a rate that rises and
+falls, only some windows of a large scene), in using indices in addition to the bands, and in the
+sensor's blur, which is applied to the answer. The scene network goes further: its sensor model is
+part of the fit.
 """
 
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ class PixTransform(GuidedRegression):
         sensor: The point spread that was found.
         level: Kelvin that the network's answers are added to.
         unit: Kelvin for each unit of an answer.
-        network: What was fitted.
+        network: The fitted network.
     """
 
     level: float
@@ -59,7 +60,7 @@ class PixTransform(GuidedRegression):
         """Choose the network and how it is fitted.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             width: Channels of the narrow layers.
             hidden: Channels of the wide layer; the paper has 2048.
             steps: Of the optimizer.
@@ -76,11 +77,11 @@ class PixTransform(GuidedRegression):
         counts = {"width": width, "hidden": hidden, "steps": steps, "batch": batch}
         for name, value in counts.items():
             if value < 1:
-                raise ValueError(f"{name} is {value}, it must be at least 1")
+                raise ValueError(f"{name} is {value}, expected at least 1")
         if rate <= 0 or min(decay) < 0:
-            raise ValueError(f"rate is {rate}, decay {decay}: above 0, and none below 0")
+            raise ValueError(f"rate is {rate}, decay {decay}, expected above 0 and at least 0")
         if loss not in ("l1", "l2"):
-            raise ValueError(f"loss is {loss!r}, it must be l1 or l2")
+            raise ValueError(f"loss is {loss!r}, expected l1 or l2")
         super().__init__(scale)
         self.width, self.hidden, self.seed = width, hidden, seed
         self.fitting = Fitting(steps, batch, rate, loss, decay)
@@ -89,7 +90,7 @@ class PixTransform(GuidedRegression):
         """Fit to a bounded number of the scene's coarse pixels.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         self.sensor = estimate_sensor(scene, self.features_of(scene))
         placed = _PlacedScene(scene)
@@ -129,7 +130,7 @@ class PixTransform(GuidedRegression):
 
 
 class _PlacedScene:
-    """A scene with two bands more: the row and the column of each fine pixel."""
+    """A scene with two more bands: the row and the column of each fine pixel."""
 
     def __init__(self, scene: SceneView) -> None:
         self._scene = scene

@@ -5,8 +5,8 @@ index–radiometric temperature relationship", Remote Sensing of Environment 85(
 in NDVI); A. E. Hoerl & R. W. Kennard, "Ridge regression", Technometrics 12(1), 1970. The LST is
 regressed on all bands and indices, their squares and their products, so that the answer to one may
 depend on another. Differs from the paper in using every band, in multiplying at the fine scale and
-averaging afterwards, in the sensor's blur, and in clipping features at four deviations: far out a
-parabola promises what nobody has seen.
+averaging afterwards, in the sensor's blur, and in clipping features at four standard deviations,
+because a parabola must not be extrapolated.
 """
 
 from torch import Tensor
@@ -33,9 +33,9 @@ class Quadratic(GuidedRegression):
         """Choose how much to shrink.
 
         Args:
-            scale: Fine pixels along a coarse one.
-            shrinkage: Ridge parameter for one sample a product; it falls as samples grow in
-                number. At least 0.
+            scale: Fine pixels along a coarse pixel.
+            shrinkage: Ridge parameter for one sample per product; it falls with the number of
+                samples. At least 0.
 
         Raises:
             ValueError: If the shrinkage is negative.
@@ -47,7 +47,7 @@ class Quadratic(GuidedRegression):
         """Solve the normal equations, which are summed in one pass over the scene.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)

@@ -23,22 +23,22 @@ class RandomForest(TreeRegression):
         """Choose the forest.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             trees: How many.
-            leaves: At most so many in a tree.
+            leaves: Largest number of leaves of a tree.
             share: Of the features, that a split looks at, above 0 and at most 1.
-            seed: Of the bootstrap.
+            seed: Seed of the bootstrap.
 
         Raises:
-            ValueError: If an argument is out of its range.
+            ValueError: If an argument is out of range.
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
         if not 0 < share <= 1:
-            raise ValueError(f"share is {share}, it must lie above 0 and not above 1")
+            raise ValueError(f"share is {share}, expected above 0 and not above 1")
         self.share = share
 
     def regressor(self) -> Regressor:
-        """Make the forest, still without trees."""
+        """Make the forest, not fitted yet."""
         forest: Regressor = RandomForestRegressor(
             n_estimators=self.trees,
             max_leaf_nodes=self.leaves,

@@ -35,7 +35,7 @@ class Ridge(GuidedRegression):
         """Choose how much to shrink.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             shrinkage: Ridge parameter as a share of the number of samples; features are
                 standardised, so it means the same for every band. At least 0.
 
@@ -49,7 +49,7 @@ class Ridge(GuidedRegression):
         """Solve the normal equations, which are summed in one pass over the scene.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         self.features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, self.features)

@@ -1,11 +1,11 @@
 """The scene network: a small network fitted to one scene, through a model of its sensor.
 
 After R. de Lutio, S. D'Aronco, J. D. Wegner & K. Schindler, "Guided Super-Resolution as
-Pixel-to-Pixel Transformation", ICCV 2019, arXiv 1904.01501: a fine pixel is a function of what
-guidance says there, learnt from the one scene that it is wanted for. Differs in the sensor, whose
-point spread and mean lie between the network and the coarse LST; in a linear skip that starts from
-the ridge solution; in forgiving most of the local mean of the error, which conserving the coarse
-means restores; and in averaging several short runs.
+Pixel-to-Pixel Transformation", ICCV 2019, arXiv 1904.01501: a fine pixel is a function of its
+guidance, learned from the scene itself. Differs in the sensor model, whose point spread and mean
+are between the network and the coarse LST; in a linear skip that starts from the ridge solution; in
+ignoring most of the local mean of the error, which conservation restores; and in averaging several
+short runs.
 """
 
 import torch
@@ -48,7 +48,7 @@ class SceneNet(GuidedRegression):
         """Choose the networks and how long they are trained.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             width: Channels of a layer.
             depth: Layers.
             steps: Of the optimizer.
@@ -64,7 +64,7 @@ class SceneNet(GuidedRegression):
         counts = {"width": width, "depth": depth, "steps": steps, "batch": batch, "crop": crop}
         for name, value in {**counts, "networks": networks}.items():
             if value < 1:
-                raise ValueError(f"{name} is {value}, it must be at least 1")
+                raise ValueError(f"{name} is {value}, expected at least 1")
         super().__init__(scale)
         self.shrinkage, self.seed = checked_shrinkage(shrinkage), seed
         self.schedule = Schedule(steps=steps, batch=batch, crop=crop, width=width, depth=depth)
@@ -74,7 +74,7 @@ class SceneNet(GuidedRegression):
         """Train on windows of the scene.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, features)

@@ -5,8 +5,8 @@ for spatial sharpening of thermal imagery", Remote Sensing of Environment 107(4)
 et al., "Estimating subpixel surface temperatures and energy fluxes from the vegetation
 index–radiometric temperature relationship", Remote Sensing of Environment 85(4), 2003 (DisTrad, the
 polynomial). The function is fitted to the most homogeneous quarter of the coarse pixels of each of
-three classes of NDVI. Differs in averaging the function of fine NDVI rather than taking it of mean
-NDVI, and in the sensor's blur; what it leaves is restored by conserving the coarse means.
+three classes of NDVI. Differs in averaging the function of fine NDVI instead of applying it to mean
+NDVI, and in the sensor's blur; the residual is restored by conserving the coarse means.
 """
 
 import math
@@ -36,7 +36,7 @@ _LEAST_PIXELS: Final = 12
 _EXPONENT: Final = 0.625
 _SHRINKAGE: Final = 1e-6
 _LEAST_SPREAD: Final = 1e-4
-"""Deviation of a term over coarse pixels up to which it is rounding, and no ground for a slope."""
+"""Standard deviation of a term over coarse pixels up to which it is only rounding."""
 
 
 class TsHARP(GuidedRegression):
@@ -62,15 +62,15 @@ class TsHARP(GuidedRegression):
         """Choose the function.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             form: ``sharpening`` is a share of cover, ``1 - (1 - NDVI*) ** 0.625`` with NDVI*
                 between 0 and 1; ``linear`` and ``polynomial`` (second degree) are in NDVI itself.
 
         Raises:
-            ValueError: If there is no such form.
+            ValueError: If the form is unknown.
         """
         if form not in get_args(Form):
-            raise ValueError(f"form is {form!r}, it must be one of {', '.join(get_args(Form))}")
+            raise ValueError(f"form is {form!r}, expected one of {', '.join(get_args(Form))}")
         super().__init__(scale)
         self.form = form
 
@@ -78,7 +78,7 @@ class TsHARP(GuidedRegression):
         """Fit the function to homogeneous coarse pixels, in one pass over the scene.
 
         Raises:
-            FitError: If there is no NDVI, or no coarse pixel where it meets a valid LST.
+            FitError: If there is no NDVI, or no coarse pixel with both NDVI and LST.
         """
         self._bands = tuple(scene.bands)
         if "ndvi" not in (*self._bands, *derivable(self._bands)):
@@ -141,7 +141,7 @@ class TsHARP(GuidedRegression):
 
 
 def _homogeneous(ndvi: Tensor, variation: Tensor) -> Tensor:
-    """Choose the quarter of each class that varies least; all pixels where they are too few."""
+    """Choose the most homogeneous quarter of each class; all pixels if they are too few."""
     classes = torch.bucketize(ndvi, ndvi.new_tensor(_CLASSES))
     chosen = []
     for label in range(len(_CLASSES) + 1):

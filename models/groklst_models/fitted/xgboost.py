@@ -1,9 +1,9 @@
 """XGBoost on guidance.
 
 T. Chen & C. Guestrin, "XGBoost: A Scalable Tree Boosting System", KDD 2016. Small trees, each
-fitted by first and second derivatives to what those before it left, their leaves shrunk towards
-zero; by the authors' library. Differs in bounding samples and leaves, so that time does not grow
-with the scene, and in the sensor's blur.
+fitted by first and second derivatives to the residual of those before it, with leaves shrunk
+towards zero; by the authors' library. Differs in bounding samples and leaves, so that time does not
+grow with the scene, and in the sensor's blur.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class XGBoost(BoostedTrees):
     library = "xgboost"
 
     def regressor(self) -> Regressor:
-        """Make the trees, still without branches."""
+        """Make the trees, not fitted yet."""
         parameters = {
             "max_leaves": self.leaves,
             "max_depth": 0,  # bounded by the leaves alone
@@ -32,7 +32,7 @@ class XGBoost(BoostedTrees):
             "colsample_bytree": 0.8,
             "seed": self.seed,
             "device": "cpu",
-            "nthread": 1,  # how many add up a histogram could move its last bits
+            "nthread": 1,  # the number of threads could change the last bits of a histogram
             "verbosity": 0,
         }
         return _Trees(parameters, self.trees)

@@ -79,11 +79,16 @@ class PGDM(nn.Module):
     ) -> None:
         super().__init__()
         if len(multipliers) < 2:
-            raise ValueError(f"multipliers are {list(multipliers)}; it takes two levels at least")
+            raise ValueError(f"multipliers are {list(multipliers)}, expected at least two levels")
         if not all(low < high for low, high in pairwise((0.0, *roots))) or not roots[-1] <= 1:
-            raise ValueError(f"roots are {list(roots)}; they must rise from above 0 to at most 1")
+            raise ValueError(
+                f"roots are {list(roots)}, expected rising numbers above 0 and at most 1"
+            )
         if not (kappa >= 0 and limit >= 0 and reach > 0):
-            raise ValueError("kappa and limit must be 0 or more, and reach above 0")
+            raise ValueError(
+                f"kappa is {kappa}, limit {limit}, reach {reach}; expected 0 or more, 0 or "
+                "more, and above 0"
+            )
         self.scale, self.kappa, self.limit, self.reach = scale, kappa, limit, reach
         self.roots = tuple(roots)
         widths = [width * multiplier for multiplier in multipliers]

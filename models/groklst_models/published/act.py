@@ -32,7 +32,7 @@ def published(*, width: int, stages: int, blocks: int, **_: object) -> Published
             "tail.1": "tail.1",
         },
         idle=(f"cnn_branch.{stages}",),
-        differs="there large tokens are added up where they overlap, not averaged",
+        differs="the published code adds large tokens where they overlap and does not average them",
     )
 
 

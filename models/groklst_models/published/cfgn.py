@@ -12,7 +12,9 @@ def published(*, context: bool, **_: object) -> Published:
         CheckpointError: For the benchmark's form, whose keys are not known here.
     """
     if not context:
-        raise CheckpointError("the keys of CFGN without context are not known; leave context alone")
+        raise CheckpointError(
+            "the keys of CFGN without context are not known; do not change context"
+        )
     unit = "body.*.blocks.*.conv_acts"
     return Published(
         "yamengxi/CFGN-PyTorch",

@@ -21,7 +21,7 @@ def published(**_: object) -> Published:
 
 
 _THRESHOLD = (
-    NotNegative("thresholds below zero shrink otherwise here than as published"),
+    NotNegative("thresholds below zero shrink differently in the published code"),
     arranged("1 ->"),
 )
 

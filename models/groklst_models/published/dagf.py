@@ -27,8 +27,9 @@ def published(*, levels: int, **_: object) -> Published:
             "up_sample.*.weight_net.2.norm.bn",
             *BATCH_STATISTICS,
         ),
-        differs="there batches are normalized, not each pixel's channels, levels coarser than the "
-        "LST see every second pixel, and an activation follows the last layer",
+        differs="the published code normalizes batches, not each pixel's channels; its levels "
+        "coarser than the LST see every second pixel, and an activation follows its last "
+        "layer",
     )
 
 

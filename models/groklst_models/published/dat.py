@@ -57,8 +57,8 @@ def published(*, frozen_norms: bool, head_width: int | None, **_: object) -> Pub
         differs=""
         if frozen_norms
         else (
-            "there batches are normalized, not each pixel's channels; with "
-            "--set arguments.frozen_norms=true it is the same"
+            "the published code normalizes batches, not each pixel's channels; with --set "
+            "arguments.frozen_norms=true both are the same"
         ),
     )
 

@@ -19,8 +19,8 @@ def published(**_: object) -> Published:
             "decoder.*": "Decoder_depth.Decoder_Deep.*",
         },
         idle=("WPNet.conv_dilation",),
-        differs="there the division is by eigenvalues of another Laplacian than the guidance "
-        "passes, and a ReLU follows the last layer",
+        differs="the published code divides by the eigenvalues of another Laplacian than the one "
+        "that the guidance passes, and a ReLU follows its last layer",
     )
 
 

@@ -19,8 +19,8 @@ def published(**_: object) -> Published:
             "head.0": "upsampler.0",
         },
         idle=BATCH_STATISTICS,
-        differs="there batches are normalized, not each pixel's channels, and moved windows go on "
-        "at the opposite edge",
+        differs="the published code normalizes batches, not each pixel's channels, and its "
+        "shifted windows wrap around to the opposite edge",
     )
 
 

@@ -21,6 +21,6 @@ def published(**_: object) -> Published:
             "to_slope.*": "gf.conv_a.*",
         },
         idle=BATCH_STATISTICS,
-        differs="there batches are normalized, not each pixel's channels, a window's weights do "
-        "not sum to one, and the line passes through the window's means",
+        differs="the published code normalizes batches, not each pixel's channels; its window "
+        "weights do not sum to one, and its line passes through the means of the window",
     )

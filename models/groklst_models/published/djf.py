@@ -14,5 +14,5 @@ def published(**_: object) -> Published:
             "filter.fusion.0.weight": turned("cnn_f.feature.0.weight", Backwards(1)),
             "filter.fusion.*": "cnn_f.feature.*",
         },
-        note="there convolutions are padded otherwise, which changes results near borders",
+        note="the published code pads convolutions differently, which changes results near borders",
     )

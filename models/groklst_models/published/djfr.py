@@ -12,5 +12,5 @@ def published(**_: object) -> Published:
             "filter.guide_branch.*": "rgb_encoder.<i//2>.layers",
             "filter.fusion.*": "decoder.<i//2>.layers",
         },
-        note="there convolutions are padded otherwise, which changes results near borders",
+        note="the published code pads convolutions differently, which changes results near borders",
     )

@@ -15,8 +15,8 @@ def published(*, scale: int, fast: bool, kernel_size: int, **_: object) -> Publi
             **within("lst_kernels", "DepthKernel", kernels),
         },
         idle=BATCH_STATISTICS,
-        differs="there batches are normalized, not each pixel's channels, and neighbours are "
-        "counted from the pixel and half a pixel aside, not around it",
+        differs="the published code normalizes batches, not each pixel's channels, and counts "
+        "neighbours from the pixel and half a pixel aside, not around it",
     )
 
 

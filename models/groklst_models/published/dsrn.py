@@ -21,8 +21,8 @@ def published(*, levels: int, **_: object) -> Published:
             "head": "tail.2.conv",
         },
         idle=("tail.2.bn", *BATCH_STATISTICS),
-        differs="there batches are normalized, not each pixel's channels, and the last layer is "
-        "normalized and rectified",
+        differs="the published code normalizes batches, not each pixel's channels, and "
+        "normalizes and rectifies its last layer",
     )
 
 

@@ -24,6 +24,6 @@ def published(*, width: int, groups: int, blocks: int, **_: object) -> Published
             "position_attention.conv": "csa.conv",
         },
         idle=("last",),
-        differs="there layers that resemble a layer least weigh most, by a sum over the values, "
-        "and the last features are convolved before they are added",
+        differs="the published code gives the largest weights to the least similar layers, by a "
+        "sum over the values, and convolves the last features before they are added",
     )

@@ -23,7 +23,8 @@ def published(**_: object) -> Published:
             "from_half": "ups.1.0",
             "head.0": "up.0",
         },
-        differs="there the third map of the cross-scale block passes its own projection by",
+        differs="in the published code the third map of the cross-scale block bypasses its "
+        "projection",
     )
 
 

@@ -65,7 +65,7 @@ def _split(names: list[str], size: int, sizes: dict[str, int]) -> None:
     if free:
         sizes[free[0]], left_over = divmod(size, known)
         if left_over:
-            raise ValueError(f"{size} is no multiple of {known}")
+            raise ValueError(f"{size} is not a multiple of {known}")
     elif size != known:
         raise ValueError(f"{size} instead of {known}")
 

@@ -21,7 +21,8 @@ def published(*, blocks: int, **_: object) -> Published:
             **residual_group("reconstruction.*", "decoder.*", 2 * blocks),
             "head.*": "proj_head.*",
         },
-        note="there the samples of a batch share one convolution, the mean of their own",
+        note="in the published code the samples of a batch share one convolution, the mean of "
+        "their own",
     )
 
 

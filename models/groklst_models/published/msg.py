@@ -25,6 +25,6 @@ def published(*, scale: int, guide_channels: int, width: int, **_: object) -> Pu
             "head.1": f"branchMain.{3 * octaves + 1}.layers",
         },
         idle=("gaussian", f"branchMain.{3 * octaves + 1}.act"),
-        differs="there the guidance is divided by its range, the Gaussian meets zeros at borders, "
-        "and an activation follows the last layer",
+        differs="the published code divides the guidance by its range, pads the Gaussian with "
+        "zeros at borders, and an activation follows its last layer",
     )

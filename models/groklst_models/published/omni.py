@@ -35,7 +35,7 @@ def published(*, window: int, blocks: int, **_: object) -> Published:
             "head.0": "up.0",
         },
         idle=("**.rel_pos_indices",),
-        note="maps whose sides eight does not divide are padded with zeros there",
+        note="the published code pads maps with zeros if their sides are not multiples of eight",
     )
 
 

@@ -31,8 +31,8 @@ def published(*, guide_channels: int, multipliers: Sequence[int], **_: object) -
         },
         idle=("lulc_embed_layer", "timestep_embedder.embedding"),
         differs=(
-            "LST and bands are brought to a range there, here to mean 0 and deviation 1, and "
-            "land cover is not looked at"
+            "the published code scales LST and bands to a range, groklst to mean 0 and standard "
+            "deviation 1; groklst does not use land cover"
         ),
     )
 

@@ -37,8 +37,8 @@ def published(*, scale: int, **_: object) -> Published:
             *("conv35.conv7", "conv35.relu1", "conv35.relu2"),
         ),
         stand_ins={"rgb_head": "head"},
-        note="the benchmark's copy reads each climb's own features in the smooth branch, which "
-        "changes its results",
+        note="the benchmark's copy reads the features of each upsampling step in the smooth "
+        "branch, which changes its results",
     )
 
 

@@ -16,5 +16,5 @@ def published(**_: object) -> Published:
             "blocks.*.mixer.*": "feats.*.ccm.ccm.<i-1>",
             "head.0": "to_img.0",
         },
-        differs="there no interpolated LST is added to the result",
+        differs="the published code does not add the interpolated LST to the result",
     )

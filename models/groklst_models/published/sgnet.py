@@ -43,8 +43,8 @@ def published(
             *("bridge*.post", "bridge*.spa_att.*", "gradNet.c_sab", "gradNet.re_d"),
             *("gradNet.grad_d.**", "gradNet.grad_rgb.**"),
         ),
-        note="where a wave's value is real and negative its phase is π here, π or −π by rounding "
-        "there",
+        note="where a Fourier coefficient is real and negative, its phase is π here, and π or "
+        "−π by rounding in the published code",
     )
 
 

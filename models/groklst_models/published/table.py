@@ -1,7 +1,7 @@
-"""How a published network's tensors become ours, for any width and depth.
+"""Convert the tensors of a published network to ours, for any width and depth.
 
-A table is read from our side: for each of our tensors it names what fills it. So none of ours is
-filled twice or left out unseen, and whatever else a file holds has to be named as idle.
+A table lists, for each of our tensors, the published tensors that fill it. So none of ours is
+filled twice or missed, and all other tensors of a file must be listed as idle.
 
 In a pattern of our keys ``*`` stands for an index. In the published key beside it the indices come
 again in the same order, each as ``*`` or, where it is counted otherwise, as arithmetic on it:
@@ -30,10 +30,11 @@ def _alone(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Source:
-    """What one of our tensors is made of.
+    """The source of one of our tensors.
 
     Attributes:
-        keys: Published keys; none for a tensor that the published network has not, which is zero.
+        keys: Published keys; empty for a tensor that the published network does not have, which is
+            zero.
         join: Makes one tensor of all.
         steps: Turn it into our layout, in order.
     """
@@ -46,7 +47,7 @@ class Source:
         """Make our tensor.
 
         Raises:
-            CheckpointError: If what there is does not make a tensor of this shape.
+            CheckpointError: If the published tensors do not give this shape.
         """
         if not self.keys:
             return torch.zeros(shape)
@@ -60,23 +61,23 @@ class Source:
             raise CheckpointError(f"{said} {error}") from error
         except (ValueError, RuntimeError, IndexError):
             pass  # the step was not made for such a shape
-        raise CheckpointError(f"{said} is of shape {found}, which does not make one of {shape}")
+        raise CheckpointError(f"{said} has shape {found}, which cannot become {shape}")
 
 
 Fills = Mapping[str, str | Source]
 """Of patterns of our keys: the published key, or what is made of several or in steps."""
 
 ZERO: Final = Source(())
-"""Stands beside what the published network has not."""
+"""Marks tensors that the published network does not have."""
 
 
 def turned(key: str, *steps: Step) -> Source:
-    """Describe a tensor that is laid out otherwise in ours."""
+    """Describe a tensor that has another layout in ours."""
     return Source((key,), steps=steps)
 
 
 def made_of(join: Callable[..., Tensor], *keys: str) -> Source:
-    """Describe a tensor that is made of several."""
+    """Describe a tensor that is made of several published ones."""
     return Source(keys, join)
 
 
@@ -96,10 +97,9 @@ class Published:
     Attributes:
         code: The repository whose keys these are.
         fills: What fills each of ours.
-        idle: Patterns of published keys that nothing depends on: ``*`` for an index, ``**`` for
-            anything.
-        differs: What ours computes otherwise, as a clause; empty if it computes the same.
-        note: What to know about results that are the same but for borders or rounding.
+        idle: Patterns of published keys that are not used: ``*`` for an index, ``**`` for anything.
+        differs: What ours computes differently, as a clause; empty if it computes the same.
+        note: A remark on results that differ only at borders or by rounding.
         stand_ins: Of layers that some versions of the code have and others not: the one that does
             their work there.
     """
@@ -112,10 +112,10 @@ class Published:
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     def sources(self, ours: Iterable[str]) -> dict[str, Source]:
-        """Tell what fills each of our tensors.
+        """Return the source of each of our tensors.
 
         Raises:
-            CheckpointError: If the table does not tell of one.
+            CheckpointError: If the table lacks one.
         """
         found: dict[str, Source] = {}
         for name in ours:
@@ -135,8 +135,8 @@ class Published:
         """Make our weights.
 
         Args:
-            tensors: What was published, by key.
-            shapes: Of all our tensors.
+            tensors: The published tensors, by key.
+            shapes: The shapes of all our tensors.
 
         Raises:
             CheckpointError: If a tensor is missing, unknown or of another shape.
@@ -147,8 +147,12 @@ class Published:
         missing = [key for key in used if key not in tensors]
         unknown = [key for key in tensors if key not in used and not self.is_idle(key)]
         if missing or unknown:
-            lacks = f"it lacks {len(missing)} tensors, as {missing[0]!r}" if missing else ""
-            holds = f"it holds {len(unknown)} unknown ones, as {unknown[0]!r}" if unknown else ""
+            lacks = f"it lacks {len(missing)} tensors, such as {missing[0]!r}" if missing else ""
+            holds = (
+                (f"it has {len(unknown)} unknown tensors, such as {unknown[0]!r}")
+                if unknown
+                else ""
+            )
             raise CheckpointError("; ".join(filter(None, (lacks, holds))))
         return {name: source.made(tensors, shapes[name]) for name, source in sources.items()}
 

@@ -1,6 +1,6 @@
-"""What the tables beside say in words, of each network at its published sizes.
+"""The remarks of the tables, for each network at its published sizes.
 
-The tables fill tensors, for which one waits for torch; who looks a network up needs the words only.
+The tables import torch, which takes long; a user who looks up a network only needs the remarks.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Told:
-    """What is to be known of published weights before they are imported.
+    """Remarks on published weights before they are imported.
 
     Attributes:
         code: The repository whose keys they have.
-        differs: What ours computes otherwise, as a clause; empty if it computes the same.
-        note: What to know about results that are the same but for borders or rounding.
+        differs: What ours computes differently, as a clause; empty if it computes the same.
+        note: A remark on results that differ only at borders or by rounding.
     """
 
     code: str
@@ -25,7 +25,8 @@ class Told:
 
 TOLD: Final[Mapping[str, Told]] = {
     "act": Told(
-        "jinsuyoo/act", differs="there large tokens are added up where they overlap, not averaged"
+        "jinsuyoo/act",
+        differs="the published code adds large tokens where they overlap and does not average them",
     ),
     "ahmf": Told("GrokCV/GrokLST"),
     "cfgn": Told("yamengxi/CFGN-PyTorch"),
@@ -35,62 +36,65 @@ TOLD: Final[Mapping[str, Told]] = {
     "dagf": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there batches are normalized, not each pixel's channels, levels coarser "
-            "than the LST see every second pixel, and an activation follows the last "
+            "the published code normalizes batches, not each pixel's channels; its levels "
+            "coarser than the LST see every second pixel, and an activation follows its last "
             "layer"
         ),
     ),
     "dat": Told(
         "zhengchen1999/DAT",
         differs=(
-            "there batches are normalized, not each pixel's channels; with --set "
-            "arguments.frozen_norms=true it is the same"
+            "the published code normalizes batches, not each pixel's channels; with --set "
+            "arguments.frozen_norms=true both are the same"
         ),
     ),
     "dbpn": Told("alterzero/DBPN-Pytorch"),
     "dct": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there the division is by eigenvalues of another Laplacian than the "
-            "guidance passes, and a ReLU follows the last layer"
+            "the published code divides by the eigenvalues of another Laplacian than the one "
+            "that the guidance passes, and a ReLU follows its last layer"
         ),
     ),
     "dctlsa": Told(
         "zengkun301/DCTLSA",
         differs=(
-            "there batches are normalized, not each pixel's channels, and moved "
-            "windows go on at the opposite edge"
+            "the published code normalizes batches, not each pixel's channels, and its shifted "
+            "windows wrap around to the opposite edge"
         ),
     ),
     "dgf": Told(
         "wuhuikai/DeepGuidedFilter",
         differs=(
-            "there batches are normalized, not each pixel's channels, a window's "
-            "weights do not sum to one, and the line passes through the window's "
-            "means"
+            "the published code normalizes batches, not each pixel's channels; its window "
+            "weights do not sum to one, and its line passes through the means of the window"
         ),
     ),
     "djf": Told(
         "GrokCV/GrokLST",
-        note=("there convolutions are padded otherwise, which changes results near borders"),
+        note=(
+            "the published code pads convolutions differently, which changes results near borders"
+        ),
     ),
     "djfr": Told(
         "GrokCV/GrokLST",
-        note=("there convolutions are padded otherwise, which changes results near borders"),
+        note=(
+            "the published code pads convolutions differently, which changes results near borders"
+        ),
     ),
     "dkn": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there batches are normalized, not each pixel's channels, and neighbours "
-            "are counted from the pixel and half a pixel aside, not around it"
+            "the published code normalizes batches, not each pixel's channels, and counts "
+            "neighbours from the pixel and half a pixel aside, not around it"
         ),
     ),
     "dlgsanet": Told("NeonLeexiang/DLGSANet"),
     "dsrn": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there batches are normalized, not each pixel's channels, and the last "
-            "layer is normalized and rectified"
+            "the published code normalizes batches, not each pixel's channels, and normalizes "
+            "and rectifies its last layer"
         ),
     ),
     "edsr": Told("sanghyun-son/EDSR-PyTorch"),
@@ -98,8 +102,8 @@ TOLD: Final[Mapping[str, Told]] = {
     "fdkn": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there batches are normalized, not each pixel's channels, and neighbours "
-            "are counted from the pixel and half a pixel aside, not around it"
+            "the published code normalizes batches, not each pixel's channels, and counts "
+            "neighbours from the pixel and half a pixel aside, not around it"
         ),
     ),
     "fdsr": Told("GrokCV/GrokLST"),
@@ -108,40 +112,42 @@ TOLD: Final[Mapping[str, Told]] = {
     "han": Told(
         "wwlCape/HAN",
         differs=(
-            "there layers that resemble a layer least weigh most, by a sum over the "
-            "values, and the last features are convolved before they are added"
+            "the published code gives the largest weights to the least similar layers, by a sum "
+            "over the values, and convolves the last features before they are added"
         ),
     ),
     "haunet": Told(
         "likakakaka/HAUNet_RSISR",
-        differs="there the third map of the cross-scale block passes its own projection by",
+        differs="in the published code the third map of the cross-scale block bypasses its "
+        "projection",
     ),
     "hit_sir": Told("XiangZ-0/HiT-SR"),
     "hit_sng": Told("XiangZ-0/HiT-SR"),
     "hit_srf": Told("XiangZ-0/HiT-SR"),
     "mocolsk": Told(
         "GrokCV/GrokLST",
-        note="there the samples of a batch share one convolution, the mean of their own",
+        note="in the published code the samples of a batch share one convolution, the mean of "
+        "their own",
     ),
     "msg": Told(
         "GrokCV/GrokLST",
         differs=(
-            "there the guidance is divided by its range, the Gaussian meets zeros at "
-            "borders, and an activation follows the last layer"
+            "the published code divides the guidance by its range, pads the Gaussian with zeros "
+            "at borders, and an activation follows its last layer"
         ),
     ),
     "ngswin": Told("rami0205/NGramSwin"),
     "omni": Told(
         "Francis0625/Omni-SR",
-        note="maps whose sides eight does not divide are padded with zeros there",
+        note="the published code pads maps with zeros if their sides are not multiples of eight",
     ),
     "p2p": Told("GrokCV/GrokLST"),
     "pac": Told("GrokCV/GrokLST"),
     "pgdm": Told(
         "cas222huan/PGDM",
         differs=(
-            "LST and bands are brought to a range there, here to mean 0 and deviation"
-            " 1, and land cover is not looked at"
+            "the published code scales LST and bands to a range, groklst to mean 0 and standard "
+            "deviation 1; groklst does not use land cover"
         ),
     ),
     "pmba": Told("GrokCV/GrokLST"),
@@ -150,17 +156,20 @@ TOLD: Final[Mapping[str, Told]] = {
     "rsag": Told(
         "Yuanjiayii/DSR_RSAG",
         note=(
-            "the benchmark's copy reads each climb's own features in the smooth "
+            "the benchmark's copy reads the features of each upsampling step in the smooth "
             "branch, which changes its results"
         ),
     ),
-    "safmn": Told("sunny2109/SAFMN", differs="there no interpolated LST is added to the result"),
+    "safmn": Told(
+        "sunny2109/SAFMN",
+        differs="the published code does not add the interpolated LST to the result",
+    ),
     "san": Told("daitao/SAN"),
     "sgnet": Told(
         "GrokCV/GrokLST",
         note=(
-            "where a wave's value is real and negative its phase is π here, π or −π "
-            "by rounding there"
+            "where a Fourier coefficient is real and negative, its phase is π here, and π or −π "
+            "by rounding in the published code"
         ),
     ),
     "srcnn": Told("GrokCV/GrokLST"),

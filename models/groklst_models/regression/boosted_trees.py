@@ -1,4 +1,4 @@
-"""What boosted trees have in common, whichever library grows them."""
+"""What boosted trees of all libraries have in common."""
 
 from abc import ABC
 
@@ -6,10 +6,10 @@ from groklst_models.regression.tree_regression import TreeRegression
 
 
 class BoostedTrees(TreeRegression, ABC):
-    """A sum of small trees, each fitted to what those before it left.
+    """A sum of small trees, each fitted to the residual of those before it.
 
     Attributes:
-        rate: Share of its answer that a tree adds.
+        rate: Learning rate.
     """
 
     def __init__(
@@ -18,16 +18,16 @@ class BoostedTrees(TreeRegression, ABC):
         """Choose the trees.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             trees: How many.
-            leaves: At most so many in a tree.
-            rate: Share of its answer that a tree adds, above 0 and at most 1.
-            seed: Of whatever is drawn at random.
+            leaves: Largest number of leaves of a tree.
+            rate: Learning rate, above 0 and at most 1.
+            seed: Seed of random numbers.
 
         Raises:
-            ValueError: If an argument is out of its range.
+            ValueError: If an argument is out of range.
         """
         super().__init__(scale=scale, trees=trees, leaves=leaves, seed=seed)
         if not 0 < rate <= 1:
-            raise ValueError(f"rate is {rate}, it must lie above 0 and not above 1")
+            raise ValueError(f"rate is {rate}, expected above 0 and not above 1")
         self.rate = rate

@@ -1,9 +1,9 @@
 """Linear regression of the coarse LST's detail, in one pass over the scene.
 
 What a coarse pixel has in common with its neighbours is restored by conserving the coarse means, so
-a model need not explain it; and it must not, for broad gradients (weather, relief) would pull the
-slopes toward what merely lies beside them. So LST and planes are both reduced to their detail,
-their difference from a Gaussian mean over the neighbourhood, before they are regressed.
+a model need not explain it. It should not, because broad gradients (weather, relief) would bias the
+slopes. So both LST and planes are reduced to their detail, the difference from a Gaussian mean over
+the neighbourhood, before the regression.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ NEIGHBOURHOOD: Final = Neighbourhood(1.0)
 
 _LEAST_SHRINKAGE: Final = 1e-3
 _LEAST_SPREAD: Final = 1e-3
-"""Deviation of a plane's coarse detail up to which nothing is learned from it. Where fine detail
-averages out over every coarse pixel, what is left is rounding, and no ground for a slope."""
+"""Standard deviation of a plane's coarse detail up to which nothing is learned from it. If fine
+detail averages out over every coarse pixel, the rest is only rounding."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class LinearModel:
 
 @dataclass(frozen=True)
 class Mixture:
-    """A model that is in part one of fewer planes.
+    """A model that is mixed with one of fewer planes.
 
     Attributes:
-        planes: How many of them, the first.
+        planes: Number of planes of that model, the first ones.
         share: Weight of that model, 0 to 1.
     """
 
@@ -64,23 +64,23 @@ def fit_detail(
     shrinkage: float,
     mixture: Mixture | None = None,
 ) -> LinearModel:
-    """Regress the detail of the coarse LST on that of the planes as the sensor sees them.
+    """Regress the detail of the coarse LST on the detail of the planes as the sensor sees them.
 
     Args:
         scene: Read once.
         planes: Computes the fine planes.
         sensor: How they become coarse.
-        shrinkage: Ridge parameter for one sample a plane; it falls as samples grow in number.
-        mixture: What to mix in of a model of fewer planes.
+        shrinkage: Ridge parameter for one sample per plane; it falls with the number of samples.
+        mixture: The model of fewer planes to mix in, if any.
 
     Raises:
-        FitError: If there is no coarse pixel where LST and guidance meet.
+        FitError: If there is no coarse pixel with both LST and guidance.
     """
     return DetailSums.read(scene, planes, sensor).model(shrinkage, mixture)
 
 
 class DetailSums:
-    """What one pass over a scene collects, and every such regression follows from."""
+    """Sums of one pass over a scene, from which all such regressions follow."""
 
     def __init__(self, detail: Moments, sums: "_Sums") -> None:
         self._detail, self._sums = detail, sums
@@ -95,7 +95,7 @@ class DetailSums:
             sensor: How they become coarse.
 
         Raises:
-            FitError: If there is no coarse pixel where LST and guidance meet.
+            FitError: If there is no coarse pixel with both LST and guidance.
         """
         detail, sums = Moments(), _Sums()
 
@@ -111,7 +111,7 @@ class DetailSums:
         return cls(detail, sums)
 
     def first(self, count: int) -> "DetailSums":
-        """Return the sums of so many planes, as if there were no others."""
+        """Return the sums of the first ``count`` planes."""
         few = _Sums()
         few.count, few.lst, few.planes = self._sums.count, self._sums.lst, self._sums.planes[:count]
         return DetailSums(self._detail.first(count), few)

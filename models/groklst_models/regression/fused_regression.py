@@ -49,7 +49,7 @@ class FusedRegression(GuidedRegression):
             CheckpointError: If the file holds no such weights.
         """
         if scale not in SCALES:
-            raise ValueError(f"scale is {scale}, it must lie in {SCALES[0]} … {SCALES[-1]}")
+            raise ValueError(f"scale is {scale}, expected {SCALES[0]} … {SCALES[-1]}")
         super().__init__(scale)
         self.trust = trust
         self.weights = FusionWeights.read(Path(weights)) if weights else FusionWeights.shipped()

@@ -73,10 +73,10 @@ class FusionWeights:
                 header = json.loads((opened.metadata() or {}).get(KEY, "null"))
                 found = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, RecursionError) as error:
-            raise CheckpointError(f"{path} holds no weights of fusion: {error}") from error
+            raise CheckpointError(f"{path} does not contain weights of fusion: {error}") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise CheckpointError(
-                f"{path} holds no weights of fusion in format {FORMAT}; train them anew"
+                f"{path} does not contain weights of fusion in format {FORMAT}; train them again"
             )
         size = {name: whole(header, name, 1, _MOST) for name in ("width", "blocks")}
         networks = []
@@ -138,7 +138,7 @@ def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tenso
         if name not in found or found[name].shape != tensor.shape:
             raise CheckpointError(f"{path} lacks {name} of shape {tuple(tensor.shape)}")
         if not bool(found[name].isfinite().all()):
-            raise CheckpointError(f"{path} is damaged: {name} holds values that are no numbers")
+            raise CheckpointError(f"{path} is damaged: {name} contains values that are not numbers")
 
 
 def _copied(network: FusionNetwork) -> FusionNetwork:

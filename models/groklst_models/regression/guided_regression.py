@@ -1,4 +1,4 @@
-"""What all regressions of the LST on guidance have in common: facts, reach, a first look."""
+"""What all regressions of the LST on guidance have in common."""
 
 from groklst_models.contract import FittedMethod, SceneView
 from groklst_models.errors import lacks_guidance
@@ -10,8 +10,8 @@ class GuidedRegression(FittedMethod):
     """The part of the method's contract that does not depend on the regression.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
-        sensor: The point spread; none until it was found.
+        scale: Fine pixels along a coarse pixel.
+        sensor: The point spread; none before the fit.
     """
 
     def __init__(self, scale: int) -> None:
@@ -30,11 +30,11 @@ class GuidedRegression(FittedMethod):
 
     @property
     def product_spread(self) -> float:
-        """Standard deviation of what the answers are blurred by, fine pixels."""
+        """Standard deviation of the blur of answers, fine pixels."""
         return self.sensor.product.sigma
 
     def features_of(self, scene: SceneView) -> Features:
-        """Name the features of a scene's guidance.
+        """Return the features of a scene's guidance.
 
         Raises:
             FitError: If it has none.
@@ -45,11 +45,11 @@ class GuidedRegression(FittedMethod):
 
 
 def checked_shrinkage(shrinkage: float) -> float:
-    """Return a ridge parameter that is not negative.
+    """Check that a ridge parameter is not negative.
 
     Raises:
-        ValueError: If it is.
+        ValueError: If it is negative.
     """
     if shrinkage < 0:
-        raise ValueError(f"shrinkage is {shrinkage}, it must not be negative")
+        raise ValueError(f"shrinkage is {shrinkage}, expected 0 or more")
     return shrinkage

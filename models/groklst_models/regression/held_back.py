@@ -1,7 +1,7 @@
-"""A fitted method that keeps only as much detail as a rehearsal bears out.
+"""A fitted method that keeps only as much detail as a rehearsal confirms.
 
-On scenes of few coarse pixels, or with guides that have little to do with the LST, a regression can
-be several times worse than plain interpolation. Whoever runs a method asks here first.
+On scenes of few coarse pixels, or with guides that are hardly related to the LST, a regression can
+be several times worse than plain interpolation. Every run of a fitted method passes through here.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,19 @@ from groklst_models.regression.rehearsal import rehearse
 from groklst_models.sampling.interpolation import INTERPOLATION_REACH, upsample_cubic
 
 _OF_THE_MAP: Final = 0.85
-"""Share of the gain in a rehearsal that maps have: ``benchmarks/promises.py`` measures it."""
+"""Share of the gain in a rehearsal that results have; ``benchmarks/promises.py`` measures it."""
 
-_NOTHING: Final = "smooth interpolation alone: guides do not surely explain detail of the LST"
+_NOTHING: Final = (
+    "smooth interpolation alone: it is not certain that the guides explain detail of the LST"
+)
 
 
 class HeldBack(FittedMethod):
-    """A fitted method of which a share is kept.
+    """A fitted method with a reduced share of its detail.
 
     Attributes:
         method: Fitted.
-        share: Of its detail that is kept, 0 to 1; 0 where it interpolates.
+        share: Share of its detail that is kept, 0 to 1; with 0 it interpolates.
     """
 
     holds_back = True
@@ -34,7 +36,7 @@ class HeldBack(FittedMethod):
 
         Args:
             method: Fitted.
-            share: Of its detail that is kept, 0 to 1.
+            share: Share of its detail that is kept, 0 to 1.
         """
         self.summary = method.summary
         self.keep(method, share)
@@ -44,7 +46,7 @@ class HeldBack(FittedMethod):
 
         Args:
             method: Fitted.
-            share: 0 to 1; at 0 guides are not looked at.
+            share: 0 to 1; with 0, guides are not used.
         """
         self.method, self.share, self.scale = method, share, method.scale
         self.device, self.concurrent = method.device, method.concurrent
@@ -83,22 +85,23 @@ class HeldBack(FittedMethod):
 def held_back(
     method: FittedMethod, make: Callable[[int], FittedMethod], scene: SceneView
 ) -> tuple[FittedMethod, str]:
-    """Rehearse a fitted method and keep as much of its detail as that bears out.
+    """Rehearse a fitted method, and keep as much of its detail as the rehearsal confirms.
 
     Args:
-        method: Fitted to the scene; one that holds back itself, or takes no guides, is left alone.
+        method: Fitted to the scene; a method that does this itself, or uses no guides, is not
+            changed.
         make: Makes the same method for another scale, not fitted.
         scene: What it was fitted to.
 
     Returns:
-        The method or what is kept of it, and what the rehearsal showed, for people.
+        The method, with reduced detail if needed, and a summary of the rehearsal.
     """
     if method.holds_back or not method.uses_guide or not scene.bands:
         return method, method.summary
     psf = scene.psf if method.point_spread is None else method.point_spread
     rehearsed = rehearse(scene, [make], psf)
     if rehearsed is None:
-        return HeldBack(method, 0.0), f"{_NOTHING}, of which too few coarse pixels are known"
+        return HeldBack(method, 0.0), f"{_NOTHING}, because too few coarse pixels are known"
     share = rehearsed.share()
     if not share:
         return HeldBack(method, 0.0), _NOTHING
@@ -108,17 +111,18 @@ def held_back(
 
 
 def in_words(share: float, gain: float, pixels: int) -> str:
-    """Say what a rehearsal showed.
+    """Describe a rehearsal in words.
 
     Args:
-        share: Of the detail that is kept.
-        gain: By which the RMSE lay below interpolation's.
-        pixels: On how many coarse pixels that was measured.
+        share: Share of the detail that is kept.
+        gain: Relative difference of the RMSE from that of interpolation.
+        pixels: Number of coarse pixels of that measurement.
     """
     said = (
-        f"predicting {pixels} coarse pixels from ones twice as coarse, its RMSE was {gain:.0%} "
-        f"below interpolation's; expect the map's to be about {_OF_THE_MAP * gain:.0%} below"
+        f"rehearsal (the method is run on the scene made twice as coarse): the RMSE on {pixels} "
+        f"coarse pixels was {gain:.0%} below that of interpolation; expect about "
+        f"{_OF_THE_MAP * gain:.0%} below in the result"
     )
     if share == 1:
         return said
-    return f"{said}; {share:.0%} of the detail is kept, because no more of it is surely right"
+    return f"{said}; {share:.0%} of the detail is kept, because the rest is not certain"

@@ -3,8 +3,8 @@
 The temperature of points is taken as a stationary field with an exponential covariance and an
 unknown mean. On a grid that is mirrored at its edges the kriging system is diagonal in cosines, so
 kriging is one linear filter for each phase of a coarse pixel; the filters fall off within a few
-coarse pixels, whatever the covariance's range, since nearer pixels screen farther ones. Missing
-coarse pixels first get their own kriging prediction, which leaves that of all others unchanged.
+coarse pixels for every range of the covariance, because near pixels screen far ones. Missing coarse
+pixels first get their own kriging prediction, which leaves that of all others unchanged.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Kriging:
     """Turns coarse means into fine values.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         length: Range ``a`` of the points' covariance ``exp(-distance / a)``, coarse pixels.
     """
 
@@ -46,7 +46,7 @@ class Kriging:
         """Find the points' covariance whose means over coarse pixels vary as those given.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             coarse: ``(H, W)``, NaN where missing.
         """
         found = [(_variogram(coarse, lag), lag) for lag in _LAGS]

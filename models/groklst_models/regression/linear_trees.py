@@ -1,7 +1,7 @@
 """Bagged regression trees with a linear model in each leaf.
 
-Few large leaves say where a relation holds, the linear model inside says what it is: smoother than
-trees of constants, and able to go a little beyond what was seen.
+A few large leaves divide the data, and a linear model in each leaf describes the relation. This is
+smoother than trees of constants, and can extrapolate a little.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Growth:
 
     Attributes:
         trees: How many.
-        leaves: At most so many in a tree.
+        leaves: Largest number of leaves of a tree.
         samples: At least so many in a leaf.
         shrinkage: Ridge parameter in a leaf, for features of one deviation.
         beyond: Share of the training range by which an answer may leave it.
@@ -118,7 +118,7 @@ def _ridge(
     weights: NDArray[np.float32],
     shrinkage: float,
 ) -> NDArray[np.float64]:
-    """Return the offset and the slopes of a weighed regression."""
+    """Return the offset and the slopes of a weighted regression."""
     share = weights.astype(np.float64) / max(float(weights.sum()), _LEAST_WEIGHT)
     mean, level = share @ features, float(share @ lst)
     centred = features - mean

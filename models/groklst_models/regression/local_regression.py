@@ -1,7 +1,7 @@
 """A function for the scene and linear departures from it, in a moving window.
 
-All moments are convolutions, so the price is linear in the scene. The method that bears its name
-and the default are built on it.
+All moments are convolutions, so the cost is linear in the scene's size. The method ``local`` and
+the default are built on it.
 """
 
 import torch
@@ -45,7 +45,7 @@ class LocalRegression(GuidedRegression):
         """Choose the window.
 
         Args:
-            scale: Fine pixels along a coarse one.
+            scale: Fine pixels along a coarse pixel.
             window: Standard deviation of the Gaussian weights, coarse pixels; above 0.
             degree: Of the function for the whole scene.
             shrinkage: Ridge parameter of the departures, as a share of a full window's weight, and
@@ -56,9 +56,9 @@ class LocalRegression(GuidedRegression):
             ValueError: If window or shrinkage are not positive, or the degree is neither 1 nor 2.
         """
         if window <= 0 or shrinkage <= 0:
-            raise ValueError(f"window is {window}, shrinkage {shrinkage}: both must be above 0")
+            raise ValueError(f"window is {window}, shrinkage {shrinkage}, expected both above 0")
         if degree not in (1, 2):
-            raise ValueError(f"degree is {degree}, it must be 1 or 2")
+            raise ValueError(f"degree is {degree}, expected 1 or 2")
         super().__init__(scale)
         self.degree, self.shrinkage, self.straight = degree, shrinkage, straight
         self._window = Neighbourhood(window)
@@ -67,7 +67,7 @@ class LocalRegression(GuidedRegression):
         """Read the scene twice: for the function, and for the departures from it.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         features = self.features_of(scene)
         self.fit_through(scene, features, estimate_sensor(scene, features))
@@ -76,7 +76,7 @@ class LocalRegression(GuidedRegression):
         """Fit where the point spread is known already.
 
         Raises:
-            FitError: If there is no coarse pixel where LST and guidance meet.
+            FitError: If there is no coarse pixel with both LST and guidance.
         """
         self.sensor = sensor
         self.polynomial = Polynomial.fit(

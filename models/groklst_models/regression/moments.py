@@ -35,7 +35,7 @@ class Moments:
         return self._shift + self._sum / self.count
 
     def first(self, count: int) -> "Moments":
-        """Return the moments of so many features, as if there were no others."""
+        """Return the moments of the first ``count`` features."""
         kept = torch.tensor([*range(count), len(self._sum) - 1], device=self._sum.device)
         few = Moments()
         few.count, few._shift, few._sum = self.count, self._shift[kept], self._sum[kept]

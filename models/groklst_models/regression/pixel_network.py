@@ -43,7 +43,7 @@ class PixelNetwork(nn.Module):
         guides: Features that are not coordinates.
         width: Channels of the narrow layers.
         hidden: Channels of the layer in which place and guidance meet.
-        generator: The only source of chance.
+        generator: The only source of random numbers.
     """
 
     def __init__(self, guides: int, width: int, hidden: int, generator: torch.Generator) -> None:

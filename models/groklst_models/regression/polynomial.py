@@ -52,7 +52,7 @@ class Polynomial:
             straight: Weight of the linear function, where the degree is 2; 0 to 1.
 
         Raises:
-            FitError: If there is no coarse pixel where LST and guidance meet.
+            FitError: If there is no coarse pixel with both LST and guidance.
         """
         mixture = Mixture(len(standard.mean), straight)
         model = fit_detail(scene, monomials(standard, degree), sensor, shrinkage, mixture)

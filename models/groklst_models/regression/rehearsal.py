@@ -1,10 +1,10 @@
-"""A rehearsal: a method predicts the scene's coarse pixels from a twin that is twice as coarse.
+"""A rehearsal: a method is run on a version of the scene that is twice as coarse.
 
-It answers three questions with pixels that the method has not seen at the finer scale: how much of
-the detail that a method puts in is borne out, which mixture of several methods serves best, and how
-much smaller than plain interpolation's its error will be. It is cross-validation over scale, next
-to which leaving out pixels of the same scale promises too much: it asks for what lies between
-coarse pixels, not inside them.
+It predicts the scene's coarse pixels, which the method has not seen at that scale. This answers
+three questions: how much of the detail that a method adds is right, which mixture of several
+methods is best, and how much smaller its error is than that of plain interpolation. It is
+cross-validation over scale. Leaving out pixels of the same scale would be too optimistic, because
+it tests what is between coarse pixels, not inside them.
 
 Judging a product one scale coarser, where the truth is known, is the protocol of L. Wald,
 T. Ranchin & M. Mangolini, "Fusion of satellite images of different spatial resolutions",
@@ -30,21 +30,21 @@ from groklst_models.sampling.twin import Twin
 from groklst_models.threads import one_thread
 
 FEWEST: Final = 25
-"""Coarse pixels that must be known for a rehearsal to say anything."""
+"""Number of known coarse pixels that a rehearsal needs."""
 
 _SURE: Final = 2.5
-"""Standard errors by which the share that is borne out may be less than it looks."""
+"""Standard errors that are subtracted from the confirmed share."""
 
 _USUAL_SHARE: Final = 0.8
-"""Share that is borne out in rehearsals of scenes on which all of the detail was right: a step
-coarser there is less to learn from."""
+"""Share that rehearsals confirm on scenes on which all of the detail was right: one scale coarser
+there is less to learn from."""
 
 _SQUARES: Final = (8, 4, 2)
 _ENOUGH_SQUARES: Final = 12
 """Sides of squares over which errors count as one, coarse pixels, and how many there should be."""
 
 _ROUNDS: Final = 3
-"""In which coarse means are restored."""
+"""Number of rounds in which coarse means are restored."""
 
 Make = Callable[[int], FittedMethod]
 """Makes a method for a scale, not fitted."""
@@ -52,7 +52,7 @@ Make = Callable[[int], FittedMethod]
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What some methods made of the twin, where all is known.
+    """The answers of some methods on the coarser version of the scene.
 
     Attributes:
         detail: ``(n, M)``, what each method adds to interpolation, kelvin.
@@ -72,8 +72,8 @@ class Rehearsed:
         """Find the weights of least error, not negative, that sum to 1.
 
         Args:
-            usual: Weights that hold where the twin cannot tell.
-            pull: As so many pixels vouch for them.
+            usual: Weights to use without information from the rehearsal.
+            pull: Number of pixels that these weights count as.
         """
         from scipy.optimize import nnls  # a rehearsal of one method asks for no weights
 
@@ -85,7 +85,7 @@ class Rehearsed:
         return tuple(float(value) / total for value in found) if total else tuple(usual)
 
     def share(self) -> float:
-        """Say how much of the first method's detail is borne out beyond doubt, 0 to 1."""
+        """Return the share of the first method's detail that is confirmed, 0 to 1."""
         count = int(self.square.max()) + 1 if self.square.size else 0
         first = self.detail[:, 0]
         squares = np.bincount(self.square, first**2, count)
@@ -98,7 +98,7 @@ class Rehearsed:
         return min(1.0, max(0.0, (float(found) - _SURE * error) / _USUAL_SHARE))
 
     def gain(self, share: float = 1.0) -> float:
-        """Say by which share the first method's RMSE lies below interpolation's; may be negative.
+        """Return by which share the first method's RMSE is below interpolation's; may be negative.
 
         Args:
             share: Of its detail that is kept.
@@ -109,15 +109,15 @@ class Rehearsed:
 
 
 def rehearse(scene: SceneView, members: Sequence[Make], psf: float | None) -> Rehearsed | None:
-    """Fit methods to a twin of the scene and compare their answers with its coarse pixels.
+    """Fit methods to a coarser version of the scene, and compare their answers with its pixels.
 
     Args:
-        scene: What they are meant for.
+        scene: The scene.
         members: Make the methods.
         psf: The scene's point spread, fine pixels; None where it plays no part in the methods.
 
     Returns:
-        None where too little is known, or a method cannot be fitted to the twin.
+        None if too few pixels are known, or a method cannot be fitted.
     """
     twin = Twin.of(scene, psf)
     if twin is None or np.isfinite(twin.truth).sum() < FEWEST:

@@ -1,7 +1,7 @@
 """A small network of the features at each fine pixel, trained through the sensor.
 
-What is compared with the coarse LST is what the sensor would see of the network's fine answer, so
-nothing assumes that a relation between coarse pixels holds between fine ones.
+The coarse LST is compared with what the sensor would see of the network's fine answer, so it is not
+assumed that a relation between coarse pixels also holds between fine ones.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class SmallNetwork:
             features: Channels that come in.
             schedule: Gives width and depth.
             unit: Kelvin for each unit of the last layer.
-            generator: The only source of chance.
+            generator: The only source of random numbers.
         """
         self.unit = unit
         sizes = [features] + [schedule.width] * schedule.depth

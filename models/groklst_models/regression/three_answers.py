@@ -1,7 +1,7 @@
 """Three regressions of one scene: a linear function, and two with departures in moving windows.
 
-They share what is dear: the features, their standardization, the sensor and two passes over the
-scene. Beside the answers stands what each says at the coarse scale and where it was wrong there.
+They share the expensive parts: the features, their standardization, the sensor and two passes over
+the scene. The answers at the coarse scale, and their errors there, are kept too.
 """
 
 import math
@@ -74,7 +74,7 @@ class ThreeAnswers:
             sensor: How they become coarse.
 
         Raises:
-            FitError: If there is no coarse pixel where LST and guidance meet.
+            FitError: If there is no coarse pixel with both LST and guidance.
         """
         self.sensor = sensor
         standard = Standardization.of(scene, features)

@@ -39,7 +39,7 @@ class TreeRegression(GuidedRegression, ABC):
     def __init__(self, *, scale: int, trees: int, leaves: int, seed: int) -> None:
         for name, value, least in (("trees", trees, 1), ("leaves", leaves, 2), ("seed", seed, 0)):
             if value < least:
-                raise ValueError(f"{name} is {value}, it must be at least {least}")
+                raise ValueError(f"{name} is {value}, expected at least {least}")
         super().__init__(scale)
         self.trees, self.leaves, self.seed = trees, leaves, seed
 
@@ -51,7 +51,7 @@ class TreeRegression(GuidedRegression, ABC):
         """Grow the trees on a bounded number of coarse pixels.
 
         Raises:
-            FitError: If there is no guidance, or no coarse pixel where LST and guidance meet.
+            FitError: If there is no guidance, or no coarse pixel with both LST and guidance.
         """
         self.features = self.features_of(scene)
         self.sensor = estimate_sensor(scene, self.features)

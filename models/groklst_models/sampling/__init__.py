@@ -1,1 +1,1 @@
-"""How fitted methods see a scene: features, sensor, windows, samples; one file each."""
+"""How fitted methods read a scene: features, sensor, windows, samples; one file each."""

@@ -1,4 +1,4 @@
-"""What the sensor makes of fine planes: blur and mean of a coarse pixel in one pass."""
+"""Aggregate fine planes as the sensor does: blur and mean over coarse pixels in one pass."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,10 +58,10 @@ class CoarseRows:
 
 
 def coarse_rows(scene: SceneView, planes: Planes, sensor: Sensor) -> Iterator[CoarseRows]:
-    """Read the scene once; what is fitted to these rows is what will be applied at the fine scale.
+    """Read the scene once, with the same planes as in prediction.
 
-    Gaps in guidance are filled in the planes as they will be in prediction, so a function that is
-    linear in the planes has, over a coarse pixel, exactly the mean that these rows say.
+    Gaps in guidance are filled as in prediction, so the mean of a function that is linear in the
+    planes over a coarse pixel is exactly its value for these rows.
     """
     blocks = scene.blocks(margin=sensor.halo)
     yield from side_by_side(lambda block: _block_rows(block, planes, sensor), blocks)
@@ -84,7 +84,7 @@ def sensor_means(fine: Tensor, sensor: Sensor) -> Tensor:
 
     Returns:
         ``(B, C, h, w)``: the same as ``coarse_means(sensor.blur(fine))``, at a fraction of its
-        price.
+        cost.
     """
     weights = _taps(sensor)
     down = _weigh_rows(fine, weights, sensor)
@@ -92,7 +92,7 @@ def sensor_means(fine: Tensor, sensor: Sensor) -> Tensor:
 
 
 def _weigh_rows(fine: Tensor, weights: Tensor, sensor: Sensor) -> Tensor:
-    """Weigh the fine rows under each coarse one; to pad the planes would cost more than this."""
+    """Apply weights to the fine rows under each coarse row; padding the planes would cost more."""
     *others, size, width = fine.shape
     count = size // sensor.scale
     total = fine.new_zeros(*others, count, width)

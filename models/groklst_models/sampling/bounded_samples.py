@@ -1,7 +1,7 @@
-"""Coarse pixels for models that cannot be fitted in a stream: a bounded number of them.
+"""A bounded number of coarse pixels, for models that cannot be fitted in a stream.
 
-Which pixels are kept follows from a hash of their place in the scene, so it does not depend on how
-the scene was read, and any number of them is spread evenly.
+The pixels are chosen by a hash of their position in the scene, so the choice does not depend on how
+the scene was read, and the pixels are spread evenly.
 """
 
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ def bounded_samples(
     """Read the scene once and keep some pixels where all is known.
 
     Raises:
-        FitError: If there is no coarse pixel where LST and guidance meet.
+        FitError: If there is no coarse pixel with both LST and guidance.
     """
     kept: BoundedSamples | None = None
     for block in scene.blocks(margin=sensor.halo):

@@ -1,4 +1,4 @@
-"""How much of a coarse pixel guidance must cover for the pixel to be learned from."""
+"""The share of a coarse pixel that guidance must cover for the pixel to be used in a fit."""
 
 from typing import Final
 
@@ -9,8 +9,8 @@ LEAST_COVERED: Final = 0.5
 
 
 def nothing_covered() -> FitError:
-    """Say that no coarse pixel can be learned from."""
+    """Return an error that says that no coarse pixel can be used in a fit."""
     return FitError(
-        "no coarse pixel has both a valid LST and guidance over half of it; "
-        "check that the guides cover the LST"
+        "no coarse pixel has both a valid LST and guides over at least half of it; check that "
+        "the guides cover the LST"
     )

@@ -1,7 +1,7 @@
 """Features of guidance, computed fine and averaged afterwards.
 
-A model that is linear in such features means the same at both scales: the mean of an index over a
-coarse pixel is what the coarse LST answers to, not the index of mean bands.
+A model that is linear in such features is valid at both scales: the coarse LST depends on the mean
+of an index over a coarse pixel, not on the index of mean bands.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ class Features:
 
     Attributes:
         bands: Names of the guidance bands.
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
     """
 
     bands: tuple[str, ...]
@@ -47,7 +47,7 @@ class Features:
             yield feature(guide, self.bands, name)
 
     def weighed(self, guide: Tensor, weights: Tensor, missing: Tensor, offset: float) -> Tensor:
-        """Add up weighed features without ever holding them all.
+        """Compute a weighted sum of features without holding all of them.
 
         Args:
             guide: ``(B, G, s·h, s·w)``, NaN where it is missing.

@@ -1,7 +1,7 @@
-"""Parts of a scene that are left out in turn: squares of coarse pixels, dealt by their place.
+"""Held-out folds of a scene: squares of coarse pixels, assigned by position.
 
-Neighbouring pixels answer alike, so squares are left out and not single pixels; neighbouring
-squares are always of different folds.
+Neighbouring pixels are correlated, so squares are left out and not single pixels; neighbouring
+squares are always in different folds.
 """
 
 from dataclasses import dataclass

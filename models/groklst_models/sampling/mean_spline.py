@@ -22,7 +22,7 @@ class MeanSpline:
     """Fields of a scene; beyond its edge they are mirrored.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
     """
 
     def __init__(self, scale: int) -> None:

@@ -37,7 +37,7 @@ class MovingWindow:
 
 
 class Blend:
-    """A weighed mean of overlapping answers; where there is none, another answer."""
+    """A weighted mean of overlapping answers, and another answer where there is none."""
 
     def __init__(self, otherwise: Tensor) -> None:
         self._otherwise = otherwise
@@ -51,7 +51,7 @@ class Blend:
 
     @property
     def mean(self) -> Tensor:
-        """What the answers say together."""
+        """The mean of the answers."""
         known = self._weight > 1e-6
         return torch.where(known, self._total / self._weight.clamp(min=1e-6), self._otherwise)
 

@@ -1,4 +1,4 @@
-"""Where a scene is looked at before it is read from end to end: windows, in coarse pixels."""
+"""Windows of a scene that are read before the whole scene, in coarse pixels."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ def even_places(shape: tuple[int, int], side: int, along: int) -> list[Place]:
 
 
 def some_places(shape: tuple[int, int], side: int, count: int) -> list[Place]:
-    """Take every so many of the windows that cover the scene; all where they are few.
+    """Return evenly spaced windows of those that cover the scene; all if they are few.
 
     Args:
         shape: Coarse rows and columns of the scene.

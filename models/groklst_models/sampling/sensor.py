@@ -1,13 +1,13 @@
 """The sensor model: a Gaussian point spread on the fine grid, then the mean of a coarse pixel.
 
-A thermal product is smoother than its grid. Its spread is estimated from the scene itself: the
-coarse LST's detail is regressed on the detail of guidance blurred by each candidate, and what that
-explains of pixels left out of the fit is weighed against what thermal sensors show elsewhere. The
-finer the wanted product, the less of its spread is left to be seen at the coarse scale, and a
-spread found too small has a method put in two or three times the detail that is there.
+A thermal product is smoother than its grid. Its point spread is estimated from the scene itself:
+the coarse LST's detail is regressed on the detail of guidance blurred by each candidate, and the
+fit to held-out pixels is combined with prior knowledge from other thermal sensors. The finer the
+requested product, the less of its spread can be seen at the coarse scale; if the spread is
+estimated too small, a method adds two or three times too much detail.
 
-A spread wider than 0.3 coarse pixels is no wish of whoever reads the fine product: methods are
-fitted through all of it, but their answers are blurred by 1.2 fine pixels alone.
+A spread wider than 0.3 coarse pixels is not wanted in the fine product: methods are fitted with all
+of it, but their answers are only blurred by 1.2 fine pixels.
 """
 
 import math
@@ -57,7 +57,8 @@ _USUAL_FREEDOM: Final = 3.0
 """Width, fine pixels, and degrees of freedom of Student's distribution of the usual spread."""
 
 _ALIKE: Final = 16
-"""Coarse pixels that say as much as one: what guidance does not explain is alike in neighbours."""
+"""Coarse pixels that count as one independent sample, because residuals of neighbours are
+correlated."""
 
 _STEP: Final = 0.05  # of the search for the likeliest spread, fine pixels
 _SURE: Final = 3.0  # standard errors
@@ -77,10 +78,10 @@ class Sensor:
     """How fine temperatures become a coarse pixel.
 
     Attributes:
-        scale: Fine pixels along a coarse one.
+        scale: Fine pixels along a coarse pixel.
         sigma: Standard deviation of the point spread, fine pixels; 0 for none.
-        sharpest: Standard deviation of that part of it which the fine product has too, where it
-            has not all of it.
+        sharpest: Standard deviation of the part of it that the fine product also has, if that is
+            not all.
     """
 
     scale: int
@@ -158,8 +159,8 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
     """Estimate the point spread of a scene, unless the user states it.
 
     Returns:
-        The likeliest sensor; the usual one where too few coarse pixels are known to tell, or
-        guidance explains next to nothing.
+        The most likely sensor; the usual one if too few coarse pixels are known, or guidance
+        explains almost nothing.
     """
     if scene.psf is not None:
         return Sensor(scene.scale, scene.psf)
@@ -199,9 +200,9 @@ def _estimated(scene: SceneView, features: Features, blocks: Sequence[Block]) ->
 def _beyond_product(
     features: Features, blocks: Sequence[Block], errors: Sequence[float]
 ) -> Sensor | None:
-    """Believe a spread beyond the product's only if it surely explains more; None if none shows.
+    """Accept a spread beyond the product's only if it explains more with certainty, else None.
 
-    Where one shows and is not sure, the widest that a product may have counts.
+    If there is one that is not certain, the widest spread of a product is used.
     """
     product = Sensor(features.scale, max(USUAL, WIDEST * features.scale))
     sigma = _lowest(CANDIDATES, errors)
@@ -242,7 +243,7 @@ def _likeliest(errors: Sequence[float], pixels: int) -> float:
 
 
 def guides_surely(scene: SceneView, features: Features, sensor: Sensor) -> bool:
-    """Tell whether guidance surely explains detail of the LST that was left out of the fit."""
+    """Return whether guidance explains held-out detail of the LST with certainty."""
     blocks = sample_blocks(scene)
     if sum(int(known_pixels(block, scene.scale).sum()) for block in blocks) < _LEAST_PIXELS:
         return False
@@ -286,7 +287,7 @@ def _squared_errors(
     planes, target, fold, known = _known_detail(block, features, sensors)
     answers = torch.einsum("sfn,snf->sn", planes, slopes[:, fold])
     errors = torch.cat([(target - answers).square(), target.square()[None]])
-    errors = errors.cpu()  # a GPU adds up by index in whatever order its threads come
+    errors = errors.cpu()  # a GPU adds by index in the order of its threads, which varies
     first = block.row % FIVE.side, block.column % FIVE.side
     rows, columns = (
         (torch.arange(size) + start) // FIVE.side

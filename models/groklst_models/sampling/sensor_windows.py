@@ -1,4 +1,4 @@
-"""Windows of a scene on which something is estimated by how well it explains the LST's detail."""
+"""Windows of a scene for estimates that explain the LST's detail."""
 
 from typing import Final
 

@@ -1,9 +1,9 @@
-"""A shift's last steps: where a fit of the LST on guides stops gaining from moving them.
+"""The last steps of a shift: refine it together with the fit of the LST on guides.
 
 The slopes and the shift are solved for together (Gauss and Newton): what the sensor would see of
 the guides, and of their fit a little farther down or across, are both regressed on the LST's
-detail. The standard error comes from leaving out parts of the scene in turn (jackknife), since what
-misleads a shift, such as a coast, fills a part and not single pixels.
+detail. The standard error comes from leaving out parts of the scene in turn (jackknife), because
+errors of a shift, for example at a coast, affect a part and not single pixels.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ _LEAST_SIDE: Final = 6
 
 @dataclass(frozen=True)
 class RefinedShift:
-    """A shift and how far it may be off, coarse pixels.
+    """A shift and its standard errors, coarse pixels.
 
     Attributes:
-        rows: By which the guides' content lies too far down the rows.
+        rows: Shift of the guides' content down the rows.
         columns: The same along the columns.
         row_error: Standard error of the first.
         column_error: Standard error of the second.
@@ -128,7 +128,7 @@ def refine_shift(
         start: Rows and columns to start from, coarse pixels.
 
     Returns:
-        None where nothing is known, or no more than one part of the scene.
+        None if nothing is known, or only one part of the scene.
     """
     found = side_by_side(lambda block: _Window.of(block, features, sensor), blocks)
     windows = [window for window in found if window is not None]

@@ -1,7 +1,7 @@
-"""Working on several items at once, each on one thread.
+"""Work on several items at once, each on one thread.
 
-Results are the same bits on any number of threads, and no thread waits for another between two
-steps of one item, which costs minutes where some other program holds a core.
+Results have the same bits on any number of threads. No thread waits for another between two steps
+of an item, which would cost minutes if another program uses a core.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Work on as many items at once as torch has threads.
+    """Process as many items at once as torch has threads.
 
     Args:
         work: What to do with an item; runs in threads.

@@ -1,8 +1,8 @@
 """Features in standard deviations, known before the scene is read from end to end.
 
-Products of features only make sense of features that are centred and bounded, so their means and
-deviations have to be there before the pass in which a regression is fitted. They are taken from
-windows spread evenly over the scene.
+Products of features require centred and bounded features, so means and standard deviations must be
+known before the pass in which a regression is fitted. They are taken from windows spread evenly
+over the scene.
 """
 
 from collections.abc import Iterator

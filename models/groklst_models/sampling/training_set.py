@@ -83,7 +83,7 @@ def read_training_set(scene: SceneView, standard: Standardization, sensor: Senso
     """Read a bounded number of windows.
 
     Raises:
-        FitError: If there is no coarse pixel where LST and guidance meet.
+        FitError: If there is no coarse pixel with both LST and guidance.
     """
     windows = [_window(block, standard) for block in _blocks(scene, len(standard.mean))]
     windows = [window for window in windows if window.usable.any()]

@@ -140,7 +140,7 @@ class Correlation(nn.Module):
     def __init__(self, width: int, heads: int, size: int, grid: int, *, has_context: bool) -> None:
         super().__init__()
         if size > grid and size % grid:
-            raise ValueError(f"a window of {size} is no multiple of a grid of {grid}")
+            raise ValueError(f"a window of {size} is not a multiple of a grid of {grid}")
         self.heads = heads
         self.size = size
         self.square = max(1, size // grid)  # rows and columns of cells that one value stands for
@@ -240,7 +240,7 @@ def see_channels(query: Tensor, value: Tensor) -> Tensor:
 
 
 def up_to(side: int, multiple: int) -> int:
-    """Return the first multiple that is no smaller than a side."""
+    """Return the first multiple that is not smaller than a side."""
     return -(-side // multiple) * multiple
 
 

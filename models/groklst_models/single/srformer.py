@@ -47,7 +47,7 @@ class SRFormer(SwinFrame):
         drop_path: how often the last layer is left out in training; the first never is.
 
     Raises:
-        ValueError: If the window is no multiple of 4.
+        ValueError: If the window is not a multiple of 4.
     """
 
     multiple_of: ClassVar[int] = 1

@@ -158,7 +158,7 @@ class TestRefusals:
     def test_codes_need_a_rule(self, write_raster):
         codes = np.full(FINE.shape, 21824, np.uint16)
         path = write_raster("qa.tif", codes, FINE.transform)
-        with pytest.raises(InputError, match="holds 21824, and a mask without a rule"):
+        with pytest.raises(InputError, match="holds 21824, but a mask without a rule"):
             read(path)
         assert read(f"{path}:landsat-qa").all()
 

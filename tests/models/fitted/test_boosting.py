@@ -100,7 +100,7 @@ class TestEachLibrary:
 @pytest.mark.method("catboost")
 def test_trees_that_ask_level_by_level_have_a_power_of_two_of_leaves():
     for leaves in (12, 2**17):
-        with pytest.raises(ArgumentsError, match=f"leaves is {leaves}, it must be a power of two"):
+        with pytest.raises(ArgumentsError, match=f"leaves is {leaves}, expected a power of two"):
             build("catboost", scale=4, leaves=leaves)
 
 
@@ -190,8 +190,8 @@ def test_a_library_that_does_not_load_is_told_in_one_line(error, tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     assert groklst("downscale", "lst.tif", "fine.tif", "-m", "lightgbm") == 2
     line = capsys.readouterr().err
-    assert line.startswith("groklst: lightgbm needs the package lightgbm, which does not load (")
-    assert line.endswith("); groklst doctor says what mends it\n")
+    assert line.startswith("groklst: lightgbm needs the package lightgbm, which cannot be loaded (")
+    assert line.endswith("); groklst doctor says how to repair it\n")
     assert line.count("\n") == 1
 
 

@@ -120,7 +120,7 @@ def test_notes_are_led_by_their_date(cube):
         (lambda lst, red: (lst, red[:2]), ["red has 2 dates, lst has 3", "red.isel(time=0"]),
         (
             lambda lst, red: (lst, red.assign_coords(time=DATES + np.timedelta64(1, "D"))),
-            ["red has date 2024-07-16 where lst has 2024-07-15", "method='nearest'"],
+            ["red has the date 2024-07-16 where lst has 2024-07-15", "method='nearest'"],
         ),
         (lambda lst, red: (lst[:0], red[:0]), ["lst has no date"]),
         (

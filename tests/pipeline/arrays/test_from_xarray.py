@@ -76,7 +76,7 @@ def in_unit(unit: str, metres: float) -> Change:
 
 
 def scan_angles(lst: Array) -> Array:
-    """Make what GOES delivers: angles, and a CRS that counts in metres."""
+    """Make what GOES delivers: angles, and a CRS that is in metres."""
     view = "+proj=geos +lon_0=-75 +h=35786023 +sweep=x +ellps=GRS80"
     return in_unit("rad", 35786023)(lst).rio.write_crs(view)
 
@@ -138,7 +138,7 @@ NO_RASTERS = [
         InputError,
         "x that are not finite",
     ),
-    bad("kilometres", in_unit("km", 1000), InputError, "y in km", "counts in metres"),
+    bad("kilometres", in_unit("km", 1000), InputError, "y in km", "is in metres"),
     bad("scan angles", scan_angles, InputError, "x and y in rad", "35786023.0"),
     bad("swath", swath, InputError, "lat and lon for every pixel (a swath)", "griddata"),
     bad(

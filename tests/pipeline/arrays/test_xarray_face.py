@@ -102,7 +102,18 @@ def test_arrays_give_the_bits_of_files(files, tmp_path, method, options):
     np.testing.assert_array_equal(fine.values, expected)
 
 
-@pytest.mark.parametrize("chunks", [17, {"y": -1, "x": 31}])
+@pytest.mark.parametrize(
+    ("method", "chunks"),
+    [
+        ("bicubic", 17),
+        ("ridge", {"y": -1, "x": 31}),
+        ("network", {"y": -1, "x": 31}),
+        pytest.param("bicubic", {"y": -1, "x": 31}, marks=pytest.mark.slow),
+        pytest.param("ridge", 17, marks=pytest.mark.slow),
+        pytest.param("network", 17, marks=pytest.mark.slow),
+    ],
+    indirect=["method"],
+)
 def test_strips_give_the_bits_of_files_however_arrays_are_chunked(files, tmp_path, method, chunks):
     options = {"coregister": (0.3, -0.2)} if method == "ridge" else {}
     lst, guides = arrays(files, chunks=chunks)
@@ -334,9 +345,9 @@ def uneven(lst: xr.DataArray) -> xr.DataArray:
     ("change", "says"),
     [
         (no_crs, "lst has no CRS"),
-        (no_place, "does not say where it is"),
-        (of_no_unit, "neither kelvin nor °C for sure; .*lst.rio.write_nodata"),
-        (scaled_or_not, "may be applied already"),
+        (no_place, "has no position"),
+        (of_no_unit, "not clearly kelvin or °C; .*lst.rio.write_nodata"),
+        (scaled_or_not, "may have been applied already"),
         (uneven, "not evenly spaced"),
         (lambda lst: lst.rename(x="abscissa"), "has dimensions y, abscissa"),
         (lambda lst: lst.expand_dims(band=2), "lst has 2 bands"),

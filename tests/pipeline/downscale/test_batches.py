@@ -67,7 +67,7 @@ def test_a_run_that_lacks_memory_goes_on_with_less(request_for, room, tiles, aft
     done = downscale(request_for(overwrite=True), note=said.append)
     np.testing.assert_allclose(read(done.output), expected, rtol=0, atol=1e-3)
     assert [line for line in said if "memory ran out" in line] == [
-        f"memory ran out with {batch} tiles at once: going on with {batch // 2}"
+        f"memory ran out with batches of {batch} tiles: continuing with batches of {batch // 2}"
         for batch in (4, 2)
         if batch > tiles
     ]

@@ -94,7 +94,7 @@ def made_sigma(output: str, *words: str) -> np.ndarray:
 def test_methods_that_give_one_answer_say_that_samples_have_no_effect(capsys):
     words = ("downscale", "lst.tif", "r.tif", "-g", "nir.tif", "-m", "ridge", "--samples", "5")
     assert groklst(*words) == 0
-    assert "samples 5 has no effect: ridge gives one answer" in capsys.readouterr().err
+    assert "samples 5 has no effect here: ridge gives one answer" in capsys.readouterr().err
 
 
 def test_no_samples_are_refused(capsys):

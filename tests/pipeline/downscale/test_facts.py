@@ -145,6 +145,7 @@ def test_fields_of_the_table_change_nothing():
         "resolution": 60.0,
         "uncertainty": Path("u.tif"),
         "picture": Path("p.png"),
+        "page": Path("page.html"),
         "overwrite": True,
         "resume": False,
         "skip_existing": True,
@@ -169,7 +170,7 @@ class TestAnotherBand:
     def test_is_not_taken_for_done(self, other):
         downscale(request())
         before = read("out.tif")
-        with pytest.raises(OutputExistsError, match="another job's"):
+        with pytest.raises(OutputExistsError, match="of another run"):
             downscale(request(**other, skip_existing=True))
         made = downscale(request(**other, skip_existing=True, overwrite=True))
         assert not made.skipped
@@ -179,14 +180,14 @@ class TestAnotherBand:
         monkeypatch.setattr(run, "_write", stopped)
         with pytest.raises(Stopped):
             downscale(request())
-        with pytest.raises(UsageError, match=r"was .*, band 1.*, is .*, band 2"):
+        with pytest.raises(UsageError, match=r"was .*, band 1.* is now .*, band 2"):
             downscale(request(**other, resume=True))
 
 
 def test_a_result_and_its_uncertainty_are_not_taken_for_each_other():
     downscale(request(uncertainty=Path("sure.tif")))
     swapped = request(output=Path("sure.tif"), uncertainty=Path("out.tif"), skip_existing=True)
-    with pytest.raises(OutputExistsError, match="another job's"):
+    with pytest.raises(OutputExistsError, match="of another run"):
         downscale(swapped)
     again = request(uncertainty=Path("sure.tif"), skip_existing=True)
     assert downscale(again).skipped
@@ -200,7 +201,7 @@ class TestContents:
         write_raster("lst.tif", values, NORTH)
         os.utime("lst.tif", ns=(before.st_atime_ns, before.st_mtime_ns))
         assert os.stat("lst.tif").st_size == before.st_size
-        with pytest.raises(OutputExistsError, match="another job's"):
+        with pytest.raises(OutputExistsError, match="of another run"):
             downscale(request(skip_existing=True))
 
     def test_a_copy_that_keeps_its_time_is_the_same_and_a_touched_file_is_not(self, tmp_path):
@@ -209,7 +210,7 @@ class TestContents:
         os.replace("other.tif", "lst.tif")
         assert downscale(request(skip_existing=True)).skipped
         os.utime("lst.tif", ns=(0, 0))
-        with pytest.raises(OutputExistsError, match="another job's"):
+        with pytest.raises(OutputExistsError, match="of another run"):
             downscale(request(skip_existing=True))
 
     def test_an_archive_that_is_replaced_is_another_run(self, tmp_path):
@@ -220,7 +221,7 @@ class TestContents:
         assert downscale(asked).skipped
         Path("guide.tif").write_bytes(Path("guide.tif").read_bytes() + b"\0")
         zipped("a.zip", "guide.tif")
-        with pytest.raises(OutputExistsError, match="another job's"):
+        with pytest.raises(OutputExistsError, match="of another run"):
             downscale(asked)
 
     @pytest.mark.parametrize("size", [0, 1, 2**16, 2**16 + 1, 2**20])
@@ -235,7 +236,7 @@ class TestContents:
             return
         held[round(where * (size - 1))] ^= 1
         path.write_bytes(held)
-        assert found.differs_from(Contents.of(path)) == f"its {size} bytes are others"
+        assert found.differs_from(Contents.of(path)) == f"its {size} bytes differ"
         path.write_bytes(held + b"\0")
         words = f"it has {size} bytes instead of {size + 1}"
         assert found.differs_from(Contents.of(path)) == words

@@ -71,7 +71,7 @@ class TestJob:
     def test_a_change_is_named(self, tmp_path):
         left_with_a_row(tmp_path)
         with (
-            pytest.raises(UsageError, match="the LST was a, is b; put that back"),
+            pytest.raises(UsageError, match="the LST was a and is now b; restore that"),
             job(tmp_path, resume=True, **{"the LST": "b"}),
         ):
             pass
@@ -152,7 +152,7 @@ class TestDownscale:
     def test_anothers_output_is_not_replaced(self, tmp_path, write_raster):
         (tmp_path / "out.tif").write_bytes(b"")
         with pytest.raises(
-            OutputExistsError, match="exists, but is of another run; take --overwrite instead"
+            OutputExistsError, match="exists, but is from another run; use --overwrite instead"
         ):
             downscale(self.request(tmp_path, write_raster, resume=True))
         write_raster("out.tif", np.full((3, 3), 300, np.float32), NORTH)
@@ -166,7 +166,7 @@ class TestDownscale:
                 downscale(self.request(tmp_path, write_raster))
         path = tmp_path / "lst.tif"
         path.write_bytes(path.read_bytes() + b"\0")
-        with pytest.raises(UsageError, match=r"the LST was lst\.tif of .* is lst\.tif of"):
+        with pytest.raises(UsageError, match=r"the LST was lst\.tif of .* is now lst\.tif of"):
             downscale(self.request(tmp_path, write_raster, resume=True))
 
 

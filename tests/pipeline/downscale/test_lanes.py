@@ -110,7 +110,7 @@ def test_a_process_that_dies_takes_its_scene_alone_with_it(requests_of):
     assert 1 <= len(failed) <= 2
     for outcome in failed:
         assert outcome.code == 1
-        assert "died (signal 9); it may have lacked memory: take fewer --jobs" in outcome.error
+        assert "died (signal 9); it may have lacked memory: use fewer --jobs" in outcome.error
     assert [outcome.status for outcome in outcomes[2:]] == ["done"] * 4
 
 

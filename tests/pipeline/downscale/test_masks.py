@@ -171,7 +171,7 @@ class TestGuides:
 
     def test_a_band_that_there_is_not_is_refused(self):
         masks = Masks(guides=(MaskFile.parse("swir1=clear.tif"),))
-        with pytest.raises(UsageError, match=r"band swir1, the guides have guide_1"):
+        with pytest.raises(UsageError, match=r"band swir1, but the guides have guide_1"):
             downscale(request(masks=masks))
 
 
@@ -198,10 +198,10 @@ class TestCuts:
             stopping.setattr(run, "_write", stop_after_some)
             with pytest.raises(KeyboardInterrupt):
                 downscale(asked)
-        with pytest.raises(UsageError, match=r"mask 1 was .*, is none"):
+        with pytest.raises(UsageError, match=r"mask 1 was .* is now none"):
             downscale(replace(asked, masks=Masks(), resume=True))
         other = Masks((MaskFile.parse("clear.tif:values=0"),))
-        with pytest.raises(UsageError, match=r"mask 1 was .*rule none, is .*rule values=0"):
+        with pytest.raises(UsageError, match=r"mask 1 was .*rule none and is now .*rule values=0"):
             downscale(replace(asked, masks=other, resume=True))
         with pytest.raises(UsageError, match="--min-clear was"):
             downscale(replace(asked, min_clear=0.6, resume=True))

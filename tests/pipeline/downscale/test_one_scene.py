@@ -323,5 +323,5 @@ def test_a_method_that_gives_no_number_is_an_error(write_raster, conserve):
     method = passing(4)
     method.network = Silent()
     layout = Layout.of((12, 12), tile=12, overlap=0, halo=0)
-    with scene, pytest.raises(GroklstError, match="no number for"):
+    with scene, pytest.raises(GroklstError, match="returned NaN for"):
         run(scene, method, layout, [Strip(slice(0, 12), slice(0, 12))], conserve=conserve)

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from rasterio.crs import CRS
 
 from groklst_cli.geo.opening import BandSource
-from groklst_cli.pipeline.downscale import picture
+from groklst_cli.pipeline.downscale import watched
 from groklst_cli.pipeline.downscale.one_scene import downscale
-from groklst_cli.pipeline.downscale.picture import MeansOf
 from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.downscale.watched import MeansOf
 
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
 SCALE = 4
@@ -66,8 +66,8 @@ def test_panels_have_legends_and_the_lsts_unit(drawn, lst, unit, low):
     (figure,) = drawn
     (coarse, before), (fine, after), (left, residual), (sure, sigma) = panels(figure)
     assert (coarse, fine) == ("LST, 240 m a pixel", "result, 60 m a pixel")
-    assert left.startswith("LST − the method's means, RMS 0.")
-    assert left.endswith("once restored: 0.000 K")
+    assert left.startswith("LST − coarse means of the method, RMS 0.")
+    assert left.endswith("after conservation: 0.000 K")
     assert sure == "standard deviation of the result"
     assert labels(figure) == [f"LST ({unit})"] * 2 + ["residual (K)", "standard deviation (K)"]
     assert before.shape == residual.shape == (20, 22)
@@ -83,7 +83,7 @@ def test_without_conserving_the_residual_is_what_the_result_lacks(drawn):
     (figure,) = drawn
     *_, (title, residual) = panels(figure)
     rms = np.sqrt(np.nanmean(residual**2))
-    assert title == f"LST − the result's means, RMS {rms:.3f} K"
+    assert title == f"LST − coarse means of the result, RMS {rms:.3f} K"
     assert rms > 0.01
 
 
@@ -99,7 +99,7 @@ def test_another_grid_has_its_own_extent(drawn):
 
 @pytest.mark.parametrize("side", [1, 7, 20])
 def test_a_panel_is_bounded_and_a_block_is_the_mean_of_what_is_known(monkeypatch, side):
-    monkeypatch.setattr(picture, "_SIDE", side)
+    monkeypatch.setattr(watched, "SIDE", side)
     values = np.random.default_rng(1).normal(0, 1, (20, 13))
     values[2:9, 3:8] = np.nan
     means = MeansOf(values.shape)

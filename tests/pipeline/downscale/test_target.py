@@ -217,7 +217,7 @@ class TestRun:
             downscale(request(like="like.tif"))
 
     def test_both_at_once_are_refused(self):
-        with pytest.raises(UsageError, match="drop one"):
+        with pytest.raises(UsageError, match="leave one"):
             request(like="like.tif", resolution=10)
 
     @pytest.mark.parametrize("side", [0, -1, np.inf, np.nan])

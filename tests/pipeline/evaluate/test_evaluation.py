@@ -100,33 +100,33 @@ def test_every_packaged_protocol_reads():
         ("kind = 'wald'\ntitle = 't'\nscale = 8\npsf = 1", "psf is unknown.*takes title"),
         ("kind = 'wald'\ntitle = 't'", "scale is missing"),
         ("kind = 'other'", "kind is 'other', not wald or cross-sensor"),
-        ("kind = 'wald'\ntitle = 't'\nscale = '8'", "scale holds '8', which is no whole number"),
-        ("kind = 'wald'\ntitle = 't'\nscale = 1", "scale holds 1, it must lie between 2 and 64"),
-        ("kind = 'wald'\ntitle = 't'\nscale = 8\nmethods = 'ridge'", "'ridge', which is no list"),
-        ("kind = 'wald'\ntitle = 't'\nscale = 8\nnative = 2", "2, which is no table"),
-        ("kind = 'wald'\ntitle = 't'\nscale = 8\n[native]\na = true", "True, which is no whole"),
-        ("kind =", "is no TOML"),
+        ("kind = 'wald'\ntitle = 't'\nscale = '8'", "scale contains '8', expected a whole number"),
+        ("kind = 'wald'\ntitle = 't'\nscale = 1", "scale is 1, expected a number from 2 to 64"),
+        ("kind = 'wald'\ntitle = 't'\nscale = 8\nmethods = 'ridge'", "'ridge', expected a list"),
+        ("kind = 'wald'\ntitle = 't'\nscale = 8\nnative = 2", "2, expected a table"),
+        ("kind = 'wald'\ntitle = 't'\nscale = 8\n[native]\na = true", "True, expected a whole"),
+        ("kind =", "is not TOML"),
         *(
             (f"kind = 'wald'\ntitle = 't'\nscale = 8\n{line}", complaint)
             for line, complaint in (
-                ("noise_k = -1", "noise_k holds -1, it must lie between 0 and 100"),
-                ("noise_k = nan", "noise_k holds nan, it must lie between 0 and 100"),
-                ("noise_k = '1 K'", "noise_k holds '1 K', which is no number"),
+                ("noise_k = -1", "noise_k is -1, expected a number from 0 to 100"),
+                ("noise_k = nan", "noise_k is nan, expected a number from 0 to 100"),
+                ("noise_k = '1 K'", "noise_k contains '1 K', expected a number"),
                 (
                     "noise_of_detail = inf",
-                    "noise_of_detail holds inf, it must lie between 0 and 10",
+                    "noise_of_detail is inf, expected a number from 0 to 10",
                 ),
-                ("noise_k = 1\nnoise_of_detail = 1", "both state the noise, one must be 0"),
-                ("psf_sigma = true", "psf_sigma holds True, which is no number"),
-                ("seed = 0.5", "seed holds 0.5, which is no whole number"),
-                ("seed = -1", "seed holds -1, it must lie between 0 and 999999"),
+                ("noise_k = 1\nnoise_of_detail = 1", "both set the noise; one of them must be 0"),
+                ("psf_sigma = true", "psf_sigma contains True, expected a number"),
+                ("seed = 0.5", "seed contains 0.5, expected a whole number"),
+                ("seed = -1", "seed is -1, expected a number from 0 to 999999"),
             )
         ),
         ("kind = 'cross-sensor'\ntitle = 't'\nscale = 4\nnoise_k = 1", "noise_k is unknown"),
         *(
             (
                 f"kind = 'wald'\ntitle = 't'\nscale = 8\nscenes = {value}",
-                "not landsat; facts of your",
+                "not landsat; facts of other",
             )
             for value in ("'modis'", "[]", "{}", "true")
         ),
@@ -226,7 +226,7 @@ def test_a_real_sensor_s_scores_stand_beside_those_on_exact_means(scenes):
         assert math.isnan(exact.rmse_exact)
         assert math.isnan(exact.ratio_exact)
     assert notes == [
-        f"{name}: its coarse values hold noise of 1.50 K" for name in ("field", "town")
+        f"{name}: its coarse values have noise of 1.50 K" for name in ("field", "town")
     ]
     assert {(row["noise"], row["rmse_exact"]) for row in plain.rows()} == {(0.0, None)}
     rows = [(row["noise"], row["rmse_exact"]) for row in found.rows()]
@@ -254,7 +254,7 @@ def test_a_folder_without_the_scene_says_what_it_has(scenes, tmp_path):
     with pytest.raises(InputError, match="no scene sea; it has field, town"):
         scene_folders(scenes, ["sea"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no scene"):
+    with pytest.raises(InputError, match="contains no scene"):
         scene_folders(tmp_path / "empty")
     assert scene_folders(scenes / "town") == [scenes / "town"]
 
@@ -262,7 +262,7 @@ def test_a_folder_without_the_scene_says_what_it_has(scenes, tmp_path):
 def test_a_failing_method_names_itself_and_the_scene(scenes):
     (scenes / "town" / "nir.tif").unlink()
     (scenes / "town" / "bqa.tif").unlink()
-    with pytest.raises(UsageError, match="ridge on town: ridge needs guidance"):
+    with pytest.raises(UsageError, match="ridge on town: ridge needs guides"):
         run_protocol(WALD, scenes, METHODS, scenes=["town"])
 
 
@@ -321,7 +321,7 @@ def test_coarse_means_are_judged_by_the_lst_that_was_downscaled(write_raster):
     (outcome,) = evaluate_pair(pred, ref, lst=given).outcomes
     assert outcome.scores.coarse_max == pytest.approx(1, abs=1e-3)
     other = BandSource(write_raster("other.tif", coarse, PLACE * Affine.scale(5)))
-    with pytest.raises(InputError, match="must be the LST that was downscaled"):
+    with pytest.raises(InputError, match="expected the LST that was downscaled"):
         evaluate_pair(pred, ref, lst=other)
 
 
@@ -330,7 +330,7 @@ def test_a_pair_that_never_meets_is_refused(write_raster):
     left, right = lst.copy(), lst.copy()
     left[:, 32:], right[:, :32] = np.nan, np.nan
     pred, ref = (write_raster(n, v, PLACE) for n, v in (("a.tif", left), ("b.tif", right)))
-    with pytest.raises(InputError, match="no pixel in common"):
+    with pytest.raises(InputError, match="no common valid pixel"):
         evaluate_pair(BandSource(pred), BandSource(ref))
 
 
@@ -407,7 +407,7 @@ def test_a_threshold_is_a_name_a_sign_and_a_number(text):
 def test_thresholds_know_every_figure(scenes):
     found = run_protocol(WALD, scenes, METHODS[:1], scenes=["field"])
     assert set(found.standings()[0].figures()) == set(FIGURE_NAMES)
-    with pytest.raises(UsageError, match="'size', which is no score; choose from rmse"):
+    with pytest.raises(UsageError, match="'size', which is not a score; choose from rmse"):
         Threshold.parse("size>1")
 
 

@@ -126,24 +126,28 @@ def test_a_method_has_its_figures_of_the_scale_beside_it(whole):
 
 def test_a_scale_that_the_table_lacks_is_said(whole):
     assert beside(whole, "random-forest") == Beside(
-        {}, ["random-forest: none is published for Random Forest ×2"]
+        {}, ["random-forest: none are published for Random Forest ×2"]
     )
 
 
 def test_another_split_is_said(whole):
     found = beside(whole, "random-forest", "bicubic", scale=8, split="val")
-    assert found == Beside(missing=["no published figures: they are of split test, this is val"])
+    assert found == Beside(
+        missing=["no published figures: they are for split test, this is split val"]
+    )
 
 
 def test_a_part_of_the_dataset_is_said(dataset):
     (why,) = beside(dataset, "random-forest", scale=8).remarks
-    assert why.endswith("641 tiles with three tenths of them for the test; this is 1 of 6")
+    assert why.endswith(
+        "641 tiles of which three tenths are for the test; here 1 of 6 tiles are tested"
+    )
 
 
 def test_smaller_tiles_are_said(whole, monkeypatch):
     monkeypatch.setattr(comparable, "SIDE", 512)
     (why,) = beside(whole, "random-forest", scale=8).remarks
-    assert why == "no published figures: they are of tiles of 512 × 512 pixels, these are 16 × 16"
+    assert why == "no published figures: they are for tiles of 512 × 512 pixels, these have 16 × 16"
 
 
 def test_methods_that_nobody_scored_are_passed_over_in_silence(dataset):
@@ -157,7 +161,7 @@ def test_a_checkpoint_of_the_scored_network_has_the_figures_beside_it(whole, tmp
     found = beside(whole, path, f"{path}:raw")
     assert [one.figures["rmse"] for one in found.figures.values()] == [0.3995, 0.3995]
     assert found.remarks == [
-        f"published: {found.figures[path].source}; means over the tiles, as ours"
+        f"published: {found.figures[path].source}; means over the tiles, as here"
     ]
 
 
@@ -168,7 +172,7 @@ def test_a_network_that_was_scored_in_another_form_needs_that_form(whole, tmp_pa
     found = beside(whole, path)
     assert not found.figures
     assert found.missing == [
-        f"{path} is not SVLRM as published: linear_in_lst is False, there True"
+        f"{path} is not SVLRM as published: linear_in_lst is False here and True there"
     ]
 
 
@@ -184,16 +188,16 @@ def test_arguments_that_say_what_the_defaults_do_change_nothing(whole, tmp_path)
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        (replace(FENET, arguments={"width": 24}), "width is 24, there 48"),
-        (replace(FENET, conserve=True), "coarse means are restored"),
+        (replace(FENET, arguments={"width": 24}), "width is 24 here and 48 there"),
+        (replace(FENET, conserve=True), "coarse means are conserved"),
         (replace(FENET, training={"data": {"kind": "prepared"}}), "it was trained on other data"),
         (
             replace(SVLRM, normalization=replace(GUIDED, bands=GUIDED.bands[:3])),
-            "bands dem, deepblue, blue, not always for the dataset's ten",
+            "bands dem, deepblue, blue, not for all ten of the dataset",
         ),
         (
             replace(SVLRM, normalization=replace(GUIDED, optional_bands=True)),
-            "not always for the dataset's ten",
+            "not for all ten of the dataset",
         ),
         (
             replace(SVLRM, normalization=replace(GUIDED, trend=True)),
@@ -233,7 +237,7 @@ def test_a_mean_of_draws_is_not_what_was_scored(whole, monkeypatch):
     )
     assert one.figures["run.safetensors"].figures["rmse"] == 0.749
     assert not five.figures
-    assert "the mean of 5 draws, there of one" in five.missing[0]
+    assert "the mean of 5 samples here and of one there" in five.missing[0]
 
 
 def groklst(capsys, *words: object) -> str:
@@ -268,7 +272,7 @@ def test_a_tile_that_fails_leaves_no_figures(whole, monkeypatch, capsys):
     told = json.loads(capsys.readouterr().out)["published"]
     assert told["figures"] == {}
     assert told["remarks"] == [
-        "no published figures: they are means over all tiles, and 1 of 2 were scored"
+        "no published figures: they are means over all tiles, but only 1 of 2 were scored here"
     ]
 
 

@@ -114,7 +114,7 @@ def test_the_dataset_of_patches_alone_says_so_too(tmp_path):
 
 def test_a_scene_whose_files_are_gone_is_refused_before_any_patch_is_scored(made):
     (made / "scenes" / "a_guide.tif").unlink()
-    with pytest.raises(InputError, match=r"a_guide\.tif is not there \(1 of 2 files"):
+    with pytest.raises(InputError, match=r"a_guide\.tif does not exist \(1 of 2 files"):
         run_patches(PreparedFolder(made, "test"), RIDGE)
 
 
@@ -122,7 +122,7 @@ def test_a_manifest_whose_patches_lie_beyond_their_scenes_is_refused(made):
     manifest = json.loads((made / MANIFEST).read_text())
     manifest["scenes"][0]["shape"] = [8, 8]
     (made / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="does not lie in its scene 'a'"):
+    with pytest.raises(InputError, match="is not inside its scene 'a'"):
         PreparedFolder(made, "test")
 
 
@@ -144,7 +144,7 @@ def test_a_bad_scene_is_found_first_and_the_others_are_scored(scenes):
     steps: list[str] = []
     follow = Follow(note=steps.append, watch=lambda shown: steps.append(f"scored {shown.name}"))
     found = run_protocol(WALD, scenes, RIDGE, follow=follow)
-    assert steps[0].startswith("b failed, the others go on:")
+    assert steps[0].startswith("b failed, the others continue:")
     assert steps[1:] == ["scored a", "scored c"]
     assert {outcome.image for outcome in found.outcomes} == {"a", "c"}
     (failure,) = found.failures
@@ -159,7 +159,7 @@ def test_a_scene_that_fails_while_it_runs_does_not_stop_the_others(scenes):
         (scenes / "a" / f"{guide}.tif").unlink()
     found = run_protocol(WALD, scenes, RIDGE)
     assert {outcome.image for outcome in found.outcomes} == {"c"}
-    assert found.failures[0].line.startswith("ridge on a: ridge needs guidance")
+    assert found.failures[0].line.startswith("ridge on a: ridge needs guides")
     assert found.failures[0].code == 2
 
 

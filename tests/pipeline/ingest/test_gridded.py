@@ -138,7 +138,7 @@ def test_numbers_that_are_neither_are_refused(tmp_path, capsys):
     celsius = np.full(SHAPE, 21.5, "float32")
     write(folder / "2019_01_28.LST_Day_1km.tif", celsius, **PLACE)
     assert ingest(folder, "--out", tmp_path / "scene") == 3
-    assert "neither kelvin nor numbers of 0.02 K" in capsys.readouterr().err
+    assert "neither kelvin nor multiples of 0.02 K" in capsys.readouterr().err
 
 
 def viirs(path, lst, quality):

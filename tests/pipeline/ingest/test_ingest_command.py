@@ -70,7 +70,7 @@ def test_what_others_put_into_the_folder_is_not_thrown_away(product, tmp_path, c
     assert ingest(product, "--out", tmp_path / "scene") == 0
     assert downscale(tmp_path / "scene", "-m", "bicubic") == 0
     assert ingest(product, "--out", tmp_path / "scene", "--overwrite") == 4
-    assert "lst_x3.tif is not of this command" in capsys.readouterr().err
+    assert "lst_x3.tif was not written by this command" in capsys.readouterr().err
     (tmp_path / "other").mkdir()
     (tmp_path / "other/thesis.txt").write_text("years of work")
     assert ingest(product, "--out", tmp_path / "other", "--overwrite") == 4
@@ -108,7 +108,10 @@ def test_what_is_not_there_is_said_in_a_line(name, tmp_path, capsys):
 def test_a_folder_of_something_else_is_no_product(tmp_path, capsys):
     write(tmp_path / "mine/dem.tif", np.ones((4, 4), "int16"))
     assert ingest(tmp_path / "mine", "--out", tmp_path / "scene") == 3
-    assert "is no product by its files' names; what is read: Landsat" in capsys.readouterr().err
+    assert (
+        "is not a product by the names of its files; supported products: Landsat"
+        in capsys.readouterr().err
+    )
 
 
 def test_json_tells_what_was_written(product, tmp_path, capsys):
@@ -144,7 +147,7 @@ def test_a_date_without_a_clear_pixel_does_not_stop_the_others(tmp_path, capsys)
 def test_a_product_named_twice_is_refused(product, tmp_path, capsys):
     pack(product, tmp_path / "order.tar")
     assert ingest(product, tmp_path / "order.tar", "--out", tmp_path / "scene") == 2
-    assert "is named twice" in capsys.readouterr().err
+    assert "was given twice" in capsys.readouterr().err
 
 
 def test_a_zip_is_read_too(product, tmp_path):

@@ -204,7 +204,7 @@ def test_constants_that_are_missing_are_not_made_up(change, options, words, code
 def test_by_night_the_temperature_comes_without_guides(tmp_path, capsys):
     product = level_1(tmp_path, sun="-8.0")
     assert ingest(product, "--out", tmp_path / "scene") == 0
-    assert "by night" in capsys.readouterr().err
+    assert "at night" in capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "scene").glob("*.tif")) == ["clear.tif", "lst.tif"]
 
 
@@ -219,7 +219,7 @@ def test_water_and_snow_are_masked_where_that_is_wanted(tmp_path, capsys):
     assert (stored(tmp_path / "dry/clear.tif")[:6] == 0).all()
     assert (stored(tmp_path / "dry/clear.tif")[6:] == 1).all()
     assert ingest(product, "--out", tmp_path / "x", "--mask-also", "sand") == 2
-    assert "is none of water, snow" in capsys.readouterr().err
+    assert "is not one of water, snow" in capsys.readouterr().err
 
 
 def test_metadata_with_a_document_type_is_not_read(tmp_path, capsys):

@@ -241,7 +241,7 @@ def test_sentinel_2(name, file, guide, scale, offset, tmp_path, capsys):
 
 def test_quality_alone_is_no_product(tmp_path, capsys):
     assert ingest(delivered("hls"), "--out", tmp_path / "scene") == 3
-    assert "neither a temperature nor a band for guidance" in capsys.readouterr().err
+    assert "neither a temperature nor a band for guides" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -102,11 +102,11 @@ def test_a_split_window(tmp_path):
     ("options", "words"),
     [
         (("--split-window", "1,2"), "expected A0,A1,A2"),
-        (("--split-window", "1,2,x"), "no list of numbers"),
+        (("--split-window", "1,2,x"), "not a list of numbers"),
         (("--split-window", "0,1,2,3,4"), "add --emissivity"),
-        (("--emissivity", "0.9,0.9"), "is for --split-window"),
+        (("--emissivity", "0.9,0.9"), "needs --split-window"),
         (("--split-window", "0,1,2,3,4", "--emissivity", "97,98"), "0.5 … 1"),
-        (("--split-window", "0,1,2", "--thermal-band", "3"), "drop one"),
+        (("--split-window", "0,1,2", "--thermal-band", "3"), "leave one"),
         (("--thermal-band", "B4"), "which has"),
     ],
 )

@@ -80,8 +80,8 @@ def test_a_noisy_and_blurred_sensor_is_believed_as_far_as_it_deserves(scene, mod
     (found,) = [line for line in said if line.startswith("noise of")]
     believed = float(found.split(", ")[1].split(" K")[0])
     assert NOISE / 2 < believed < NOISE * 1.5
-    assert "point spread 0.4" in found
-    assert [line for line in said if "kept as far as they are believed" in line]
+    assert "point spread of the sensor 0.4" in found
+    assert [line for line in said if "kept only as far as this noise allows" in line]
 
 
 def test_noise_that_is_stated_as_nothing_is_exact_conservation(scene):
@@ -94,7 +94,7 @@ def test_noise_that_is_stated_is_believed_where_none_would_be_found(scene):
     exact, _ = made(scene(0.1, 0.0))
     stated, said = made(scene(0.1, 0.0, noise=0.5))
     assert not np.array_equal(stated, exact)
-    assert [line for line in said if "0.50 K of it believed" in line]
+    assert [line for line in said if "0.50 K of it used" in line]
 
 
 def test_a_dry_run_tells_what_the_run_will_believe(scene):

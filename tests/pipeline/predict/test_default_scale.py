@@ -140,7 +140,7 @@ class TestFiles:
         words = ("lst.tif", "o.tif", "-g", "nir.tif", "-m", "ridge", "-s", scale)
         assert groklst("downscale", *words) == 0
         err = capsys.readouterr().err
-        warned = f"warning: the result's pixels are {times} times finer than those of nir.tif"
+        warned = f"warning: the result has pixels {times} times finer than nir.tif"
         assert (warned in err) if times else ("warning" not in err)
 
     def test_each_scene_of_a_list_has_its_own(self, capsys):

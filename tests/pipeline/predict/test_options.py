@@ -109,4 +109,4 @@ class TestSeed:
     def test_where_nothing_is_drawn_it_says_so(self, capsys):
         words = ("downscale", "lst.tif", "b.tif", "-g", "nir.tif", "-m", "ridge", "--seed", "3")
         assert groklst(*words) == 0
-        assert "seed 3 has no effect: ridge draws nothing at random" in capsys.readouterr().err
+        assert "seed 3 has no effect here: ridge uses no random numbers" in capsys.readouterr().err

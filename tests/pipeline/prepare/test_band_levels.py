@@ -44,7 +44,7 @@ def test_scenes_of_which_one_lacks_its_scale_are_refused_and_the_command_mends_t
             r"has a mean of 0\.\d+ in town and of \d+(\.\d+)?(e\+\d+)? in village", told
         )
         assert not (tmp_path / "set").exists()
-        typed = shlex.split(told.partition("as with: ")[2])
+        typed = shlex.split(told.partition("with a command such as: ")[2])
         subprocess.run([sys.executable, *typed[1:]], check=True)
     assert (tmp_path / "set" / MANIFEST).is_file()
 

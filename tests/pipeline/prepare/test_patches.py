@@ -148,7 +148,7 @@ def test_scenes_of_one_place_do_not_meet_across_sets(tmp_path):
     other = write_scene(tmp_path / "autumn", (32, 48), seed=1, east=8 * 30)
     made = prepare(request(tmp_path, first, other, whole={"spring": "test", "autumn": "train"}))
     assert made.patches["test"] == 8
-    assert made.patches["train"] + made.left_out["too near another set"] == 24
+    assert made.patches["train"] + made.left_out["too near another split"] == 24
     # spring ends 8 pixels into autumn; a patch of 8 lies between
     assert min(start for _, (start, _) in squares(made.out)["train"]) >= 16
 
@@ -181,11 +181,15 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
     with pytest.raises(OutputExistsError, match="--overwrite"):
         prepare(request(tmp_path, scene))
     assert prepare(request(tmp_path, scene, overwrite=True)).patches == made.patches
-    with pytest.raises(OutputExistsError, match="is not of this command and would go with"):
+    with pytest.raises(
+        OutputExistsError, match="was not written by this command and would be deleted with"
+    ):
         prepare(Preparation([SceneFiles.find(scene)], scene, overwrite=True))
     assert (scene / "lst.tif").is_file()
     (made.out / MANIFEST).unlink()
-    with pytest.raises(OutputExistsError, match=r"set is not of this command; name another --out"):
+    with pytest.raises(
+        OutputExistsError, match=r"set was not written by this command; name another --out"
+    ):
         prepare(request(tmp_path, scene, overwrite=True))
 
 
@@ -197,7 +201,7 @@ def test_nothing_is_replaced_unasked(tmp_path, scene):
         ({"psf": -1.0}, UsageError, "--psf"),
         ({"whole": {"village": "test"}}, UsageError, "--whole names village"),
         ({"patch": 32}, InputError, "add --whole town=train"),
-        ({"whole": {"town": "test"}}, UsageError, "--whole gives every scene to test"),
+        ({"whole": {"town": "test"}}, UsageError, "--whole puts every scene into test"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_type(tmp_path, scene, values, error, message):

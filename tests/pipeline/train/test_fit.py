@@ -207,7 +207,7 @@ def test_options_of_an_older_or_newer_version_are_compared_too(before, changed):
 
 def test_a_state_that_would_run_something_is_refused(tmp_path):
     torch.save({"format": 1, "step": os.system}, tmp_path / STATE)
-    with pytest.raises(InputError, match="cannot be read as a state"):
+    with pytest.raises(InputError, match="cannot be read as a training state"):
         load_state(tmp_path / STATE)
 
 
@@ -424,7 +424,7 @@ def test_what_a_paper_s_recipe_leaves_open_is_said(dataset, tmp_path):
     flags = {"network": "edsr", "scale": 2, "recipe": "paper", "data": str(dataset),
              "out": str(tmp_path / "run"), "arguments": {"width": 4, "blocks": 1}}  # fmt: skip
     fit(collect(None, flags, sets), note=notes.append)
-    assert any("not followed in all: 300,000 steps" in note for note in notes)
+    assert any("not followed in everything: 300,000 steps" in note for note in notes)
 
 
 def test_printed_options_are_read_back_alike(tmp_path):
@@ -441,13 +441,13 @@ def test_printed_options_are_read_back_alike(tmp_path):
     [
         (["lr=1"], "there is no option 'lr'"),
         (["batch"], "not key=value"),
-        (["batch=many"], "--set batch=… is 'many', it must be int"),
+        (["batch=many"], "--set batch=… is 'many', expected int"),
         (["batch=0"], "at least 1"),
         (["band_dropout=1.0"], "--band-dropout is 1.0"),
         (["loss=l2"], "one of auto, l1, huber, mse"),
         (["recipe=best"], "--recipe best is none of published, local, paper"),
-        (["recipe=paper"], "--recipe paper is known for .*, not for mocolsk; use --recipe"),
-        (["schedule=steps"], "it must be named where the schedule is steps"),
+        (["recipe=paper"], "--recipe paper is known only for .*, not for mocolsk; use --recipe"),
+        (["schedule=steps"], "expected one or more steps for the schedule steps"),
         (["milestones=[20,10]"], "steps from 1 on, in rising order"),
         (["milestones=10,often"], "it must be tuple"),
         (["milestones=[1.5]"], "it must be tuple"),

@@ -127,7 +127,7 @@ def test_without_a_recipe_it_is_tuned_for_the_weights_it_starts_from(monkeypatch
     [
         ("fusion", UsageError, r"width = 32, not 4; write width = 32 into the recipe"),
         ("nowhere.safetensors", UsageError, r"is not a file; type --init fusion"),
-        ("recipe.toml", InputError, r"holds no weights of fusion"),
+        ("recipe.toml", InputError, r"does not contain weights of fusion"),
     ],
 )
 def test_first_weights_that_do_not_fit_are_refused(
