@@ -2,7 +2,8 @@
 
 ``python benchmarks/fusion.py SCENES [--scales 4 8] [--methods fusion auto local] [--rgb]``
 runs methods as a user does under Wald's protocol, with all guides or, with ``--rgb``, with red,
-green and blue alone, and prints each ratio, their means and the worst. SCENES are those of
+green and blue alone, and prints each ratio, their means and the worst; ``--mix SHARE …`` adds means
+of ``auto`` and ``fusion`` in which ``fusion`` has such shares. SCENES are those of
 ``groklst evaluate``; with ``--apart NAME …`` they are training scenes, read as the recipe
 ``recipes/fusion.toml`` reads them, for weights (``--weights FILE``) that were trained on others.
 """
@@ -81,7 +82,7 @@ def coloured(named: Named) -> Named | None:
     return Named(named.name, replace(trial, guide=trial.guide[kept], bands=bands))
 
 
-def rmse(trial: Trial, method: str, weights: str | None) -> float:
+def answer(trial: Trial, method: str, weights: str | None) -> np.ndarray:
     """Fit, hold back, predict and conserve as a user's run does; kelvin."""
     make = partial(_made, METHODS.get(method, method), weights)
     fitted = make(trial.scale)
@@ -92,6 +93,11 @@ def rmse(trial: Trial, method: str, weights: str | None) -> float:
     fine = fitted.predict(tiles)[0, 0].numpy()
     if method != "bicubic":
         fine = fine + smooth_field(trial.lst - block_means(fine, trial.scale), trial.scale)
+    return fine
+
+
+def rmse(fine: np.ndarray, trial: Trial) -> float:
+    """Compare with the truth, kelvin."""
     return float(np.sqrt(np.nanmean((fine - trial.truth).astype(np.float64) ** 2)))
 
 
@@ -110,6 +116,7 @@ def main() -> None:
     parser.add_argument("--rgb", action="store_true")
     parser.add_argument("--apart", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--weights")
+    parser.add_argument("--mix", type=float, nargs="+", default=[], metavar="SHARE")
     parser.add_argument("--recipe", type=Path, default=Path("recipes/fusion.toml"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -122,10 +129,15 @@ def main() -> None:
         kept = coloured(named) if options.rgb else named
         if kept is None:
             continue
-        scale, plain = kept.trial.scale, rmse(kept.trial, "bicubic", None)
+        trial, scale = kept.trial, kept.trial.scale
+        plain = rmse(answer(trial, "bicubic", None), trial)
+        made = {method: answer(trial, method, options.weights) for method in options.methods}
+        for share in options.mix:
+            both = (1 - share) * made["auto"] + share * made["fusion"]
+            made[f"mix {share:g}"] = both
         row = []
-        for method in options.methods:
-            ratio = rmse(kept.trial, method, options.weights) / plain
+        for method, fine in made.items():
+            ratio = rmse(fine, trial) / plain
             ratios.setdefault((scale, method), []).append(ratio)
             row.append(f"{method} {ratio:.3f}")
         print(f"x{scale:<2d} {kept.name:34s} {plain:.3f} K  {'  '.join(row)}", flush=True)

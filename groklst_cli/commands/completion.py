@@ -34,6 +34,17 @@ def networks(incomplete: str) -> Offer:
     return _methods(incomplete, networks_only=True)
 
 
+def shipped(incomplete: str) -> Offer:
+    """Offer the methods whose weights come with groklst."""
+    from groklst_models.registry import REGISTRY
+
+    return [
+        (name, entry.title)
+        for name, entry in REGISTRY.items()
+        if name.startswith(incomplete) and entry.weights is not None
+    ]
+
+
 def _methods(incomplete: str, *, networks_only: bool) -> Offer:
     from groklst_models.registry import REGISTRY
 

@@ -28,6 +28,8 @@ _LINES: Final = {
         "groklst train --data set -s 4 --recipe local --out run",
         "groklst train run.toml --set batch=8",
         "groklst train --out run --resume",
+        "groklst train --init net.safetensors --data set --out tuned",
+        "groklst train --init fusion --data scenes --out tuned",
     ),
     "models": ("groklst models", "groklst models net.safetensors"),
     "info": ("groklst info lst.tif net.safetensors",),

@@ -58,6 +58,14 @@ def prepare(
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="The random seed of --vary.")] = 0,
+    patches_only: Annotated[
+        bool,
+        typer.Option(
+            "--patches-only",
+            help="Leave out the whole scenes, to which evaluate fits methods without weights: a "
+            "smaller folder, to train on another machine.",
+        ),
+    ] = False,
     online: options.Online = False,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
@@ -86,6 +94,7 @@ def prepare(
         whole=pipeline.parse_whole(whole or []),
         vary=vary,
         seed=seed,
+        patches_only=patches_only,
         overwrite=overwrite,
     )
     with gdal_environment(online=online):

@@ -1,5 +1,6 @@
 """``groklst train``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,15 @@ def train(
         int | None, typer.Option("--scale", "-s", help="Fine pixels along a coarse pixel.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the run.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            autocompletion=completion.shipped,
+            help="Start from weights: fusion's own, or a checkpoint, which settles network, bands "
+            "and scale.",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="published|local|paper", help="The set of default values.")
     ] = None,
@@ -65,29 +75,36 @@ def train(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Train a network from scratch, and write checkpoints for downscale and evaluate.
+    """Train a network from scratch or from weights; write checkpoints for downscale and evaluate.
 
     Prints the path of the best checkpoint, or JSON with --json. If started by torchrun or srun, all
     processes train one network together.
     """
     from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
+    from groklst_cli.errors import UsageError
     from groklst_cli.pipeline.train.recipes import collect
     from groklst_cli.pipeline.train_fusion.options import is_fusion
 
-    if is_fusion(config, model):
+    if resume and init is not None:
+        raise UsageError(
+            "--init cannot be used with --resume: a run that is resumed has weights of its own; "
+            "leave one of them out"
+        )
+    if is_fusion(config, model, init):
         of_others = {
             "--scale": scale, "--recipe": recipe, "--band-dropout": band_dropout, "--set": set_,
             "--device": device, "--resume": resume or None, "--print-config": print_config or None,
         }  # fmt: skip
         _refuse_flags_of_others([flag for flag, value in of_others.items() if value is not None])
-        _train_fusion(config, data, out, overwrite=overwrite, json=json, quiet=quiet)
+        _train_fusion(config, data, out, init, overwrite=overwrite, json=json, quiet=quiet)
         return
     flags = {
         "data": data and str(data),
         "network": model,
         "scale": scale,
         "out": out and str(out),
+        "init": init,
         "recipe": recipe,
         "band_dropout": band_dropout,
         "device": device,
@@ -130,6 +147,7 @@ def _train_fusion(
     config: Path | None,
     data: Path | None,
     out: Path | None,
+    init: str | None,
     *,
     overwrite: bool,
     json: bool,
@@ -141,12 +159,14 @@ def _train_fusion(
     from groklst_cli.pipeline.train_fusion.options import FusionOptions
     from groklst_cli.pipeline.train_fusion.run import train_fusion
 
-    if config is None or data is None or out is None:
+    if data is None or out is None or (config is None and init is None):
         raise UsageError(
             "fusion needs a recipe file; type groklst train RECIPE.toml --data SCENES --out DIR, "
-            "as with recipes/fusion.toml"
+            "as with recipes/fusion.toml, or --init fusion in place of the recipe"
         )
-    options = FusionOptions.read(config)
+    options = FusionOptions.read(config) if config is not None else FusionOptions.to_tune()
+    if init is not None:
+        options = replace(options, init=init)
     result = train_fusion(options, data, out, overwrite=overwrite, note=console.Notes(quiet=quiet))
     if json:
         console.print_json(result.to_json())

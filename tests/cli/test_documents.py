@@ -61,6 +61,11 @@ dask worker tcp://HOST:8786 --nthreads 1 --nworkers 4       # on each of the oth
 groklst import toolkit.pth mocolsk_x8.safetensors --model mocolsk --scale 8
 groklst train --data GrokLST --scale 8 --out run --set train_split=trainval --set val_split=test
 torchrun --nproc-per-node 4 -m groklst_cli train --data set --scale 4 --out run
+tar cf set4.tar set4
+tar xf set4.tar
+groklst train recipes/mocolsk_landsat.toml --data set4 --out run4
+groklst train --out run4 --resume
+groklst train --init fusion --data SCENES --out tuned
 groklst prepare $S/talca_l7_20130215 $S/pennsylvania_l7_20021125 \
   $S/pennsylvania_l7_20020720 $S/hongkong_l8_20131129 $S/hongkong_l8_20141015 \
   $S/chiapas_l7_19991118 --out set --scale 4 --patch 144 --max-nodata 0.4 \

@@ -54,6 +54,7 @@ class Preparation:
         vary: Number of degraded versions of each training patch: fewer bands, misregistered, noisy
             or blurred guides, clouds, a blurred truth.
         seed: Seed of these.
+        patches_only: Whether to leave out the whole scenes, which only ``evaluate`` reads.
         overwrite: Whether an existing folder may be replaced.
     """
 
@@ -68,6 +69,7 @@ class Preparation:
     whole: Mapping[str, Split] = field(default_factory=dict)
     vary: int = 0
     seed: int = 0
+    patches_only: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -240,7 +242,7 @@ def _write_scenes(
         for window, written in zip(chosen, made, strict=True):
             drops.count(scene.name, window.split, KEPT if written else GAPS)
         found = [entry for written in made for entry in written]
-        if found:
+        if found and not request.patches_only:
             kept_scenes.append(write_scene(scene, request.scale, request.sigma, folder))
         entries += found
         made_here = _counts(entry.split for entry in found)

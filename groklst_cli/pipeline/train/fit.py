@@ -68,6 +68,8 @@ def fit(
         run_folder.lay_out(options, resume=resume)
     with Interrupts() as interrupts:
         with _open_log(training) as log:
+            if training.begun_from and training.step == 0 and training.best == math.inf:
+                score_first_weights(training, log, note)
             train(training, interrupts, log, watch)
         interrupts.raise_again()
     named = training.folder / (run_folder.BEST if math.isfinite(training.best) else run_folder.LAST)
@@ -82,6 +84,16 @@ def _open_log(training: Training) -> AbstractContextManager[TrainLog | None]:
         return nullcontext()
     tensorboard = training.options.tensorboard
     return TrainLog(training.folder, step=training.step, tensorboard=tensorboard)
+
+
+def score_first_weights(
+    training: Training, log: TrainLog | None, note: Callable[[str], None]
+) -> None:
+    """Validate the weights that a run starts from, so that the best is never worse than they."""
+    better = validate(training, log)
+    save(training, best=better)
+    if training.speaks and better:
+        note(f"validation RMSE of the first weights: {training.best:.4f} K")
 
 
 def train(

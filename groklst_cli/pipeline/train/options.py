@@ -26,6 +26,7 @@ class TrainOptions:
         out: Folder of the run.
         network: Key of a network in the registry.
         arguments: Keywords of its constructor.
+        init: Checkpoint whose weights, bands and standardization it starts from; empty for chance.
         scale: Fine pixels along a coarse pixel.
         bands: Guidance bands and indices that it gets, in order; empty for all of the data.
         train_split: Set to train on.
@@ -74,6 +75,7 @@ class TrainOptions:
     out: str = "run"
     network: str = "mocolsk"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    init: str = ""
     scale: int = 8
     bands: tuple[str, ...] = ()
     train_split: str = "train"
@@ -182,6 +184,7 @@ _FLAGS: Final[Mapping[str, str]] = {
     "data": "--data",
     "out": "--out",
     "network": "--model",
+    "init": "--init",
     "scale": "--scale",
     "band_dropout": "--band-dropout",
 }

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.private import refuse_shared
+from groklst_cli.pipeline.train.first_weights import FirstWeights
 from groklst_cli.pipeline.train.options import TrainOptions, flag
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_values
 
@@ -49,7 +50,7 @@ A third recipe, ``paper``, is another for each network.
 def assemble(
     values: Mapping[str, Any], sets: Sequence[str] = (), *, start: TrainOptions | None = None
 ) -> TrainOptions:
-    """Put options together: a recipe, then values, then ``--set`` texts.
+    """Put options together: a recipe, what first weights settle, values, then ``--set`` texts.
 
     Args:
         values: By option, as a TOML file holds them.
@@ -57,7 +58,9 @@ def assemble(
         start: What to start from instead of a recipe.
 
     Raises:
-        UsageError: If an option is unknown or has a value of the wrong type.
+        UsageError: If an option is unknown, has a value of the wrong type or does not fit the
+            weights that the run is to start from.
+        InputError: If these cannot be read.
     """
     given = dict(values)
     arguments = dict(given.pop("arguments", {}))
@@ -72,10 +75,17 @@ def assemble(
     if recipe not in (*RECIPES, PAPER):
         raise UsageError(f"--recipe {recipe} is not one of {', '.join((*RECIPES, PAPER))}")
     asked = {key: _convert(key, value) for key, value in given.items()}
-    begun = {} if start is not None else _values_of(recipe, replace(base, **asked))
+    first = FirstWeights.find(asked["init"]) if asked.get("init") and start is None else None
+    settled = first.settled() if first is not None else {}
+    begun = {} if start is not None else _values_of(recipe, replace(base, **{**settled, **asked}))
+    if first is not None:
+        begun |= {**settled, **first.usual()}
     if arguments:
         asked["arguments"] = {**base.arguments, **begun.get("arguments", {}), **arguments}
-    return replace(base, **{**begun, **asked})
+    chosen = replace(base, **{**begun, **asked})
+    if first is not None:
+        first.check(chosen)
+    return chosen
 
 
 def _values_of(recipe: str, asked: TrainOptions) -> dict[str, Any]:

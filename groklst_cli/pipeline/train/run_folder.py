@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from groklst_cli.errors import InputError, OutputExistsError, UsageError, words_of
 from groklst_cli.geo.durable import whole_file
-from groklst_cli.geo.targets import check_target
+from groklst_cli.geo.targets import check_target, spare
 from groklst_cli.pipeline.train.log import LOG
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.recipes import OPTIONS
@@ -74,6 +74,8 @@ def check(options: TrainOptions, *, resume: bool, overwrite: bool) -> None:
         )
     for name in (STATE, BEST, LAST, OPTIONS, LOG):
         check_target(folder / name, overwrite=overwrite)
+    if options.init:
+        spare([folder / BEST, folder / LAST], [Path(options.init)])
 
 
 def lay_out(options: TrainOptions, *, resume: bool) -> None:

@@ -63,6 +63,11 @@ def _bands(options: TrainOptions, source: PatchSource) -> tuple[str, ...]:
     bands = options.bands or source.bands
     there = _there(source)
     missing = [name for name in bands if name not in there]
+    if missing and options.init:
+        raise UsageError(
+            f"--init {options.init} takes bands {', '.join(bands)}, and {options.data} lacks "
+            f"{', '.join(missing)}; prepare scenes that have them, or train without --init"
+        )
     if missing or not bands:
         raise UsageError(
             f"--set bands={','.join(bands)} asks for {', '.join(missing) or 'guidance'}, but the "

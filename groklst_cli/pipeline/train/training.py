@@ -1,7 +1,7 @@
 """A training in memory: how it begins, what changes step by step, and the checkpoint it makes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,19 +13,22 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from groklst_cli import __version__
-from groklst_cli.errors import UsageError
+from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.metrics import MeanScores
 from groklst_cli.pipeline.predict.devices import keep_order_in_training
 from groklst_cli.pipeline.train.data import measure
+from groklst_cli.pipeline.train.first_weights import FirstWeights
 from groklst_cli.pipeline.train.options import TrainOptions
 from groklst_cli.pipeline.train.paper_recipes import PAPER, paper_recipes
 from groklst_cli.pipeline.train.sets import TrainData
-from groklst_models.checkpoint import Checkpoint, Header
+from groklst_models.checkpoint import Checkpoint, Header, load
 from groklst_models.contract import SamplingNetwork
 from groklst_models.errors import ModelsError
 from groklst_models.normalization import Normalization
 
 _SCORES: Final = ("rmse", "mae", "bias", "cc", "rsd")
+_PLACES: Final = ("data", "out", "init")
+"""Options that name files of the machine, which no checkpoint tells of."""
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Training:
         step: Steps done.
         scores: Of the last validation.
         best: The least validation RMSE, kelvin.
+        begun_from: The file that the first weights came from, and its hash; empty without one.
     """
 
     options: TrainOptions
@@ -55,6 +59,7 @@ class Training:
     step: int = 0
     scores: dict[str, Any] = field(default_factory=dict)
     best: float = math.inf
+    begun_from: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -84,11 +89,13 @@ class Training:
             "precision": self.fabric.strategy.precision.state_dict(),
             "scores": self.scores,
             "best": self.best,
+            "begun_from": dict(self.begun_from),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put a state back."""
         self.step, self.scores, self.best = state["step"], state["scores"], state["best"]
+        self.begun_from = state.get("begun_from", {})
         self.bare.load_state_dict(state["network"])
         if self.options.ema:
             self.averaged.load_state_dict(state["averaged"])
@@ -121,7 +128,7 @@ class Training:
     def checkpoint(self) -> Checkpoint:
         """Put the weights, or their running mean, together with all that is needed to use them."""
         options = self.options
-        told = {key: v for key, v in options.to_json().items() if key not in ("data", "out")}
+        told = {key: v for key, v in options.to_json().items() if key not in _PLACES}
         header = Header(
             network=options.network,
             scale=options.scale,
@@ -135,6 +142,7 @@ class Training:
                 "steps": self.step,
                 "options": told,
                 "data": dict(self.data.train.describe()),
+                **({"begun_from": dict(self.begun_from)} if self.begun_from else {}),
             },
             scores=self.scores,
             licence=options.licence,
@@ -146,6 +154,9 @@ class Training:
         options, data = self.options, self.data
         weights = sum(weight.numel() for weight in self.bare.parameters())
         yield f"network {options.network}: {weights} weights, recipe {options.recipe}"
+        if self.begun_from:
+            file, made = self.begun_from["file"], self.begun_from["sha256"]
+            yield f"its first weights, bands and standardization are those of {file} ({made[:12]})"
         if options.recipe == PAPER and (beyond := paper_recipes()[options.network].beyond):
             yield f"the paper's recipe is not followed in everything: {beyond}"
         yield (
@@ -163,21 +174,26 @@ class Training:
 def begin(
     options: TrainOptions, data: TrainData, fabric: Fabric, state: dict[str, Any] | None
 ) -> Training:
-    """Build the network and the optimizer, and put a state back if there is one.
+    """Build the network and the optimizer, and put first weights or a state in if there are any.
 
     Raises:
-        UsageError: If the network cannot be built from the options.
-        InputError: If the data have no statistics.
+        UsageError: If the network cannot be built from the options, or first weights do not fit.
+        InputError: If the data have no statistics, or the first weights cannot be read.
     """
     if options.deterministic:
         keep_order_in_training(fabric.device)
-    normalization = _normalization(options, data, fabric, state)
+    first = FirstWeights.find(options.init) if options.init and state is None else None
+    if first is not None:
+        first.check(options)
+    normalization = _normalization(options, data, fabric, state, first)
     torch.manual_seed(options.seed)
     header = Header(options.network, options.scale, normalization, arguments=options.arguments)
     try:
         network = header.build_network()
     except ModelsError as error:
         raise UsageError(f"{error}; see --set arguments.NAME=…") from error
+    if first is not None:
+        _take(first, network)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=options.learning_rate,
@@ -191,13 +207,34 @@ def begin(
     training = Training(options, data, normalization, fabric, wrapped, averaged, wrapped_optimizer)
     if state is not None:
         training.restore(state)
+    elif first is not None:
+        training.begun_from = first.to_json()
     return training
 
 
+def _take(first: FirstWeights, network: nn.Module) -> None:
+    """Give a network the weights that it starts from, which its header told to fit."""
+    try:
+        checkpoint = load(first.path)
+    except ModelsError as error:
+        raise InputError(str(error)) from error
+    try:
+        checkpoint.check_shapes()
+    except ModelsError as error:
+        raise InputError(f"{first.path}: {error}") from error
+    network.load_state_dict(dict(checkpoint.weights))
+
+
 def _normalization(
-    options: TrainOptions, data: TrainData, fabric: Fabric, state: dict[str, Any] | None
+    options: TrainOptions,
+    data: TrainData,
+    fabric: Fabric,
+    state: dict[str, Any] | None,
+    first: FirstWeights | None,
 ) -> Normalization:
-    """Take the saved one, or let one process measure for all."""
+    """Take the saved one or that of the first weights, or let one process measure for all."""
+    if first is not None:
+        return first.header.normalization
     facts = state["normalization"] if state is not None else None
     if facts is None and fabric.is_global_zero:
         facts = measure(data, options).to_json()

@@ -43,8 +43,22 @@ def cases_of(scenes: Sequence[SceneFolder], options: FusionOptions, note: Note) 
         yield from kept
 
 
-def train(cases: Sequence[Case], options: FusionOptions, seed: int, note: Note) -> FusionNetwork:
-    """Train one network; return the running mean of its weights."""
+def train(
+    cases: Sequence[Case],
+    options: FusionOptions,
+    seed: int,
+    note: Note,
+    first: FusionNetwork | None = None,
+) -> FusionNetwork:
+    """Train one network; return the running mean of its weights.
+
+    Args:
+        cases: What it is trained on.
+        options: The recipe.
+        seed: Of first weights and of what is drawn.
+        note: Told how far it is.
+        first: A network of the same size to start from; None for chance.
+    """
     torch.manual_seed(seed)
     draw = Draw(cases, options, seed)
     network = FusionNetwork(
@@ -52,6 +66,11 @@ def train(cases: Sequence[Case], options: FusionOptions, seed: int, note: Note) 
     )
     numbers = torch.stack([case.numbers for case in cases])
     network.lowest, network.highest = numbers.amin(dim=0), numbers.amax(dim=0)
+    if first is not None:
+        lowest = torch.minimum(network.lowest, first.lowest)
+        highest = torch.maximum(network.highest, first.highest)
+        network.load_state_dict(first.state_dict())
+        network.lowest, network.highest = lowest, highest
     averaged = deepcopy(network)
     optimizer = torch.optim.AdamW(
         network.parameters(),
@@ -82,7 +101,7 @@ def train(cases: Sequence[Case], options: FusionOptions, seed: int, note: Note) 
                 kept.lerp_(now, 1 - decay)
         mean = 0.98 * mean + 0.02 * float(value.detach())
         plain = 0.98 * plain + 0.02 * float(loss(torch.zeros_like(answer), batch))
-        if (step + 1) % 500 == 0:
+        if (step + 1) % 500 == 0 or step + 1 == options.steps:
             note(f"seed {seed}, step {step + 1}: {mean / plain:.3f} of the loss without it")
     return averaged
 

@@ -8,23 +8,29 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from groklst_cli.errors import InputError, UsageError
+from groklst_models.fusion_file import holds_fusion
 
 FUSION: Final = "fusion"
 """Key of the method, which a recipe names as its network."""
 
 
-def is_fusion(config: Path | None, network: str | None) -> bool:
+def is_fusion(config: Path | None, network: str | None, init: str | None = None) -> bool:
     """Tell whether a training that is asked for is one of ``fusion``; a broken file asks for none.
 
     Args:
         config: The file of options, if any.
         network: What ``--model`` names, if anything; it counts more than the file.
+        init: What ``--init`` names, if anything: weights count where no network is named.
     """
-    if network is not None or config is None:
-        return network == FUSION
-    with suppress(InputError):
-        return _given(config).get("network") == FUSION
-    return False
+    given: dict[str, Any] = {}
+    if network is None and config is not None:
+        with suppress(InputError):
+            given = _given(config)
+    named = network if network is not None else given.get("network")
+    if named is not None:
+        return named == FUSION
+    first = init if init is not None else given.get("init")
+    return first == FUSION or (isinstance(first, str) and first != "" and holds_fusion(Path(first)))
 
 
 def _given(path: Path) -> dict[str, Any]:
@@ -34,12 +40,26 @@ def _given(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
+def _check_type(path: Path, key: str, value: Any, usual: Any) -> None:
+    """Refuse a value of another type than the usual one; whole numbers serve as numbers."""
+    kinds = (float, int) if isinstance(usual, float) else (type(usual),)
+    if isinstance(usual, Mapping):
+        kinds = (dict,)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        names = {"str": "a text", "tuple": "a list", "dict": "a table", "int": "a whole number"}
+        raise UsageError(
+            f"{path}: {key} is {value!r}, it must be {names.get(kinds[0].__name__, 'a number')}"
+        )
+
+
 @dataclass(frozen=True)
 class FusionOptions:
     """A training of ``fusion``.
 
     Attributes:
         network: ``fusion``.
+        init: Weights that it starts from: ``fusion`` for those of the package, or a file; the
+            seeds' networks start from theirs in turn. Empty for chance.
         seeds: Of the networks; their answers are averaged.
         case_seed: Of the cases' variety.
         without: Scenes that are left out.
@@ -66,6 +86,7 @@ class FusionOptions:
     """
 
     network: str = FUSION
+    init: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
     case_seed: int = 0
     without: tuple[str, ...] = ()
@@ -122,7 +143,20 @@ class FusionOptions:
         values: dict[str, Any] = {
             key: tuple(v) if isinstance(v, list) else v for key, v in given.items()
         }
+        for key, value in values.items():
+            _check_type(path, key, value, getattr(cls(), key))
         return cls(**values)
+
+    @classmethod
+    def to_tune(cls) -> Self:
+        """Return what a training on a few scenes does that starts from weights."""
+        return cls(
+            scales={"2": 0.1, "3": 0.1, "4": 0.3, "6": 0.1, "8": 0.3, "16": 0.1},
+            steps=300,
+            learning_rate=5e-4,
+            warmup=20,
+            ema=0.98,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Describe as plain data."""

@@ -14,6 +14,7 @@ from groklst_cli.data.scenes import SceneFolder
 from groklst_cli.data.truth import sha256
 from groklst_cli.errors import UsageError
 from groklst_cli.geo.targets import check_target
+from groklst_cli.pipeline.train_fusion.first_networks import FirstNetworks
 from groklst_cli.pipeline.train_fusion.fit import cases_of, train, training_scenes
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
 from groklst_models.regression.fusion_weights import save
@@ -71,6 +72,7 @@ def train_fusion(
         raise UsageError(f"--out {out} cannot be created; name a new folder inside an existing one")
     out.mkdir(exist_ok=True)
     check_target(made, overwrite=overwrite)
+    first = FirstNetworks.find(options) if options.init else None
     began = time.process_time()
     with one_thread():
         scenes = training_scenes(data, options)
@@ -80,34 +82,45 @@ def train_fusion(
                 f"--data {data} contains no scene that can be used for training; name a "
                 "folder of scenes with --data"
             )
-        networks = [train(cases, options, seed, note) for seed in options.seeds]
+        networks = [
+            train(cases, options, seed, note, None if first is None else first.of(place))
+            for place, seed in enumerate(options.seeds)
+        ]
     part = out / f".{NAME}.part"
     try:
-        save(networks, facts_of(options, scenes, len(cases)), part)
+        save(networks, facts_of(options, scenes, len(cases), first), part)
         part.replace(made)
     finally:
         part.unlink(missing_ok=True)
     return TrainedFusion(made, len(cases), time.process_time() - began)
 
 
-def facts_of(options: FusionOptions, scenes: Sequence[SceneFolder], cases: int) -> dict[str, Any]:
+def facts_of(
+    options: FusionOptions,
+    scenes: Sequence[SceneFolder],
+    cases: int,
+    first: FirstNetworks | None = None,
+) -> dict[str, Any]:
     """Say what weights were trained on, as plain data.
 
     Args:
         options: The recipe.
         scenes: All that cases were made of.
         cases: How many.
+        first: The weights that it started from; None for chance.
     """
+    told = {key: value for key, value in options.to_json().items() if key != "init"}
     facts = {
         "version": __version__,
         "torch": str(torch.__version__),
-        "options": options.to_json(),
+        "options": told,
         "cases": cases,
         "scenes": {
             folder.name: {path.name: sha256(path) for path in sorted(folder.path.glob("*.tif"))}
             for folder in scenes
         },
         "licence": options.licence,
+        **({"begun_from": first.to_json()} if first is not None else {}),
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))
     return plain

@@ -5,6 +5,7 @@ Nothing in the file executes. The facts say what the weights were trained on and
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -121,10 +122,14 @@ def save(networks: Sequence[FusionNetwork], facts: Mapping[str, Any], path: Path
     save_file(tensors, path, {KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)})
 
 
+def shipped_file() -> AbstractContextManager[Path]:
+    """Return the file that comes with the package, as a context in which it has a path."""
+    return as_file(files("groklst_models").joinpath("weights", SHIPPED))
+
+
 @lru_cache(maxsize=1)
 def _shipped() -> FusionWeights:
-    place = files("groklst_models").joinpath("weights", SHIPPED)
-    with as_file(place) as path:
+    with shipped_file() as path:
         return FusionWeights.read(path)
 
 

@@ -83,6 +83,19 @@ def test_the_manifest_tells_hashes_provenance_and_statistics(tmp_path, scene):
     assert band["std"] == pytest.approx(float(values.std()), rel=1e-5)
 
 
+def test_patches_alone_are_the_same_patches_without_their_scenes(tmp_path, scene):
+    whole = Manifest.read(prepare(request(tmp_path, scene)).out)
+    asked = replace(request(tmp_path, scene, patches_only=True), out=tmp_path / "alone")
+    alone = prepare(asked).out
+    assert whole.scenes
+    assert Manifest.read(alone).scenes == ()
+    assert Manifest.read(alone).patches == whole.patches
+    assert not (alone / "scenes").exists()
+    source = PreparedFolder(alone, "train")
+    assert len(source)
+    assert source.origin(0) is None
+
+
 def test_native_resolution_aggregates_first(tmp_path):
     scene = write_scene(tmp_path / "landsat", (96, 24))
     made = prepare(request(tmp_path, scene, native={"": "100m"}, whole={"landsat": "train"}))

@@ -1,5 +1,6 @@
 """A training of ``fusion`` from scene folders to a file that the method takes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from groklst_cli.errors import InputError, OutputExistsError, UsageError
 from groklst_cli.pipeline.catalogue.methods import describe
 from groklst_cli.pipeline.train_fusion.fit import cases_of, conserving, training_scenes
 from groklst_cli.pipeline.train_fusion.options import FusionOptions
-from groklst_cli.pipeline.train_fusion.run import NAME
+from groklst_cli.pipeline.train_fusion.run import NAME, TrainedFusion
+from groklst_models.checkpoint import fingerprint
 from groklst_models.regression.fusion_weights import FusionWeights
 from groklst_models.sampling.mean_spline import MeanSpline
 from tests.data.folders import write_scene
@@ -84,6 +86,59 @@ def test_without_recipe_data_or_folder_it_says_how_it_is_trained(recipe, tmp_pat
         assert "groklst train RECIPE.toml --data SCENES --out DIR" in str(done.exception)
 
 
+def test_a_training_starts_from_shipped_weights_and_from_ones_own(recipe, tmp_path):
+    scenes = tmp_path / "scenes"
+    shipped = FusionWeights.shipped()
+    size = RECIPE.replace("width = 4\nblocks = 1", "learning_rate = 1e-6")
+    recipe.write_text(size)
+    done = run(recipe, "--data", scenes, "--out", tmp_path / "near", "--init", "fusion")
+    assert done.exit_code == 0, done.stderr
+    near = FusionWeights.read(tmp_path / "near" / NAME)
+    for made, begun in zip(near.networks, shipped.networks, strict=False):
+        assert (made.head.weight - begun.head.weight).abs().max() < 1e-3
+        assert (made.lowest <= begun.lowest).all()
+    facts = near.facts["begun_from"]
+    assert (facts["file"], len(facts["sha256"])) == ("fusion.safetensors", 64)
+    assert "liverpool_l8_20200927" in facts["scenes"]
+    assert "init" not in near.facts["options"]
+    again = run("--init", tmp_path / "near" / NAME, recipe, "--data", scenes, "--out",
+                tmp_path / "again")  # fmt: skip
+    assert again.exit_code == 0, again.stderr
+    facts = FusionWeights.read(tmp_path / "again" / NAME).facts["begun_from"]
+    assert facts["sha256"] == fingerprint(tmp_path / "near" / NAME)
+    assert facts["scenes"] == ["town"]
+
+
+def test_without_a_recipe_it_is_tuned_for_the_weights_it_starts_from(monkeypatch, tmp_path):
+    seen = []
+
+    def trained(options, data, out, **_):
+        seen.append(options)
+        return TrainedFusion(out / NAME, 1, 1.0)
+
+    monkeypatch.setattr("groklst_cli.pipeline.train_fusion.run.train_fusion", trained)
+    done = run("--init", "fusion", "--data", tmp_path, "--out", tmp_path / "tuned")
+    assert done.exit_code == 0, done.stderr
+    assert (seen[0].init, seen[0].steps, seen[0].learning_rate) == ("fusion", 300, 5e-4)
+
+
+@pytest.mark.parametrize(
+    ("init", "error", "words"),
+    [
+        ("fusion", UsageError, r"width = 32, not 4; write width = 32 into the recipe"),
+        ("nowhere.safetensors", UsageError, r"is not a file; type --init fusion"),
+        ("recipe.toml", InputError, r"does not contain weights of fusion"),
+    ],
+)
+def test_first_weights_that_do_not_fit_are_refused(
+    recipe, tmp_path, monkeypatch, init, error, words
+):
+    monkeypatch.chdir(tmp_path)
+    done = run(recipe, "--data", "scenes", "--out", "run", "--init", init)
+    assert isinstance(done.exception, error)
+    assert re.search(words, str(done.exception))
+
+
 @pytest.mark.parametrize(
     "flag", [["--resume"], ["--set", "steps=3"], ["-d", "cpu"], ["-s", "4"], ["--print-config"]]
 )
@@ -122,6 +177,8 @@ def test_a_conserving_correction_has_no_coarse_means(scale):
         ("steps = 0", UsageError, "steps is 0"),
         ("[scales]\n17 = 1.0", UsageError, "2 … 16"),
         ("[scales]\n5 = 1.0", UsageError, "multiple"),
+        ("steps = 'many'", UsageError, "must be a whole number"),
+        ("init = 3", UsageError, "must be a text"),
         ("speed = 3", UsageError, "speed; the options are"),
         ("steps = ", InputError, "cannot be read"),
     ],
