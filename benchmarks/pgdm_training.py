@@ -21,10 +21,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import rasterio
-from coverage import shares
 from real_scenes import wald_cases
 
+from groklst_cli.pipeline.downscale.one_scene import downscale
+from groklst_cli.pipeline.downscale.request import Request
+from groklst_cli.pipeline.evaluate.cases import Case
 from groklst_models.checkpoint import load, read_header
 
 SCALE = 4
@@ -133,6 +136,26 @@ def held(scenes: Path, model: Path, work: Path) -> list[float]:
             (few / name).symlink_to((scenes / name).absolute())
         cases = wald_cases(few, [SCALE], Path(place))
         return [share for case in cases for share in shares(case, str(model), Path(place))]
+
+
+def shares(case: Case, method: str, work: Path) -> tuple[float, float]:
+    """Downscale one case and count the pixels whose truth lies inside, per cent."""
+    fine, sigma = work / "fine.tif", work / "sigma.tif"
+    downscale(
+        Request(
+            case.lst,
+            fine,
+            case.guides,
+            scale=case.scale,
+            model=method,
+            uncertainty=sigma,
+            overwrite=True,
+        )
+    )
+    with rasterio.open(fine) as result, rasterio.open(sigma) as spread:
+        ratio = np.abs(result.read(1) - case.truth) / spread.read(1)
+    known = ratio[np.isfinite(ratio)]
+    return 100 * float((known < 1).mean()), 100 * float((known < 1.96).mean())
 
 
 def row(name: str, options: argparse.Namespace) -> str:

@@ -125,7 +125,11 @@ def train(
 
 
 def train_step(training: Training, batch: Sample) -> Tensor:
-    """Do one step and return its loss, on the device."""
+    """Do one step and return its loss, on the device.
+
+    Raises:
+        GroklstError: If a gradient that is to be clipped is NaN or infinite.
+    """
     options, fabric = training.options, training.fabric
     torch.manual_seed(step_seed(options, training.step, fabric.global_rank))
     for group in training.optimizer.param_groups:
@@ -134,17 +138,30 @@ def train_step(training: Training, batch: Sample) -> Tensor:
     training.optimizer.zero_grad(set_to_none=True)
     fabric.backward(loss)
     if options.clip:
-        fabric.clip_gradients(
-            training.network,
-            training.optimizer,
-            max_norm=options.clip,
-            error_if_nonfinite=options.precision != "fp16",  # there its scaler skips the step
-        )
+        _clip_gradients(training)
     training.optimizer.step()
     training.step += 1
     if options.ema:
         training.average()
     return loss.detach()
+
+
+def _clip_gradients(training: Training) -> None:
+    options = training.options
+    try:
+        training.fabric.clip_gradients(
+            training.network,
+            training.optimizer,
+            max_norm=options.clip,
+            error_if_nonfinite=options.precision != "fp16",  # there its scaler skips the step
+        )
+    except RuntimeError as error:
+        if "non-finite" not in str(error):  # torch has no class of its own for it
+            raise
+        raise GroklstError(
+            f"a gradient is NaN or infinite at step {training.step + 1}; lower --set "
+            "learning_rate=…; the state before this step is kept for --resume"
+        ) from error
 
 
 def learning_rate(step: int, options: TrainOptions) -> float:

@@ -479,6 +479,16 @@ def test_data_that_do_not_fit_are_refused(dataset, tmp_path, values, message):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_gradient_that_is_infinite_stops_the_run_in_one_line(dataset, tmp_path, monkeypatch):
+    def infinite(training, batch):
+        weight = next(training.network.parameters())
+        return (weight.sum() * torch.inf).reshape(1)
+
+    monkeypatch.setattr("groklst_cli.pipeline.train.fit.sample_losses", infinite)
+    with pytest.raises(GroklstError, match=r"a gradient is NaN or infinite at step 1; lower --set"):
+        fit(tiny(dataset, tmp_path / "run", clip=1.0))
+
+
 def test_a_loss_that_is_no_number_stops_the_run(dataset, tmp_path):
     options = tiny(dataset, tmp_path / "run", learning_rate=1e30, clip=0.0, warmup=0)
     with pytest.raises(GroklstError, match="lower --set learning_rate"):
