@@ -68,9 +68,9 @@ def bad_json(name: str, content: str, *says: str) -> object:
 LISTS = [
     bad("UTF-16", PLAIN.encode("utf-16"), "UTF-16", "save it as UTF-8"),
     bad("UTF-16 the other way", b"\xfe\xff" + PLAIN.encode("utf-16-be"), "UTF-16"),
-    bad("UTF-16 without a mark", PLAIN.encode("utf-16-le"), "line 1 holds a NUL"),
+    bad("UTF-16 without a mark", PLAIN.encode("utf-16-le"), "line 1 contains a NUL"),
     bad("Latin-1", "lst\nété.tif\n".encode("latin-1"), "not UTF-8", "save it as UTF-8"),
-    bad("NUL in a cell", "lst\na\0.tif\n", "line 2 holds a NUL"),
+    bad("NUL in a cell", "lst\na\0.tif\n", "line 2 contains a NUL"),
     bad("column of no name", "lst,,output\na.tif,x,b.tif\n", "'' is not a key of a scene"),
     bad("cell too many", "lst,output\na.tif,b.tif,c.tif\n", "3 cells, the header has 2"),
     bad("cell too few", "lst;output\na.tif\n", "1 cells, the header has 2"),
