@@ -90,7 +90,7 @@ def test_a_file_beside_the_pages_is_not_lost_with_them(scenes, capsys):
     assert groklst("a.tif", "f.tif", *COMMON, "--report", "page") == 0
     Path("page/notes.txt").write_text("mine")
     assert groklst("a.tif", "-o", "f.tif", *COMMON, "--report", "page", "--overwrite") == 4
-    assert "notes.txt is not of this command" in capsys.readouterr().err
+    assert "notes.txt was not written by this command" in capsys.readouterr().err
     assert Path("page/notes.txt").read_text() == "mine"
 
 
@@ -100,8 +100,8 @@ def test_a_file_beside_the_pages_is_not_lost_with_them(scenes, capsys):
         (["page/f.tif"], "page/f.tif would be written into --report page"),
         (["f.tif", "--uncertainty", "page/sd.tif"], "page/sd.tif would be written into"),
         (["f.tif", "--log", "page/a.log"], "page/a.log would be written into"),
-        (["f.tif", "--report", "absent/page"], "absent/page cannot be made"),
-        (["f.tif", "--report", "/vsimem/page"], "/vsimem/page cannot be made"),
+        (["f.tif", "--report", "absent/page"], "absent/page cannot be created"),
+        (["f.tif", "--report", "/vsimem/page"], "/vsimem/page cannot be created"),
     ],
 )
 def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_made(

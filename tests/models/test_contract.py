@@ -210,7 +210,7 @@ class TestFittedMethods:
 def test_there_is_one_door_and_it_says_what_to_type():
     with pytest.raises(UnknownMethodError, match="choose one of atpk"):
         build("nothing")
-    with pytest.raises(ArgumentsError, match="takes no depth; its arguments are scale"):
+    with pytest.raises(ArgumentsError, match="has no argument depth; its arguments are scale"):
         build("bicubic", scale=4, depth=3)
     with pytest.raises(ArgumentsError, match="cannot be built"):
         build("ridge", scale=4, shrinkage=-1)
