@@ -61,20 +61,20 @@ class Warping:
         own: The file's grid.
         fine: The grid that it is brought to.
         resampling: GDAL's name of it.
-        nodata: The one stored value of all bands that is none, written out; or ``None``.
+        nodata: The stored values of all bands that mean no value, written out; or ``None``.
         dtype: Of all bands.
     """
 
     own: Grid
     fine: Grid
     resampling: str
-    nodata: str
+    nodata: tuple[str, ...]
     dtype: str
 
     @property
-    def none(self) -> float | None:
-        """The stored value that means that there is none."""
-        return None if self.nodata == "None" else float(self.nodata)
+    def marks(self) -> tuple[float | None, ...]:
+        """The stored values that mean that there is none."""
+        return tuple(None if text == "None" else float(text) for text in self.nodata)
 
     @property
     def bilinear(self) -> Bilinear | None:
@@ -326,11 +326,12 @@ class GuideSource:
             list(copies) != [self.grid]
             or self._grain > 1
             or flags - {MaskFlags.all_valid, MaskFlags.nodata}
-            or not (len(marked) == len(kinds) == len(self._marked(self._bands[0])) == 1)
+            or not (len(marked) == len(kinds) == 1)
         ):
             return None
-        nodata = repr(self._marked(self._bands[0])[0])
-        return Warping(self.grid, fine, self.method, nodata, kinds.pop())
+        nodata = tuple(map(repr, self._marked(self._bands[0])))
+        plain = Warping(self.grid, fine, self.method, nodata, kinds.pop())
+        return plain if len(nodata) == 1 or plain.bilinear is not None else None
 
     def _marked(self, band: StoredBand) -> list[float | None]:
         """Return the stored values of a band that are none: its file's, and one that is said."""
@@ -407,7 +408,7 @@ class GuideSource:
             return stored
 
         assert warping.bilinear is not None
-        warping.bilinear.sample_into(values, rows, columns, read, warping.none)
+        warping.bilinear.sample_into(values, rows, columns, read, warping.marks)
         self._scale(values)
 
     def _scale(self, values: NDArray[np.float32]) -> None:

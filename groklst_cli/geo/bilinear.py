@@ -7,7 +7,7 @@ on the window that asks for it. As in GDAL, neighbours that have a value share t
 that have none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
@@ -24,8 +24,13 @@ EXACT: Final = frozenset(("uint8", "int8", "uint16", "int16", "float32"))
 Read = Callable[[slice, slice], NDArray[np.generic]]
 """Reads rows and columns of all bands, ``(bands, rows, columns)``, as they are stored."""
 
+Marks = Sequence[float | None]
+"""Stored values that mean that there is none, in all bands."""
+
 Places = NDArray[np.float64]
 Values = NDArray[np.float32]
+Table = NDArray[np.float64]
+"""In double precision, so that a band of one value keeps it to the last bit."""
 
 _SPACINGS: Final = (32, 16, 8, 4)
 """Fine pixels between places that are computed exactly."""
@@ -64,7 +69,7 @@ class Bilinear:
         return None if spacing is None else cls(own, fine, spacing)
 
     def sample_into(
-        self, values: Values, rows: slice, columns: slice, read: Read, nodata: float | None
+        self, values: Values, rows: slice, columns: slice, read: Read, nodata: Marks
     ) -> None:
         """Sample a window of the fine grid.
 
@@ -73,7 +78,7 @@ class Bilinear:
             rows: Of the fine grid.
             columns: Of the fine grid.
             read: Reads the raster.
-            nodata: The stored value that means that there is none, in all bands.
+            nodata: Stored values that mean that there is none, in all bands.
         """
         for start in range(columns.start, columns.stop, _COLUMNS):
             part = slice(start, min(start + _COLUMNS, columns.stop))
@@ -81,7 +86,7 @@ class Bilinear:
             self._sample_part(values[..., inside], rows, part, read, nodata)
 
     def _sample_part(
-        self, values: Values, rows: slice, columns: slice, read: Read, nodata: float | None
+        self, values: Values, rows: slice, columns: slice, read: Read, nodata: Marks
     ) -> None:
         places = self.places(rows, columns)
         outside = _clip(places, self.own.shape)
@@ -90,7 +95,7 @@ class Bilinear:
         if outside is not None and outside.all():
             values.fill(np.nan)
             return
-        table = np.full((last - first + 1, right - left + 1, len(values)), np.nan, np.float32)
+        table = np.full((last - first + 1, right - left + 1, len(values)), np.nan)
         there = (
             slice(max(first, 0), min(last + 1, self.own.height)),
             slice(max(left, 0), min(right + 1, self.own.width)),
@@ -186,17 +191,18 @@ def _clip(places: Places, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     return outside
 
 
-def _tabulate(table: Values, stored: NDArray[np.generic], nodata: float | None) -> None:
+def _tabulate(table: Table, stored: NDArray[np.generic], nodata: Marks) -> None:
     """Lay bands side by side, ``(rows, columns, bands)``, NaN where there is no value."""
     for place, plane in enumerate(stored):
         table[..., place] = plane
-        if nodata is not None and (none := plane == nodata).any():
-            table[none, place] = np.nan
+        for mark in nodata:
+            if mark is not None and (none := plane == mark).any():
+                table[none, place] = np.nan
     if stored.dtype.kind == "f" and not np.isfinite(table).all():
         table[~np.isfinite(table)] = np.nan
 
 
-def _weight_neighbours(table: Values, rows: Places, columns: Places) -> Values:
+def _weight_neighbours(table: Table, rows: Places, columns: Places) -> Table:
     """Average the four neighbours of each place, weighted by how near they are.
 
     Args:
@@ -211,9 +217,9 @@ def _weight_neighbours(table: Values, rows: Places, columns: Places) -> Values:
 
     row, column = rows.ravel(), columns.ravel()
     above, before = row.astype(np.int32), column.astype(np.int32)
-    down, across = (row - above).astype(np.float32), (column - before).astype(np.float32)
+    down, across = row - above, column - before
     width = table.shape[1]
-    weights, neighbours = np.empty((row.size, 4), np.float32), np.empty((row.size, 4), np.int32)
+    weights, neighbours = np.empty((row.size, 4)), np.empty((row.size, 4), np.int32)
     np.add(above * np.int32(width), before, out=neighbours[:, 0])
     for place, further in enumerate((1, width, width + 1), 1):
         np.add(neighbours[:, 0], np.int32(further), out=neighbours[:, place])
@@ -225,12 +231,12 @@ def _weight_neighbours(table: Values, rows: Places, columns: Places) -> Values:
     starts = np.arange(0, weights.size + 1, 4, dtype=np.int32)
     shape = row.size, len(flat)
     matrix = csr_array((weights.ravel(), neighbours.ravel(), starts), shape=shape)
-    weighted: Values = matrix @ flat
+    weighted: Table = matrix @ flat
     missing = np.isnan(weighted)
     if missing.any():
         known = ~np.isnan(flat)
-        total = matrix @ known.astype(np.float32)
-        shared = matrix @ np.where(known, flat, np.float32(0))
+        total = matrix @ known.astype(np.float64)
+        shared = matrix @ np.where(known, flat, 0.0)
         shared[total <= _LEAST_WEIGHT] = np.nan
         np.divide(shared, total, out=weighted, where=missing)
     return weighted

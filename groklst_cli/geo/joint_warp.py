@@ -55,7 +55,7 @@ class JointWarp:
         ]
         self._warping, self._bilinear = warping, warping.bilinear
         self._warped = [
-            warped(dataset, warping.fine, warping.resampling, warping.none)
+            warped(dataset, warping.fine, warping.resampling, warping.marks[0])
             for dataset in (self._datasets if self._bilinear is None else ())
         ]
         self._pool = ThreadPoolExecutor(len(self._datasets))
@@ -107,7 +107,7 @@ class JointWarp:
             stored: NDArray[np.generic] = dataset.read(window=Window.from_slices(rows, columns))
             return stored
 
-        self._bilinear.sample_into(values, rows, columns, read, self._warping.none)
+        self._bilinear.sample_into(values, rows, columns, read, self._warping.marks)
 
 
 class GuideReader:

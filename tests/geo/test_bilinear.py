@@ -52,7 +52,7 @@ def sample(plan: Bilinear, values: np.ndarray, nodata=None, rows=None, columns=N
     rows, columns = rows or slice(0, plan.fine.height), columns or slice(0, plan.fine.width)
     shape = len(values), rows.stop - rows.start, columns.stop - columns.start
     found = np.full(shape, -1, np.float32)
-    plan.sample_into(found, rows, columns, reader(values), nodata)
+    plan.sample_into(found, rows, columns, reader(values), [nodata])
     return found
 
 
@@ -117,6 +117,17 @@ def test_no_pixel_depends_on_its_window_or_on_other_bands(gap):
     for band in range(BANDS):
         alone = sample(plan, values[band : band + 1], gap)
         np.testing.assert_array_equal(alone[0], whole[band])
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_band_of_one_value_keeps_it_to_the_last_bit(pair):
+    fine, crs, pixel = PAIRS[pair]
+    own = around(fine, crs, pixel)
+    values = np.stack([np.full(own.shape, value, np.float32) for value in (1, 0.1, 777.7)])
+    values[:, np.random.default_rng(0).random(own.shape) < 0.2] = -1
+    found = sample(Bilinear.between(own, fine), values, -1)
+    for plane, value in zip(found, (1, 0.1, 777.7), strict=True):
+        assert set(plane[np.isfinite(plane)]) == {np.float32(value)}
 
 
 def test_wide_windows_are_cut_into_parts_without_a_trace(monkeypatch):

@@ -57,7 +57,9 @@ EVALUATIONS = [
     case("csv on a link to nowhere", f"{PAIR} --csv gone.csv", 4, "gone.csv exists"),
     case("csv on a folder", f"{PAIR} --csv empty {OVER}", 2, "empty is a folder"),
     case("a page on a link to nowhere", f"{PAIR} --report linked", 4, "index.html exists"),
-    case("pictures through a link", f"{PAIR} --report led {OVER}", 2, "pictures is a symbolic link"),
+    case(
+        "pictures through a link", f"{PAIR} --report led {OVER}", 2, "pictures is a symbolic link"
+    ),
     case("a picture that is there", f"{PAIR} --report drawn", 4, "maps.png exists"),
     case("a report on a link to nowhere", f"{PAIR} --report gone.csv", 2, "--report gone.csv"),
 ]
@@ -80,7 +82,9 @@ FOLDERS = [
         4,
         "was not written by this command",
     ),
-    case("a set through a link", f"{PREPARE} --out set_link {OVER}", 2, "set_link is a symbolic link"),
+    case(
+        "a set through a link", f"{PREPARE} --out set_link {OVER}", 2, "set_link is a symbolic link"
+    ),
     case("a run over weights", f"{TRAIN} --out kept", 4, "kept/best.safetensors exists"),
     case("a run over a log", f"{TRAIN} --out logged", 4, "logged/log.csv exists"),
     case(

@@ -204,7 +204,7 @@ def test_version_73_that_claims_what_it_does_not_hold_is_refused(tmp_path, chunk
     with h5py.File(tmp_path / "sparse.mat", "w") as opened:
         opened.create_dataset("data", shape=(side, side), chunks=chunks, dtype="f4")
     assert (tmp_path / "sparse.mat").stat().st_size < 10_000
-    with pytest.raises(InputError, match=r"sparse\.mat .*claims to be"):
+    with pytest.raises(InputError, match=r"sparse\.mat .*has the size"):
         read_mat(tmp_path / "sparse.mat", ["data"])
 
 
@@ -288,5 +288,5 @@ def test_a_virtual_raster_that_is_no_text_is_one_line(tmp_path):
 def test_a_raster_of_a_thousand_bands_is_refused_at_once(write_raster):
     values = np.full((1100, 2, 2), 300, np.uint16)
     path = write_raster("deep.tif", values, Affine(9, 0, 0, 0, -9, 0))
-    with pytest.raises(InputError, match=r"deep\.tif claims 1100 bands"):
+    with pytest.raises(InputError, match=r"deep\.tif has 1100 bands"):
         open_raster(path)
