@@ -56,7 +56,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path):
         ({"tile": 130}, "multiple of scale"),
         ({"network": "nothing"}, "no method"),
         ({"network": "bicubic"}, "takes no weights"),
-        ({"arguments": {"depth": 3}}, "takes no depth"),
+        ({"arguments": {"depth": 3}}, "has no argument depth"),
         ({"arguments": {"width": 16}}, "another shape"),
         ({"normalization": {"lst": {"mean": 0, "std": 0}, "bands": []}}, "not positive"),
         ({"normalization": {}}, "bands is missing"),
@@ -149,7 +149,7 @@ def test_toolkit_files_are_imported_by_key_and_nothing_in_them_runs(tmp_path, pr
 def test_toolkit_files_that_are_not_what_is_said_are_refused(tmp_path):
     path = tmp_path / "toolkit.pth"
     torch.save(toolkit_weights(""), path)
-    with pytest.raises(CheckpointError, match=r"does not hold mocolsk .* lacks"):
+    with pytest.raises(CheckpointError, match=r"does not contain mocolsk .* lacks"):
         import_toolkit(path, network="mocolsk", scale=2, bands=("dem", "red"))
     with pytest.raises(CheckpointError, match="takes no weights"):
         import_toolkit(path, network="bicubic", scale=2)

@@ -134,7 +134,7 @@ class TestHeldBack:
         method, words = kept(name, scene)
         assert type(method) is REGISTRY[name].load()
         assert method.share == 1
-        assert "below interpolation's" in words
+        assert "below that of interpolation" in words
 
     @pytest.mark.parametrize("name", [*QUICK, *SLOW])
     def test_guides_of_noise_do_no_harm(self, name):

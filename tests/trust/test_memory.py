@@ -136,7 +136,7 @@ def test_a_batch_that_does_not_fit_falls_back_and_says_so():
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     assert largest_fitting(run, 4, said.append) == 2
-    assert said == ["batch 4 does not fit into memory; 2 tiles at once"]
+    assert said == ["batch 4 does not fit into memory; using batches of 2 tiles"]
 
 
 def test_errors_that_are_not_of_memory_stay_what_they_are(write_raster, tmp_path, monkeypatch):

@@ -161,7 +161,7 @@ def test_a_finished_run_is_not_believed_beside_old_files(scene, capsys, leave, o
     leave("fine.tif")
     capsys.readouterr()
     typed = (*RUN, "-o", "fine.tif", option)
-    refuse(Case("", typed, 4, ("fine.tif exists, but", "beside it", "--overwrite")), capsys)
+    refuse(Case("", typed, 4, ("fine.tif exists, but", "next to it", "--overwrite")), capsys)
     assert groklst(*RUN, "-o", "fine.tif", "--overwrite") == 0
     assert not companions(Path("fine.tif"))
 

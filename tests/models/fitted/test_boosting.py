@@ -82,7 +82,7 @@ class TestEachLibrary:
         "wrong", [{"trees": 0}, {"leaves": 1}, {"rate": 0}, {"rate": 1.5}, {"seed": -1}]
     )
     def test_a_number_out_of_range_is_refused(self, name, wrong):
-        with pytest.raises(ArgumentsError, match=f"{next(iter(wrong))} is .* it must"):
+        with pytest.raises(ArgumentsError, match=f"{next(iter(wrong))} is .* expected"):
             build(name, scale=4, **wrong)
 
     def test_more_trees_and_leaves_follow_the_samples_closer(self, name, scene):
