@@ -155,7 +155,7 @@ REFUSED = {
     "stack in a folder": (["series", "-O", "out", "--stack", "no/s.tif"], 2, "no folder no"),
     "stack an input": (["series", "-O", "out", "--stack", "series/b/red.tif"], 4, "exists"),
     "stack an output": (
-        ["series", "-O", "out", "--stack", f"out/{NAMES[0]}.tif"], 2, "is the output of"
+        ["series", "-O", "out", "--stack", f"out/{NAMES[0]}.tif"], 2, "is also the output of"
     ),
 }  # fmt: skip
 

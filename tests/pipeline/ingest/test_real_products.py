@@ -252,7 +252,7 @@ def test_quality_alone_is_no_product(tmp_path, capsys):
             "modis_geotiff_style/MOD11A1.A2022103.h09v05.006.2022104093154_CDC_B11_cropped.TIF",
             "no layer",
         ),
-        ("modis_geotiff_style", "what is read"),
+        ("modis_geotiff_style", "cannot be read"),
     ],
 )
 def test_what_is_not_read_is_refused_in_a_line(name, words, tmp_path, capsys):
