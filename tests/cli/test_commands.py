@@ -270,7 +270,10 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+)
 def test_a_stopped_run_leaves_no_output_and_is_gone_on_with(write_raster, tmp_path, number, code):
     rng = np.random.default_rng(0)
     write_raster("lst.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)

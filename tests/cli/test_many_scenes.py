@@ -240,7 +240,10 @@ def test_a_line_that_does_not_make_sense_is_named_before_anything_is_done(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
+)
 def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_raster, number, code):
     rng = np.random.default_rng(0)
     write_raster("large.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)

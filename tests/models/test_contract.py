@@ -166,8 +166,19 @@ def shaken(name: str, scale: int, seed: int) -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize("bands", [("ndvi",), ("red", "nir", "swir1")])
-@pytest.mark.parametrize("name", FITTED)
+TRAINED_ON_THE_SCENE = ("scene-net", "pixtransform")
+"""Methods whose fits take many seconds."""
+
+
+@pytest.mark.parametrize(
+    ("name", "bands"),
+    [
+        pytest.param(*method.values, bands, marks=[*method.marks, *([pytest.mark.slow] * slow)])
+        for method in FITTED
+        for bands in (("ndvi",), ("red", "nir", "swir1"))
+        for slow in [bands == ("ndvi",) and method.values[0] in TRAINED_ON_THE_SCENE]
+    ],
+)
 class TestFittedMethods:
     def fitted(self, name: str, scene: ToyScene) -> FittedMethod:
         method: FittedMethod = build(name, scale=scene.scale)

@@ -86,7 +86,7 @@ def test_headers_keep_how_inputs_are_made():
     assert Header.from_json(header.to_json()) == header
     network = header.build_network()
     assert network.guide_stem[0].in_channels == normalization.guide_channels == 5
-    with pytest.raises(CheckpointError, match="none of dataset, tile"):
+    with pytest.raises(CheckpointError, match="expected one of dataset, tile"):
         Normalization(290, 5, lst_center="scene")  # type: ignore[arg-type]
 
 

@@ -199,9 +199,7 @@ def test_metres_of_a_site_are_one_line(tmp_path, monkeypatch, capsys):
     write(tmp_path / "one" / "nir.tif", kelvin(), crs=SITE)
     typed = "prepare one --out set -s 2 --native-resolution 100m"
     refuse(
-        case("site", typed, 3, "metres are not known in", "--native-resolution 3").values[
-            0
-        ],
+        case("site", typed, 3, "metres are not known in", "--native-resolution 3").values[0],
         capsys,
     )
 

@@ -99,7 +99,8 @@ def test_a_file_that_only_the_worker_has_beside_an_input_is_refused():
     Path("nir.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
     refuse_other_files(asked)
     with pytest.raises(
-        OtherFileError, match=r"another nir\.tif\.aux\.xml .* it does not exist where the run was started"
+        OtherFileError,
+        match=r"another nir\.tif\.aux\.xml .* it does not exist where the run was started",
     ):
         refuse_more_files(asked, Inputs.of(request()))
 

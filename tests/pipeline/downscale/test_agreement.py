@@ -119,6 +119,7 @@ def test_one_request_has_one_result_on_any_number_of_threads(request_for, model)
         np.testing.assert_array_equal(pixels(request_for(model, jobs=jobs)), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_networks_have_learned_and_bf16_differs_by_no_more_than_is_stated(
     request_for, fields, name
