@@ -41,7 +41,7 @@ from groklst_cli.geo.resamplings import ResamplingName
 from groklst_cli.geo.stored_band import StoredBand
 
 FINER: Final = 1.5
-"""From so many guide pixels along a fine pixel on, ``auto`` takes their mean."""
+"""Guide pixels along a fine pixel from which ``auto`` takes their mean."""
 
 _LARGEST: Final = 1e30
 """Of a guide's values; files without a nodata value often hold the largest float32 for one."""

@@ -161,7 +161,7 @@ class GuideReader:
 
 
 def _cuts(columns: slice, count: int) -> list[slice]:
-    """Share columns out to so many at most, each but the last up to the end of a block."""
+    """Divide columns into at most ``count`` parts; each but the last ends where a block does."""
     blocks = range(columns.start // _BLOCK, -(-columns.stop // _BLOCK))
     each = -(-len(blocks) // count)
     edges = [block * _BLOCK for block in blocks[each::each]]

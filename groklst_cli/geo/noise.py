@@ -201,7 +201,7 @@ def seen_power(side: int, scale: int, length: float, spread: float) -> Plane:
     """Compute the power of a field of unit variance as the sensor sees it, with its aliases.
 
     Returns:
-        ``(2 · side, 2 · side)``, for a ring of so many coarse pixels.
+        ``(2 · side, 2 · side)``, for a ring of ``side`` coarse pixels.
     """
     steps = min(scale, _STEPS)
     unit = steps / scale

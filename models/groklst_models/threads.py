@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def threads(count: int | None) -> Iterator[int]:
-    """Compute on so many threads, or as many as torch has; whatever is set within is put back.
+    """Compute on ``count`` threads, or on as many as torch has; the number is restored afterwards.
 
     Yields:
         How many.

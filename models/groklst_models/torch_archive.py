@@ -179,7 +179,7 @@ _DAMAGE: Final = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, KeyErro
 
 
 def _fits(told: PickledTensor, held: int) -> bool:
-    """Tell whether a tensor lies in a storage of so many elements and sees none of them twice."""
+    """Return whether a tensor fits a storage of ``held`` elements and uses none of them twice."""
     places = (told.offset, *told.shape, *told.strides)
     if not all(type(place) is int and 0 <= place <= 2**48 for place in places):
         return False

@@ -76,7 +76,7 @@ class WinogradConv2d(nn.Conv2d):
 
 
 def rows_at_once(values: int) -> int:
-    """Return how many rows of so many values make a band; whole cells with a row either side."""
+    """Return how many rows make a band: whole tiles with one row on either side."""
     return CELL * max(1, BAND_VALUES // (CELL * values)) - 2
 
 

@@ -27,7 +27,7 @@ _NAMELESS: Final = ("", "unnamed", "unknown", "undefined")
 
 
 def read_small(path: Path, side: int = SIDE) -> Values:
-    """Read a result with at most so many pixels along a side, from overviews where it has them."""
+    """Read a result with at most ``side`` pixels along a side, from overviews if there are any."""
     with gdal_environment(), rasterio.open(path) as result:
         factor = max(1, -(-max(result.shape) // side))
         shape = tuple(-(-size // factor) for size in result.shape)
@@ -64,7 +64,7 @@ def height_by_width(grid: Grid) -> float:
 
 
 def pixel_words(grid: Grid, times: int = 1) -> str:
-    """Say how wide a pixel is, or so many side by side."""
+    """Return the width of a pixel, or of several side by side, in words."""
     side, metres = grid.pixel_size[0] * times, metres_of(grid)
     wide = f"{side:g} CRS units" if metres is None else length_words(side * metres)
     return f"{wide} a pixel"

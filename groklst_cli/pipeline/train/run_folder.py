@@ -61,7 +61,7 @@ def check(options: TrainOptions, *, resume: bool, overwrite: bool) -> None:
 
     Raises:
         UsageError: If it is a file.
-        OutputExistsError: If there are some, and the run is not to go on with them.
+        OutputExistsError: If there are some, and the run is not to be resumed.
     """
     folder = Path(options.out)
     if folder.exists() and not folder.is_dir():
@@ -89,7 +89,7 @@ def lay_out(options: TrainOptions, *, resume: bool) -> None:
 
 
 def state_to_resume(options: TrainOptions) -> dict[str, Any]:
-    """Read the state of the run to go on with, which must have begun with the same options.
+    """Read the state of the run to resume, which must have begun with the same options.
 
     Raises:
         InputError: If there is none, or it is none of ours.

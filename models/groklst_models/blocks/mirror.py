@@ -19,7 +19,7 @@ def mirrored(features: Tensor, height: int, width: int) -> Tensor:
 
 
 def _places(size: int, length: int, device: torch.device) -> Tensor:
-    """Say which of so many rows stands in each of the rows of a longer map."""
+    """Return which of ``size`` rows each row of a longer, mirrored map repeats."""
     period = max(1, 2 * (size - 1))
     place = torch.arange(length, device=device) % period
     return torch.minimum(place, period - place) if size > 1 else place

@@ -57,7 +57,7 @@ class UpProjection(BackProjection):
         inputs: channels in.
         outputs: channels out.
         scale: how many times finer the output is.
-        activation: makes an activation for so many channels; the default has one slope a channel.
+        activation: makes an activation for a number of channels; by default one slope a channel.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DownProjection(BackProjection):
         inputs: channels in.
         outputs: channels out.
         scale: how many times coarser the output is.
-        activation: makes an activation for so many channels; the default has one slope a channel.
+        activation: makes an activation for a number of channels; by default one slope a channel.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def from_windows(windows: Tensor, height: int, width: int, rows: int | None = No
 
 
 def moved(features: Tensor, down: int, right: int) -> Tensor:
-    """Roll (B, C, H, W) features down and right by so many cells; what leaves comes in again."""
+    """Roll (B, C, H, W) features down and right by some pixels; they wrap around."""
     return features.roll((down, right), (2, 3)) if down or right else features
 
 
@@ -157,7 +157,7 @@ class WindowAttention(nn.Module):
 
 
 def attend_in_windows(attention: WindowAttention, features: Tensor, *, shift: int) -> Tensor:
-    """Let cells attend in windows moved down and right by so many cells, cut at the map's edges.
+    """Let pixels attend in windows shifted down and right, cut at the map's edges.
 
     A map that one window covers is cut in four by moved windows, as published codes do.
 

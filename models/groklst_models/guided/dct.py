@@ -155,7 +155,7 @@ def laplacian(features: Tensor) -> Tensor:
 
 
 def cosines(count: int, like: Tensor) -> Tensor:
-    """Make the orthonormal DCT-II of so many values: (count, count), a wave a row."""
+    """Return the orthonormal DCT-II matrix (count, count); each row is one wave."""
     index = torch.arange(count, device=like.device)
     phase = index[:, None] * (2 * index + 1) % (4 * count)  # whole numbers wrap without rounding
     waves = torch.cos(phase.to(like.dtype) * (math.pi / (2 * count)))

@@ -21,7 +21,7 @@ class Growth:
     Attributes:
         trees: How many.
         leaves: Largest number of leaves of a tree.
-        samples: At least so many in a leaf.
+        samples: Fewest in a leaf.
         shrinkage: Ridge parameter in a leaf, for features of one deviation.
         beyond: Share of the training range by which an answer may leave it.
     """

@@ -95,7 +95,7 @@ class MeanSpline:
         return torch.cat([ring[-radius:], ring[: radius + 1]])
 
     def _matrix(self, count: int) -> Tensor:
-        """Write the evaluation over so many coarse pixels as a matrix ``(s·n, n + 4)``."""
+        """Return the evaluation over ``n`` coarse pixels as a matrix ``(s·n, n + 4)``."""
         matrix = self._phases.new_zeros(count, self.scale, count + 2 * _SUPPORT)
         place = torch.arange(count)
         for tap, weights in enumerate(self._phases.T):

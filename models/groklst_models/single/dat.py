@@ -137,7 +137,7 @@ class FrozenNorm(nn.Module):
 class GatedAttention(nn.Module):
     """Run a depthwise convolution beside an attention, and weigh each by the other (AIM).
 
-    What looks from cell to cell is weighed channel by channel, what looks from channel to channel
+    Attention between pixels is weighted channel by channel, what looks from channel to channel
     cell by cell; the convolution takes the part that the attention does not.
 
     Args:
@@ -172,7 +172,7 @@ class GatedAttention(nn.Module):
 
 
 def gate(channels: int, hidden: int, gates: int, norm: MakeNorm) -> nn.Sequential:
-    """Make what turns (B, C, H, W) features into gates in (0, 1) of so many channels."""
+    """Build the layers that turn (B, C, H, W) features into gates in (0, 1)."""
     return nn.Sequential(
         nn.Conv2d(channels, hidden, 1),
         norm(hidden),

@@ -63,7 +63,7 @@ class DBPN(nn.Module):
 
 
 def fed_by(maps: int, width: int, unit: nn.Module) -> nn.Module:
-    """Make the unit take so many maps, (B, maps·F, ...), by a 1×1 convolution before it."""
+    """Let the unit take several maps, (B, maps·F, ...), by a 1×1 convolution before it."""
     return unit if maps == 1 else nn.Sequential(pointwise(maps * width, width), unit)
 
 

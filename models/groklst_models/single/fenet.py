@@ -3,7 +3,7 @@
 Wang, Li, Xue, Jiang, Wang, Sun, Ma, "FeNet: Feature Enhancement Network for Lightweight
 Remote-Sensing Image Super-Resolution", IEEE TGRS 2022, https://doi.org/10.1109/TGRS.2022.3168787.
 
-A lattice block works on one half of its channels only and lets each half see the other, weighed by
+A lattice block works on one half of its channels only and lets each half see the other, weighted by
 attention. Its results are fused from the deepest to the shallowest, inside each block and over all.
 
 Ours takes any number of blocks from two on.
@@ -78,7 +78,7 @@ class FeatureEnhancement(nn.Module):
 
 
 class LatticeBlock(nn.Module):
-    """Convolve one half of the features, then let each half see the other's weighed form (LLB).
+    """Convolve one half of the features, then let each half see the other's weighted form (LLB).
 
     Args:
         width: channels in and out.

@@ -72,7 +72,7 @@ class HAN(nn.Module):
 class LayerAttention(nn.Module):
     """Add to each layer's features those of the layers that resemble it (LAM).
 
-    The sum is weighed by one learned number that starts at zero: first the layers stay as they are.
+    The sum is weighted by a learned number that starts at zero: layers first pass unchanged.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class LayerAttention(nn.Module):
 class ChannelSpatialAttention(nn.Module):
     """Gate each value by its neighbours in channel, row and column (CSAM).
 
-    The gated features are added to the input, weighed by one learned number that starts at zero.
+    The gated features are added to the input, weighted by one learned number that starts at zero.
     """
 
     def __init__(self) -> None:

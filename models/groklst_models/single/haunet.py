@@ -83,7 +83,7 @@ class HAUNet(nn.Module):
 
 
 def chain(blocks: int, width: int, heads: int, *, spatial: bool = False) -> nn.Sequential:
-    """Make so many attention blocks, with attention over all pixels or without."""
+    """Build the attention blocks, with or without attention over all pixels."""
     make = HybridAttentionBlock if spatial else ChannelAttentionBlock
     return nn.Sequential(*(make(width, heads) for _ in range(blocks)))
 

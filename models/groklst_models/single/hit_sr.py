@@ -287,6 +287,6 @@ class PairWord(nn.Module):
 
 
 def window_context(width: int, heads: int, size: int) -> NGramContext:
-    """Make what tells windows of so many cells a side of their neighbours."""
+    """Build the layers that tell windows of their neighbours."""
     attention = WindowAttention(width // 2, heads=heads, size=NGRAM)
     return NGramContext(width, word=PairWord(size), attention=attention)

@@ -1,4 +1,4 @@
-"""SAN: channels are weighed by how they vary together, not by their means.
+"""SAN: channels are weighted by how they vary together, not by their means.
 
 Dai, Cai, Zhang, Xia, Zhang, "Second-Order Attention Network for Single Image Super-Resolution",
 CVPR 2019.
