@@ -10,16 +10,13 @@ long that took and RMSE over bicubic's on two places that are in neither, by ``e
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from one_thread import groklst, processor_time
 
 COLOURS = ("blue", "green", "red")
 BANDS = "blue,green,red,nir,swir1,swir2"
@@ -28,22 +25,6 @@ VALIDATION = ("pennsylvania_l7_20020720", "hongkong_l8_20131129")
 UNSEEN = ("chiapas_l7_19991118", "talca_l7_20130215")
 NOT_USED = ("ethiopia", "liverpool", "in_delhi_l9_scene100", "in_lucknow_l9_scene100")
 """Not at native resolution; smaller than a crop; with thermal pixels that have to be left out."""
-
-
-def groklst(*arguments: object) -> str:
-    """Run a command on one thread and return what it prints on stdout."""
-    command = [sys.executable, "-m", "groklst_cli", *map(str, arguments)]
-    one = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=one)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.strip()}")
-    return done.stdout
-
-
-def processor_time() -> float:
-    """Return the processor time of all programs that were run so far, seconds."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def scaled(scene: Path, folder: Path) -> Path:

@@ -12,10 +12,7 @@ network that is there is not trained again.
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from one_thread import groklst, processor_time
 from real_scenes import wald_cases
 
 from groklst_cli.pipeline.downscale.one_scene import downscale
@@ -46,16 +44,6 @@ OPTIONS = (
 PROBE = 80
 """Steps whose processor time is measured first."""
 VALIDATIONS = 5
-
-
-def groklst(*arguments: object) -> str:
-    """Run a command on one thread and return what it prints on stdout."""
-    command = [sys.executable, "-m", "groklst_cli", *map(str, arguments)]
-    one = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=one)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: {done.stderr.strip()}")
-    return done.stdout
 
 
 def prepare(training: Path, scenes: Path, work: Path) -> None:
@@ -97,12 +85,6 @@ def train(name: str, data: Path, run: Path, steps: int, validations: int = VALID
         *(part for text in sets for part in ("--set", text)), "--overwrite",
     )  # fmt: skip
     return processor_time() - before
-
-
-def processor_time() -> float:
-    """Return the processor time of all programs that were run so far, seconds."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def steps_for(name: str, data: Path, work: Path, minutes: float) -> int:

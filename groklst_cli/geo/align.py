@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from groklst_cli.errors import InputError, UsageError
 from groklst_cli.geo.band_names import Unnamed, name_by_files
-from groklst_cli.geo.bilinear import EXACT, Bilinear
+from groklst_cli.geo.bilinear import EXACT, Bilinear, Read
 from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
@@ -400,14 +400,8 @@ class GuideSource:
     def _sample(
         self, warping: Warping, values: NDArray[np.float32], rows: slice, columns: slice
     ) -> None:
-        numbers = [band.number for band in self._bands]
-
-        def read(rows: slice, columns: slice) -> NDArray[np.generic]:
-            window = Window.from_slices(rows, columns)
-            stored: NDArray[np.generic] = self._dataset.read(numbers, window=window)
-            return stored
-
         assert warping.bilinear is not None
+        read = stored_reader(self._dataset, [band.number for band in self._bands])
         warping.bilinear.sample_into(values, rows, columns, read, warping.marks)
         self._scale(values)
 
@@ -435,6 +429,17 @@ class GuideSource:
         )
         for plane, band in zip(values, self._bands, strict=True):
             read_physical(self._dataset, band, window, out=plane[target])
+
+
+def stored_reader(dataset: DatasetReader, bands: Sequence[int]) -> Read:
+    """Return what reads windows of some bands as they are stored."""
+
+    def read(rows: slice, columns: slice) -> NDArray[np.generic]:
+        window = Window.from_slices(rows, columns)
+        stored: NDArray[np.generic] = dataset.read(bands, window=window)
+        return stored
+
+    return read
 
 
 def warped(

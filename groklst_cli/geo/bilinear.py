@@ -180,14 +180,17 @@ def _bend(own: Grid, fine: Grid, step: int) -> float:
 
 
 def _clip(places: Places, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Move places outside a raster onto its edge, in place; tell which they were, if any."""
+    """Move places outside a raster onto its nearest edge, in place; return which these were.
+
+    From there no more of the raster is read than the window needs.
+    """
     outside = None
     for positions, size in zip(places, shape, strict=True):
         if positions.min() >= -0.5 and positions.max() <= size - 0.5:
             continue
         beyond = ~((positions >= -0.5) & (positions <= size - 0.5))
         outside = beyond if outside is None else outside | beyond
-        np.copyto(positions, -0.5, where=beyond)
+        np.clip(positions, -0.5, size - 0.5, out=positions)
     return outside
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from groklst_cli.geo.align import GuideSource, Warping, warped
+from groklst_cli.geo.align import GuideSource, Warping, stored_reader, warped
 from groklst_cli.geo.environment import gdal_environment, threads_of_environment
 from groklst_cli.geo.opening import UNREADABLE
 
@@ -102,11 +102,7 @@ class JointWarp:
             values[...] = self._warped[thread].read(window=window)
             return
         dataset = self._datasets[thread]
-
-        def read(rows: slice, columns: slice) -> NDArray[np.generic]:
-            stored: NDArray[np.generic] = dataset.read(window=Window.from_slices(rows, columns))
-            return stored
-
+        read = stored_reader(dataset, dataset.indexes)
         self._bilinear.sample_into(values, rows, columns, read, self._warping.marks)
 
 

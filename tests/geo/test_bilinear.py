@@ -138,6 +138,35 @@ def test_wide_windows_are_cut_into_parts_without_a_trace(monkeypatch):
     np.testing.assert_array_equal(sample(plan, values), whole)
 
 
+@pytest.mark.parametrize("edge", ["top", "bottom", "left", "right"])
+def test_beyond_an_edge_no_more_of_the_raster_is_read(edge):
+    whole = around(FINE, DEGREES, 3e-4)
+    rows, columns = slice(0, whole.height), slice(0, whole.width)
+    cuts = {
+        "top": (slice(40, whole.height), columns),
+        "bottom": (slice(0, 110), columns),
+        "left": (rows, slice(60, whole.width)),
+        "right": (rows, slice(0, 150)),
+    }
+    own = whole.crop(*cuts[edge])
+    values, most = fields(own, "uint16"), 0
+
+    def read(rows, columns):
+        nonlocal most
+        most = max(most, rows.stop - rows.start, columns.stop - columns.start)
+        return values[:, rows, columns]
+
+    plan, gone = Bilinear.between(own, FINE), 0
+    for row in range(0, 150, 10):
+        for column in range(0, 210, 10):
+            found = np.empty((BANDS, 10, 10), np.float32)
+            window = slice(row, row + 10), slice(column, column + 10)
+            plan.sample_into(found, *window, read, [None])
+            gone += int(np.isnan(found).any())
+    assert gone
+    assert 0 < most < 20
+
+
 def test_a_window_beside_the_raster_has_no_values():
     own = around(FINE, DEGREES, 3e-4).crop(slice(0, 400), slice(0, 60))
     found = sample(Bilinear.between(own, FINE), fields(own, "uint8"), columns=slice(190, 210))

@@ -166,11 +166,13 @@ def estimate_sensor(scene: SceneView, features: Features) -> Sensor:
         return Sensor(scene.scale, scene.psf)
     blocks = sample_blocks(scene)
     asked = features, _digest(blocks)
-    if asked not in _FOUND:
+    found = _FOUND.get(asked)  # another thread may forget it at any time
+    if found is None:
+        found = _estimated(scene, features, blocks)
         if len(_FOUND) >= _REMEMBERED:
             _FOUND.clear()
-        _FOUND[asked] = _estimated(scene, features, blocks)
-    return _FOUND[asked]
+        _FOUND[asked] = found
+    return found
 
 
 def _digest(blocks: Sequence[Block]) -> str:
