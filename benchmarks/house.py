@@ -52,6 +52,7 @@ def request_of(folder: Path, bands: tuple[str, ...]) -> Request:
         batch=4,
         tile=512,
         overlap=64,
+        conserve="kelvin",
         overwrite=True,
     )
 
