@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class Conservation:
 
     def seen(self, fine: Fine) -> Coarse:
         """Compute what the sensor sees of fine pixels, ``(rows, columns)``: kelvin, or ``K⁴``."""
+        if not self.radiance and not self.psf:
+            return block_means(fine, self.scale)
         values = fine.astype(np.float64)
         if self.radiance:
             values **= 4
@@ -87,17 +89,22 @@ class Conservation:
             return kept - self.seen(fine)
         return (kept**4 - self.seen(fine)) / (4 * kept**3)
 
-    def field(self, residual: Coarse, doubts: Coarse | None = None) -> Fine:
+    def field(
+        self, residual: Coarse, doubts: Coarse | None = None, rows: slice = slice(None)
+    ) -> Fine:
         """Spread a residual smoothly so that the sensor would see exactly its trusted part.
 
         Args:
             residual: ``(rows, columns)``, kelvin, NaN where nothing is to be kept.
             doubts: Variance of each coarse value, square kelvin, above 0 where masks hide a part of
                 the pixel. None without masks.
+            rows: The coarse rows to spread it over; the others only surround them.
 
         Returns:
             ``(rows · scale, columns · scale)``. The array's edges count as the scene's (mirrored).
         """
+        start, stop, _ = rows.indices(len(residual))
+        around = slice(max(0, start - _SUPPORT), min(len(residual), stop + _SUPPORT))
         sure = residual if doubts is None else np.where(doubts > 0, np.nan, residual)
         known = fill_gaps(sure.astype(np.float32), 0.0, _GAP_RADII).astype(np.float64)
         coefficients = np.where(np.isnan(sure), known, sure)
@@ -105,10 +112,12 @@ class Conservation:
             coefficients = weighed(residual, doubts, sure, known, _GAP_RADII[-1])
         if self.belief:
             coefficients = correlate_square(coefficients, self.belief.kernel)
-        for axis in (0, 1):
-            coefficients = correlate(coefficients, self._inverse, axis)
-        across = _expand(coefficients.T, self._phases).T
-        return _expand(np.ascontiguousarray(across, np.float32), self._phases)
+        coefficients = correlate(coefficients, self._inverse, 0, part=around)
+        coefficients = correlate(coefficients, self._inverse, 1)
+        beyond = around.start - start + _SUPPORT, stop + _SUPPORT - around.stop
+        padded = np.pad(coefficients, (beyond, (_SUPPORT, _SUPPORT)), mode="symmetric")
+        across = _expand(padded, self._phases, axis=1)
+        return _expand(across.astype(np.float32), self._phases)
 
     def apply(
         self,
@@ -162,7 +171,7 @@ class Conservation:
         length = 256
         impulse = np.zeros(length)
         impulse[length // 2] = 1.0
-        bump = _expand(impulse[:, None], self._phases)[:, 0]
+        bump = _expand(np.pad(impulse, _SUPPORT)[:, None], self._phases)[:, 0]
         if self.psf:
             bump = correlate(bump, self._spread, 0, "wrap")
         means = np.roll(bump.reshape(length, self.scale).mean(axis=1), length // 2)
@@ -203,15 +212,13 @@ class _Stream:
     def correct(self, rows: Iterable[tuple[int, Fine]]) -> Iterator[tuple[int, Fine]]:
         kept, s = self._conservation, self._conservation.scale
         fine: _Rows | None = None
-        residual: _Rows | None = None
-        doubts = _Rows(0, None, 1)
+        residual, doubts = _Rows(0, 1), _Rows(0, 1)
         done = 0
         for first, block in rows:
-            if fine is None or residual is None:
-                fine, residual, done = _Rows(first, block, s), _Rows(first, None, 1), first
-                doubts = _Rows(first, None, 1)
-            else:
-                fine.append(block)
+            if fine is None:
+                fine, residual, doubts = (_Rows(first, step) for step in (s, 1, 1))
+                done = first
+            fine.append(block)
             seen = fine.stop if fine.stop == self._height else fine.stop - kept.margin
             if seen > residual.stop:
                 doubts.append(self._doubts(fine, slice(residual.stop, seen)))
@@ -222,9 +229,13 @@ class _Stream:
                 continue
             start = max(residual.start, done - kept.halo)
             around = slice(start, residual.stop)
-            field = kept.field(residual.cut(around), doubts.cut(around) if self._hidden else None)
-            part = field[(done - start) * s : (ready - start) * s]
-            yield done, fine.cut(slice(done, ready)) + part
+            corrected = kept.field(
+                residual.cut(around),
+                doubts.cut(around) if self._hidden else None,
+                slice(done - start, ready - start),
+            )
+            corrected += fine.cut(slice(done, ready))
+            yield done, corrected
             done = ready
             residual.forget(done - kept.halo)
             doubts.forget(done - kept.halo)
@@ -244,10 +255,9 @@ class _Stream:
 
         The masked part is assumed to differ from the clear part as fine pixels differ here.
         """
-        block = fine.cut(rows)
         if self._hidden is None:
-            return np.zeros((rows.stop - rows.start, block.shape[1] // self._conservation.scale))
-        scale = self._conservation.scale
+            return np.zeros((rows.stop - rows.start, 0))
+        block, scale = fine.cut(rows), self._conservation.scale
         means = block_means(block, scale)
         inner = block - means.repeat(scale, axis=0).repeat(scale, axis=1)
         hidden = self._hidden(rows).astype(np.float64)
@@ -257,28 +267,31 @@ class _Stream:
 
 
 class _Rows:
-    """Consecutive coarse rows, ``step`` array rows each."""
+    """Consecutive coarse rows, ``step`` array rows each, in the blocks in which they came."""
 
-    def __init__(self, start: int, values: NDArray[Any] | None, step: int) -> None:
-        self.start, self._values, self._step = start, values, step
-
-    @property
-    def stop(self) -> int:
-        return self.start + (0 if self._values is None else len(self._values) // self._step)
+    def __init__(self, start: int, step: int) -> None:
+        self.start = self.stop = start
+        self._step = step
+        self._blocks: list[NDArray[Any]] = []
 
     def append(self, values: NDArray[Any]) -> None:
-        held = self._values
-        self._values = values if held is None else np.concatenate([held, values])
+        self._blocks.append(values)
+        self.stop += len(values) // self._step
 
     def cut(self, rows: slice) -> NDArray[Any]:
-        assert self._values is not None
-        first = (rows.start - self.start) * self._step
-        return self._values[first : (rows.stop - self.start) * self._step]
+        first, parts = self.start, []
+        for block in self._blocks:
+            last = first + len(block) // self._step
+            start, stop = max(first, rows.start), min(last, rows.stop)
+            if start < stop:
+                parts.append(block[(start - first) * self._step : (stop - first) * self._step])
+            first = last
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def forget(self, before: int) -> None:
-        if self._values is not None and before > self.start:
-            self._values = self._values[(before - self.start) * self._step :]
-            self.start = before
+        """Drop the blocks that end before a row."""
+        while self._blocks and self.start + len(self._blocks[0]) // self._step <= before:
+            self.start += len(self._blocks.pop(0)) // self._step
 
 
 def block_means(fine: NDArray[Any], scale: int) -> Coarse:
@@ -322,15 +335,26 @@ def known_means(fine: NDArray[np.floating[Any]], scale: int, least: float = 1) -
     return means
 
 
-def _expand(coefficients: NDArray[Any], phases: Coarse) -> NDArray[Any]:
-    """Evaluate the spline along the first axis at every phase of every coarse pixel."""
-    padded = np.pad(coefficients, ((_SUPPORT, _SUPPORT), (0, 0)), mode="symmetric")
-    count, width = coefficients.shape
-    fine = np.empty((count, len(phases), width), coefficients.dtype)
-    weighed = np.empty_like(coefficients)
-    for phase, weights in enumerate(phases.astype(coefficients.dtype)):
-        first, *others = np.flatnonzero(weights)
-        np.multiply(padded[first : first + count], weights[first], out=fine[:, phase])
-        for tap in others:
-            fine[:, phase] += np.multiply(padded[tap : tap + count], weights[tap], out=weighed)
-    return fine.reshape(-1, width)
+def _expand(padded: NDArray[Any], phases: Coarse, axis: Literal[0, 1] = 0) -> NDArray[Any]:
+    """Evaluate the spline along an axis at every phase of every coarse pixel.
+
+    Args:
+        padded: Coefficients, ``(rows, columns)``, with ``_SUPPORT`` more at both ends of the axis.
+        phases: The weights of coefficients, ``[phase, tap]``.
+        axis: Along which to evaluate it; along the other one nothing is added.
+    """
+    coefficients = np.moveaxis(padded, axis, 0)
+    count, others = len(coefficients) - 2 * _SUPPORT, coefficients.shape[1]
+    if axis == 0:
+        planes = fine = np.empty((count, len(phases), others), padded.dtype)
+    else:
+        fine = np.empty((others, count, len(phases)), padded.dtype)
+        planes = np.moveaxis(fine, 0, -1)
+    weighted = np.empty_like(coefficients[:count])
+    for phase, weights in enumerate(phases.astype(padded.dtype)):
+        first, *further = np.flatnonzero(weights)
+        plane = planes[:, phase]
+        np.multiply(coefficients[first : first + count], weights[first], out=plane)
+        for tap in further:
+            plane += np.multiply(coefficients[tap : tap + count], weights[tap], out=weighted)
+    return fine.reshape(-1, others) if axis == 0 else fine.reshape(others, -1)

@@ -20,6 +20,8 @@ def correlate(
     weights: Sequence[float] | NDArray[np.float64],
     axis: int,
     edge: Edge = "symmetric",
+    *,
+    part: slice = slice(None),
 ) -> NDArray[np.float64]:
     """Replace each value by the weighted sum of those around it along an axis.
 
@@ -30,16 +32,17 @@ def correlate(
         weights: An odd number of weights; the middle one is for the value itself.
         axis: The axis of the sum.
         edge: What lies beyond the array.
+        part: The part of the axis to compute.
 
     Returns:
-        An array of the same shape.
+        An array of the same shape, or of the part's along the axis.
     """
-    radius, size = len(weights) // 2, values.shape[axis]
+    radius, (start, stop, _) = len(weights) // 2, part.indices(values.shape[axis])
     widths = [(radius, radius) if i == axis else (0, 0) for i in range(values.ndim)]
     padded = np.moveaxis(np.pad(values, widths, mode=edge), axis, 0)
-    total = padded[:size] * weights[0]
+    total = padded[start:stop] * weights[0]
     for step, weight in enumerate(weights[1:], start=1):
-        total += padded[step : step + size] * weight
+        total += padded[start + step : stop + step] * weight
     return np.moveaxis(total, 0, axis)
 
 

@@ -77,6 +77,37 @@ class Cover:
         hits = [i for i, s in enumerate(self.spans) if s.start < part.stop and s.stop > part.start]
         return range(hits[0], hits[-1] + 1)
 
+    @cached_property
+    def seams(self) -> tuple[slice, ...]:
+        """The parts of the axis that more than one core covers, in order.
+
+        Elsewhere the only weight is exactly one.
+        """
+        covering = np.zeros(self.size + 1, np.int64)
+        for span in self.spans:
+            covering[span.core] += 1
+        shared = np.concatenate([[False], covering > 1])
+        edges = np.flatnonzero(shared[1:] != shared[:-1]).tolist()
+        return tuple(slice(*pair) for pair in zip(edges[::2], edges[1::2], strict=True))
+
+    def pieces(self, index: int) -> list[tuple[slice, slice | None]]:
+        """Cut a core where seams begin and end.
+
+        Returns:
+            The pieces in order, each with the seam that it is a part of, or None.
+        """
+        core, found = self.spans[index].core, list[tuple[slice, slice | None]]()
+        done = core.start
+        for seam in self.seams:
+            start, stop = max(core.start, seam.start), min(core.stop, seam.stop)
+            if start >= stop:
+                continue
+            if done < start:
+                found.append((slice(done, start), None))
+            found.append((slice(start, stop), seam))
+            done = stop
+        return [*found, (slice(done, core.stop), None)] if done < core.stop else found
+
     def weights(self, scale: int) -> tuple[NDArray[np.float64], ...]:
         """Compute the weight of every fine pixel of every core; weights sum to one over the tiles.
 

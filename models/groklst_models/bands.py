@@ -18,10 +18,12 @@ def derive(guide: Tensor, bands: Sequence[str], names: Sequence[str]) -> Tensor:
 
     Returns:
         ``(…, len(names), H, W)``; an index is NaN where its bands are or where their sum is not
-        positive.
+        positive. The guide itself if all its bands are wanted as they are.
     """
     if not names:
         return guide[..., :0, :, :]
+    if tuple(names) == tuple(bands):
+        return guide
     planes = [_plane(guide, bands, name) for name in names]
     return torch.stack(planes, dim=-3)
 

@@ -1,5 +1,7 @@
 """Prepare guidance tiles: fill gaps inside coarse pixels, average over coarse pixels."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,9 +17,9 @@ def fill_within_coarse(guide: Tensor, scale: int) -> Tensor:
     Returns:
         The same shape; NaN remains only in coarse pixels without any value of a band.
     """
-    missing = torch.isnan(guide)
-    if _none_of(missing):
+    if _is_whole(guide):
         return guide
+    missing = torch.isnan(guide)
     means = coarse_means(guide, scale)
     spread = means.repeat_interleave(scale, dim=-2).repeat_interleave(scale, dim=-1)
     return torch.where(missing, spread, guide)
@@ -33,17 +35,17 @@ def coarse_means(fine: Tensor, scale: int) -> Tensor:
     Returns:
         ``(B, C, h, w)``, NaN where a coarse pixel has no valid fine pixel.
     """
-    missing = torch.isnan(fine)
-    if _none_of(missing):
+    if _is_whole(fine):
         return functional.avg_pool2d(fine, scale)
+    missing = torch.isnan(fine)
     total = functional.avg_pool2d(torch.where(missing, 0.0, fine), scale)
     share = functional.avg_pool2d((~missing).to(fine.dtype), scale)
     return total / share  # 0 / 0 is NaN: nothing is known there
 
 
-def _none_of(missing: Tensor) -> bool:
-    """Return whether nothing is missing; always False on a GPU, where checking would wait.
+def _is_whole(values: Tensor) -> bool:
+    """Return whether surely nothing is missing; always False on a GPU, where checking would wait.
 
-    There missing values are always handled, with the same result.
+    There missing values are always handled, with the same result. A sum is NaN if a value is.
     """
-    return missing.device.type == "cpu" and not missing.any()
+    return values.device.type == "cpu" and math.isfinite(values.sum())

@@ -113,10 +113,20 @@ def standardized_guide(normalization: Normalization, guide: Tensor) -> Tensor:
     """
     mean = _planes(guide, [band.mean for band in normalization.bands])
     std = _planes(guide, [band.std for band in normalization.bands])
-    planes = (guide - mean).div_(std).nan_to_num_(nan=0.0)
+    if guide.device.type == "cpu":
+        planes = torch.empty_like(guide)
+        for target, values in zip(planes, guide, strict=True):
+            for plane, *numbers in zip(target, values, mean, std, strict=True):
+                _standardize_into(plane, *numbers)  # which stays in the processor's cache
+    else:
+        planes = (guide - mean).div_(std).nan_to_num_(nan=0.0)
     if not normalization.optional_bands:
         return planes
     return torch.cat([planes, (~torch.isnan(guide)).to(planes)], dim=1)
+
+
+def _standardize_into(plane: Tensor, values: Tensor, mean: Tensor, std: Tensor) -> None:
+    torch.sub(values, mean, out=plane).div_(std).nan_to_num_(nan=0.0)
 
 
 def _planes(guide: Tensor, values: Sequence[float]) -> Tensor:

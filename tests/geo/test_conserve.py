@@ -122,3 +122,13 @@ def test_known_means_leave_out_what_is_unknown():
     fine[0, 0, 2] = np.nan
     np.testing.assert_array_equal(known_means(fine, 2)[0], [[np.nan, 16 / 3], [10.5, 12.5]])
     assert np.isnan(known_means(fine, 2, least=4)[0, 0, 1])
+
+
+@pytest.mark.parametrize("kind", [Conservation(4), Conservation(3, psf=0.4)])
+def test_some_rows_of_a_field_are_those_rows_of_the_whole(kind):
+    residual = np.random.default_rng(0).normal(size=(30, 20))
+    residual[4:9, 3] = np.nan
+    whole = kind.field(residual)
+    for rows in (slice(0, 1), slice(1, 12), slice(10, 29), slice(29, 30), slice(0, 30)):
+        part = whole[rows.start * kind.scale : rows.stop * kind.scale]
+        np.testing.assert_array_equal(kind.field(residual, rows=rows), part)

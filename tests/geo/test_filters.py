@@ -24,3 +24,12 @@ def test_a_window_holds_the_bits_of_the_whole():
     np.testing.assert_array_equal(
         correlate(values[10:31, 5:9], weights, 0)[3:-3], whole[13:28, 5:9]
     )
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_of_the_axis_is_that_part_of_the_whole(axis):
+    values = np.random.default_rng(0).normal(size=(20, 30))
+    whole = correlate(values, [1, 2, 4, 3, 1], axis)
+    for part in (slice(0, 5), slice(3, 17), slice(18, 20)):
+        found = correlate(values, [1, 2, 4, 3, 1], axis, part=part)
+        np.testing.assert_array_equal(found, whole[part] if axis == 0 else whole[:, part])

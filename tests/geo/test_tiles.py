@@ -47,6 +47,29 @@ def test_touching_finds_exactly_the_tiles_that_touch(cover, data):
     assert found == expected
 
 
+def covering(cover):
+    """How many cores cover each pixel of the axis."""
+    return sum(
+        np.isin(np.arange(cover.size), np.arange(span.start, span.stop)).astype(int)
+        for span in cover.spans
+    )
+
+
+@given(covers())
+def test_pieces_are_the_core_cut_where_seams_begin_and_end(cover):
+    shared = np.zeros(cover.size, bool)
+    for seam in cover.seams:
+        shared[seam] = True
+    np.testing.assert_array_equal(shared, covering(cover) > 1)
+    for index, span in enumerate(cover.spans):
+        pieces = cover.pieces(index)
+        found = [pixel for piece, _ in pieces for pixel in range(piece.start, piece.stop)]
+        assert found == list(range(span.start, span.stop))
+        for piece, seam in pieces:
+            assert shared[piece].any() == shared[piece].all() == (seam is not None)
+            assert seam is None or (seam in cover.seams and seam.start <= piece.start < seam.stop)
+
+
 def test_a_tiles_outermost_pixels_weigh_next_to_nothing():
     cover = Cover(size=100, tile=40, overlap=10)
     first = cover.weights(4)[0]
@@ -82,4 +105,7 @@ def test_a_mosaic_of_cut_up_values_is_the_values(rows, columns, scale):
         mosaic.add(i, tile_row.fine())
         last = i == len(rows.spans) - 1
         made.append(mosaic.take(down.stop if last else rows.spans[i + 1].start)[1])
-    np.testing.assert_allclose(np.concatenate(made), values, atol=1e-4)
+    blended = np.concatenate(made)
+    np.testing.assert_allclose(blended, values, atol=1e-4)
+    alone = [covering(cover).repeat(scale) == 1 for cover in (rows, columns)]
+    np.testing.assert_array_equal(blended[np.ix_(*alone)], values[np.ix_(*alone)])

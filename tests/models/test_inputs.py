@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from groklst_models.checkpoint import Header
 from groklst_models.errors import CheckpointError
-from groklst_models.inputs import TREND_BLUR, network_inputs, tile_trend
+from groklst_models.inputs import TREND_BLUR, network_inputs, standardized_guide, tile_trend
 from groklst_models.normalization import BandStatistics, Normalization
 
 BANDS = (BandStatistics("red", 0.2, 0.1), BandStatistics("nir", 0.3, 0.2))
@@ -61,6 +61,22 @@ def test_a_band_that_is_missing_counts_for_nothing():
     with_gap = network_inputs(pair, lst, both, 4)
     without = network_inputs(single, lst, guide[:, :1], 4)
     torch.testing.assert_close(with_gap.lst, without.lst, rtol=0, atol=1e-4)
+
+
+def test_guides_are_standardised_plane_by_plane_as_all_at_once():
+    _, guide = tiles()
+    guide = guide * 3 + 1
+    guide[0, 1, 3:9, 2:7] = torch.nan
+    bands = tuple(
+        BandStatistics(str(place), 0.1 + 0.3 * place, 0.7 + place)
+        for place in range(guide.shape[1])
+    )
+    mean, std = (
+        torch.tensor([getattr(band, name) for band in bands])[:, None, None]
+        for name in ("mean", "std")
+    )
+    found = standardized_guide(Normalization(300, 5, bands), guide)
+    assert torch.equal(found, ((guide - mean) / std).nan_to_num(nan=0.0))
 
 
 def test_a_network_is_told_which_bands_are_there():

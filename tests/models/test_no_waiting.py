@@ -53,6 +53,6 @@ def test_what_is_missing_is_allowed_for_alike_whether_one_looks_first_or_not(mis
     guide = torch.randn(2, 3, 32, 32, generator=generator)
     guide[torch.rand(guide.shape, generator=generator) < missing] = torch.nan
     looked = fill_within_coarse(guide, 4), coarse_means(guide, 4)
-    monkeypatch.setattr(guidance, "_none_of", lambda missing: False)
+    monkeypatch.setattr(guidance, "_is_whole", lambda values: False)
     allowed = fill_within_coarse(guide, 4), coarse_means(guide, 4)
     torch.testing.assert_close(looked, allowed, rtol=0, atol=0, equal_nan=True)

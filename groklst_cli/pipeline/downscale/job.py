@@ -172,7 +172,7 @@ class Job:
         path = self.folder / name
         temporary = path.with_name(f"{name}.new")
         try:
-            _write_new(temporary, json.dumps(facts, indent=1).encode())
+            _write_new(temporary, [json.dumps(facts, indent=1).encode()])
             put_in_place(temporary, path)
         except OSError as error:
             raise GroklstError(f"{path} could not be written: {error}") from error
@@ -226,10 +226,10 @@ class Parts:
         Raises:
             GroklstError: If a file cannot be written.
         """
-        contents = _npy(fine)
-        name = f"{self._name}-{row:06d}-{zlib.crc32(contents):08x}.npy"
+        contents = _head(fine.shape), np.ascontiguousarray(fine).data.cast("B")
+        checksum = zlib.crc32(contents[1], zlib.crc32(contents[0]))
         try:
-            _write(self._folder / name, contents)
+            _write(self._folder / f"{self._name}-{row:06d}-{checksum:08x}.npy", contents)
         except OSError as error:
             raise GroklstError(f"a finished row cannot be stored: {error}") from error
 
@@ -269,8 +269,8 @@ def _contents(path: Path, size: int) -> bytes:
         return b""
 
 
-def _head(shape: tuple[int, int]) -> bytes:
-    """Return the first bytes of the file of a row of some shape."""
+def _head(shape: tuple[int, ...]) -> bytes:
+    """Return the first bytes of the file of a row of some shape, in NumPy's format 1.0."""
     held = io.BytesIO()
     kind = np.lib.format.dtype_to_descr(np.dtype(np.float32))
     told = {"descr": kind, "fortran_order": False, "shape": shape}
@@ -278,14 +278,7 @@ def _head(shape: tuple[int, int]) -> bytes:
     return held.getvalue()
 
 
-def _npy(values: Fine) -> memoryview:
-    """Return an array as bytes of NumPy's format 1.0."""
-    held = io.BytesIO()
-    np.save(held, np.ascontiguousarray(values), allow_pickle=False)
-    return held.getbuffer()
-
-
-def _write(path: Path, contents: memoryview) -> None:
+def _write(path: Path, contents: Iterable[bytes | memoryview]) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         _write_new(temporary, contents)
@@ -295,8 +288,8 @@ def _write(path: Path, contents: memoryview) -> None:
         raise
 
 
-def _write_new(path: Path, contents: bytes | memoryview) -> None:
+def _write_new(path: Path, contents: Iterable[bytes | memoryview]) -> None:
     """Write a new file; a file that a killed run left is replaced."""
     path.unlink(missing_ok=True)
     with open_private(path) as opened:
-        opened.write(contents)
+        opened.writelines(contents)

@@ -242,6 +242,7 @@ def _write(
     for first, fine in rows:
         result.write((first - plan.strip.rows.start) * plan.scale, fine)
         valid = np.isfinite(fine)
-        value += float(fine.sum(where=valid, dtype=np.float64))
-        pixels += int(valid.sum())
+        count = int(np.count_nonzero(valid))
+        known = fine if count == fine.size else fine[valid]
+        value, pixels = value + float(known.sum(dtype=np.float64)), pixels + count
     return value / pixels if pixels else float("nan")

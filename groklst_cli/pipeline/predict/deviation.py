@@ -79,7 +79,7 @@ class Finished:
         for rows, terms in self.terms():
             deviation = np.sqrt(MEASURED.variance(terms)).astype(np.float32)
             if cutting:
-                deviation[self.scene.read_cut(rows, columns)] = np.nan
+                self.scene.cut_out(deviation, rows, columns)
             yield rows.start, deviation
 
     def terms(self) -> Iterator[tuple[slice, Terms]]:
@@ -149,13 +149,13 @@ class Finished:
         kept, columns, scale = self._spline, self.plan.strip.columns, self.plan.scale
         around = Strip(rows, columns).widened(kept.halo, self.scene.coarse.shape)
         lst = self.scene.read_lst(around.rows, around.columns).astype(np.float64)
-        smooth = kept.field(lst - self.scene.mean)
-        inside = tuple(
-            slice((part.start - outer.start) * scale, (part.stop - outer.start) * scale)
+        down, across = (
+            slice(part.start - outer.start, part.stop - outer.start)
             for part, outer in ((rows, around.rows), (columns, around.columns))
         )
+        smooth = kept.field(lst - self.scene.mean, rows=down)
         fine = self.read(rows) - self.scene.mean
-        return fine, fine - smooth[inside]
+        return fine, fine - smooth[:, across.start * scale : across.stop * scale]
 
     def _roughness(self, rows: slice) -> Coarse:
         within, scale = self.plan.strip.rows, self.plan.scale
@@ -166,10 +166,10 @@ class Finished:
 
     def _fine(self, plane: Coarse, rows: slice) -> NDArray[np.float32]:
         """Bring rows of a plane over the strip smoothly to the fine scale."""
-        kept, scale, first = self._spline, self.plan.scale, self.plan.strip.rows.start
+        kept, first = self._spline, self.plan.strip.rows.start
         start, stop = rows.start - first, rows.stop - first
         top, bottom = max(0, start - kept.halo), min(len(plane), stop + kept.halo)
-        return kept.field(plane[top:bottom])[(start - top) * scale : (stop - top) * scale]
+        return kept.field(plane[top:bottom], rows=slice(start - top, stop - top))
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ def finished_rows(
         kept = fine[(start - first) * scene.scale : (stop - first) * scene.scale]
         kept = np.ascontiguousarray(kept[:, left : left + width])
         if cutting:
-            kept[scene.read_cut(slice(start, stop), strip.columns)] = np.nan
+            scene.cut_out(kept, slice(start, stop), strip.columns)
         yield start, kept
 
 

@@ -90,13 +90,16 @@ def _runs(groups: Iterable[range]) -> Iterator[list[range]]:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Inputs of some tiles from a coarse corner on: known LST, LST without gaps, and guidance."""
+    """Inputs of some tiles from a coarse corner on: known LST, LST without gaps, and guidance.
+
+    Guidance stays in the pieces in which it was read, each with its first coarse row.
+    """
 
     top: int
     left: int
     known: NDArray[np.bool_]
     filled: Fine
-    guide: Fine | None
+    guide: tuple[tuple[int, Fine], ...]
 
 
 def _group_inputs(
@@ -110,8 +113,8 @@ def _group_inputs(
     )
     whole = slice(spans[run[0][0]].outer_start, spans[run[-1][-1]].outer_stop)
     reads = (_read(scene, part, columns, reads_guide) for part in scene.chunks(whole))
-    with ahead(reads) as chunks:
-        held = _Held(scene.scale)
+    with ahead(reads, depth=4) as chunks:
+        held = _Held()
         for group in run:
             outer = slice(spans[group[0]].outer_start, spans[group[-1]].outer_stop)
             while held.stop is None or held.stop < outer.stop:
@@ -121,15 +124,14 @@ def _group_inputs(
 
 def _read(scene: Scene, rows: slice, columns: slice, reads_guide: bool) -> _Inputs:
     known, filled = scene.read_known(rows, columns), scene.read_filled_lst(rows, columns)
-    guide = scene.read_guide(rows, columns) if reads_guide else None
+    guide = ((rows.start, scene.read_guide(rows, columns)),) if reads_guide else ()
     return _Inputs(rows.start, columns.start, known, filled, guide)
 
 
 class _Held:
     """Consecutive rows that were read and are still needed."""
 
-    def __init__(self, scale: int) -> None:
-        self._scale = scale
+    def __init__(self) -> None:
         self._parts: list[_Inputs] = []
         self.stop: int | None = None
 
@@ -143,14 +145,12 @@ class _Held:
             self._parts.pop(0)
         first = self._parts[0]
         coarse = slice(rows.start - first.top, rows.stop - first.top)
-        fine = slice(coarse.start * self._scale, coarse.stop * self._scale)
-        guides = [part.guide for part in self._parts if part.guide is not None]
         return _Inputs(
             rows.start,
             first.left,
             np.concatenate([part.known for part in self._parts])[coarse],
             np.concatenate([part.filled for part in self._parts])[coarse],
-            np.concatenate(guides, axis=1)[:, fine] if guides else None,
+            tuple(piece for part in self._parts for piece in part.guide),
         )
 
 
@@ -219,23 +219,28 @@ def _stack(inputs: _Inputs, layout: Layout, places: list[tuple[int, int]], scale
         for d, a in zip(down, across, strict=True)
     ]
     lst = np.stack([inputs.filled[None, rows, columns] for rows, columns in windows])
-    guide = None
-    if inputs.guide is not None:
-        guide = torch.from_numpy(
-            np.stack(
-                [
-                    inputs.guide[
-                        :,
-                        rows.start * scale : rows.stop * scale,
-                        columns.start * scale : columns.stop * scale,
-                    ]
-                    for rows, columns in windows
-                ]
-            )
-        )
     return Tiles(
         torch.from_numpy(lst),
-        guide,
+        torch.from_numpy(_guidance(inputs, windows, scale)) if inputs.guide else None,
         tuple(span.outer_start for span in down),
         tuple(span.outer_start for span in across),
     )
+
+
+def _guidance(inputs: _Inputs, windows: list[tuple[slice, slice]], scale: int) -> Fine:
+    """Copy guidance of windows of one size out of the pieces in which it was read."""
+    rows, columns = ((part.stop - part.start) * scale for part in windows[0])
+    bands = len(inputs.guide[0][1])
+    guide = np.empty((len(windows), bands, rows, columns), np.float32)
+    for tile, (down, across) in zip(guide, windows, strict=True):
+        top = (inputs.top + down.start) * scale
+        for first, piece in inputs.guide:
+            start = max(first * scale, top)
+            stop = min(first * scale + piece.shape[1], top + rows)
+            if start < stop:
+                tile[:, start - top : stop - top] = piece[
+                    :,
+                    start - first * scale : stop - first * scale,
+                    across.start * scale : across.stop * scale,
+                ]
+    return guide
