@@ -24,6 +24,7 @@ from groklst_cli.geo.companions import STATUS_TAG
 from groklst_cli.geo.creation import check_creation
 from groklst_cli.geo.flaws import block_flaw
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.overviews import BLOCK, Overviews, levels_of
 from groklst_cli.geo.pixel_hash import PIXELS_TAG, PixelHash, keeps_bits
 from groklst_cli.geo.targets import Finished, Naming, check_target
 from groklst_cli.geo.unit_names import Units
@@ -32,11 +33,16 @@ from groklst_cli.geo.units import CELSIUS_ZERO
 _DEFAULTS: Final = {
     "COMPRESS": "DEFLATE",
     "PREDICTOR": "YES",  # by type: floating point, 3
-    "BLOCKSIZE": "512",
+    "BLOCKSIZE": str(BLOCK),
     "BIGTIFF": "IF_SAFER",
     "OVERVIEW_RESAMPLING": "AVERAGE",
     "NUM_THREADS": "ALL_CPUS",
 }
+
+_LEAVES_OVERVIEWS: Final = frozenset(
+    ("BLOCKSIZE", "NBITS", "OVERVIEWS", "OVERVIEW_COUNT", "OVERVIEW_RESAMPLING", "RESAMPLING")
+)
+"""Creation options after which GDAL makes the overviews."""
 
 _FAST: Final = "1"
 """DEFLATE's level. GDAL's own, 6, takes nearly twice as long for files 2% smaller."""
@@ -118,8 +124,13 @@ class ResultFile:
         self._folder = Path(folder)
         self._pixels, self._next_row = PixelHash(), 0
         try:
-            with self.refusals():
-                self._rows = rasterio.open(self._folder / "rows.tif", "w", **self._row_profile())
+            with self.refusals(), contextlib.ExitStack() as opened:
+                profile = self._row_profile()
+                self._rows = rasterio.open(self._folder / "rows.tif", "w", **profile)
+                opened.callback(self._rows.close)
+                levels = None if self._leaves_overviews else levels_of(self.grid.shape)
+                self._overviews = Overviews(self._folder, profile, levels) if levels else None
+                opened.pop_all()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -137,6 +148,8 @@ class ResultFile:
         finally:
             with contextlib.suppress(GroklstError), self.refusals():
                 self._rows.close()
+                if self._overviews:
+                    self._overviews.close()
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def write(self, row: int, fine: NDArray[np.float32]) -> None:
@@ -157,6 +170,8 @@ class ResultFile:
         window = Window(0, row, self.grid.width, len(fine))
         with self.refusals():
             self._rows.write(stored, 1, window=window)
+            if self._overviews:
+                self._overviews.add(values)
 
     def finish(self) -> Finished:
         """Complete the file under a temporary name, and check it.
@@ -218,6 +233,10 @@ class ResultFile:
                 f"{free / 2**30:.3g} GiB are free; make room, or write to another disk"
             )
 
+    @property
+    def _leaves_overviews(self) -> bool:
+        return not _LEAVES_OVERVIEWS.isdisjoint(key.upper() for key in self._form.creation)
+
     def _row_profile(self) -> dict[str, object]:
         return {
             "driver": "GTiff",
@@ -242,7 +261,11 @@ class ResultFile:
         proof = {PIXELS_TAG: str(self._pixels)} if keeps_bits(options) else {}
         with rasterio.open(rows, "r+", driver="GTiff") as finished:
             finished.update_tags(**{STATUS_TAG: "complete"}, **proof)
-        rasterio.shutil.copy(rows, made, driver="COG", **options)
+        described = rows
+        if self._overviews:
+            self._overviews.close()
+            described = self._overviews.describe(rows)
+        rasterio.shutil.copy(described, made, driver="COG", **options)
         rows.unlink()
         self._check(made)
         return made
