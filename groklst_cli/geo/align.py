@@ -166,6 +166,25 @@ class GuideSource:
             view.close()
         self._dataset.close()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every fine pixel has a value, by what the file says of itself.
+
+        False where only its values can tell.
+        """
+        dataset = self._dataset
+        flags = [dataset.mask_flag_enums[band.number - 1] for band in self._bands]
+        if alpha_band(dataset) or any(found != [MaskFlags.all_valid] for found in flags):
+            return False
+        if any(band.is_float or band.nodata is not None for band in self._bands):
+            return False
+        (copy, *others), (height, width) = self._copies, self._fine.shape
+        if isinstance(copy, _Offset) and not others:
+            (row, column), (below, beside) = copy, (height - dataset.height, width - dataset.width)
+            return bool(below <= row <= 0 and beside <= column <= 0)
+        sampled = copy.bilinear if isinstance(copy, Warping) else None
+        return sampled is not None and sampled.is_whole
+
     def doubts(self) -> list[str]:
         """Look at the values, and say what a person should know of them, a line each.
 

@@ -1,10 +1,9 @@
 """Bilinear sampling of all bands of a raster at the pixels of another grid.
 
-GDAL's warper computes the weights of a place's four neighbours anew for every band. Here the
-weights of all places are one sparse matrix, which is multiplied with a table of all bands.
-Places are interpolated on a lattice that is anchored at the fine grid's origin, so no pixel depends
-on the window that asks for it. As in GDAL, neighbours that have a value share the weight of those
-that have none.
+GDAL's warper finds a place's four neighbours anew for every band; here they are found once for all
+bands. Places are interpolated on a lattice that is anchored at the fine grid's origin, so no pixel
+depends on the window that asks for it. As in GDAL, neighbours that have a value share the weight of
+those that have none.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +28,6 @@ Marks = Sequence[float | None]
 
 Places = NDArray[np.float64]
 Values = NDArray[np.float32]
-Table = NDArray[np.float64]
-"""In double precision, so that a band of one value keeps it to the last bit."""
 
 _SPACINGS: Final = (32, 16, 8, 4)
 """Fine pixels between places that are computed exactly."""
@@ -42,7 +39,10 @@ _CELLS: Final = 24
 """Cells of the lattice along each side in which that error is measured."""
 
 _COLUMNS: Final = 1024
-"""Columns that are sampled at once, so that what is worked on stays in the processor's cache."""
+"""Columns of a raster that are read at once."""
+
+_ROWS: Final = 16
+"""Rows of them that are sampled at once, so that they stay in the processor's cache."""
 
 _LEAST_WEIGHT: Final = 1e-5
 """Of the neighbours that have a value; GDAL's."""
@@ -67,6 +67,23 @@ class Bilinear:
         """Choose the spacing; None where places cannot be interpolated, as across a seam."""
         spacing = _widest_spacing(own, fine)
         return None if spacing is None else cls(own, fine, spacing)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every pixel of the fine grid surely lies on the raster."""
+        rows, columns = (
+            np.minimum(_nodes(slice(0, size), self.spacing), size - 1) for size in self.fine.shape
+        )
+        edges = (rows[[0, -1]], columns), (rows, columns[[0, -1]])
+        exact = [
+            _exact_at(self.own, self.fine, _middles(down)[:, None], _middles(across))
+            for down, across in edges
+        ]
+        row, column = np.concatenate([places.reshape(2, -1) for places in exact], axis=1)
+        low = min(row.min(), column.min())
+        high = max(row.max() - self.own.height, column.max() - self.own.width)
+        inside = -0.5 + 2 * _TOLERANCE
+        return bool(low >= inside and -1 - high >= inside)
 
     def sample_into(
         self, values: Values, rows: slice, columns: slice, read: Read, nodata: Marks
@@ -95,13 +112,15 @@ class Bilinear:
         if outside is not None and outside.all():
             values.fill(np.nan)
             return
-        table = np.full((last - first + 1, right - left + 1, len(values)), np.nan)
+        shape = len(values), last - first + 1, right - left + 1
+        table = np.full(shape, np.nan, np.float32)
         there = (
             slice(max(first, 0), min(last + 1, self.own.height)),
             slice(max(left, 0), min(right + 1, self.own.width)),
         )
         _tabulate(
             table[
+                :,
                 there[0].start - first : there[0].stop - first,
                 there[1].start - left : there[1].stop - left,
             ],
@@ -110,11 +129,9 @@ class Bilinear:
         )
         places[0] -= first
         places[1] -= left
-        sampled = _weight_neighbours(table, *places)
+        _average_neighbours(table, places[0], places[1], into=values)
         if outside is not None:
-            sampled[outside.ravel()] = np.nan
-        for plane, band in zip(values, sampled.T, strict=True):
-            plane[...] = band.reshape(plane.shape)
+            values[:, outside] = np.nan
 
     def places(self, rows: slice, columns: slice) -> Places:
         """Find where the middles of a window's pixels lie on the raster's grid.
@@ -123,19 +140,21 @@ class Bilinear:
             ``(2, rows, columns)``: row and column there, whole where a pixel's middle is.
         """
         step = self.spacing
-        down = np.arange(rows.start // step, (rows.stop - 1) // step + 2)
-        across = np.arange(columns.start // step, (columns.stop - 1) // step + 2)
-        exact = _exact_at(
-            self.own, self.fine, _middles(down * step)[:, None], _middles(across * step)
-        )
+        down, across = _nodes(rows, step), _nodes(columns, step)
+        exact = _exact_at(self.own, self.fine, _middles(down)[:, None], _middles(across))
         row = np.arange(rows.start, rows.stop)
-        node, share = row // step - down[0], (row % step / step)[:, None]
+        node, share = (row - down[0]) // step, (row % step / step)[:, None]
         lines = exact[:, node] + (exact[:, node + 1] - exact[:, node]) * share
         start, stop = lines[..., :-1, None], np.diff(lines)[..., None]
         found = start + stop * (np.arange(step) / step)
-        skipped = columns.start - int(across[0]) * step
+        skipped = columns.start - int(across[0])
         width = columns.stop - columns.start
         return found.reshape(2, len(row), -1)[..., skipped : skipped + width].copy()
+
+
+def _nodes(part: slice, step: int) -> NDArray[np.int_]:
+    """List the pixels of the lattice, every ``step`` from the first, around a part of an axis."""
+    return np.arange(part.start // step, (part.stop - 1) // step + 2) * step
 
 
 def _middles(pixels: NDArray[np.int_]) -> Places:
@@ -194,52 +213,69 @@ def _clip(places: Places, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     return outside
 
 
-def _tabulate(table: Table, stored: NDArray[np.generic], nodata: Marks) -> None:
-    """Lay bands side by side, ``(rows, columns, bands)``, NaN where there is no value."""
-    for place, plane in enumerate(stored):
-        table[..., place] = plane
+def _tabulate(table: Values, stored: NDArray[np.generic], nodata: Marks) -> None:
+    """Copy bands of stored values, NaN where there is none."""
+    for target, plane in zip(table, stored, strict=True):
+        target[...] = plane
         for mark in nodata:
             if mark is not None and (none := plane == mark).any():
-                table[none, place] = np.nan
+                target[none] = np.nan
     if stored.dtype.kind == "f" and not np.isfinite(table).all():
         table[~np.isfinite(table)] = np.nan
 
 
-def _weight_neighbours(table: Table, rows: Places, columns: Places) -> Table:
+def _average_neighbours(table: Values, rows: Places, columns: Places, into: Values) -> None:
     """Average the four neighbours of each place, weighted by how near they are.
 
+    It is done by steps between neighbours, so that a band of one value keeps it to the last bit.
+
     Args:
-        table: ``(rows, columns, bands)``, NaN where there is no value.
+        table: ``(bands, rows, columns)``, NaN where there is no value.
         rows: From the table's first, with one row after each.
         columns: The same.
-
-    Returns:
-        ``(places, bands)``, NaN where no neighbour has a value.
+        into: To fill, ``(bands, *rows.shape)``, NaN where no neighbour has a value.
     """
-    from scipy.sparse import csr_array
+    width = table.shape[2]
+    for first in range(0, len(rows), _ROWS):
+        some = slice(first, first + _ROWS)
+        row, column = rows[some].ravel(), columns[some].ravel()
+        above, before = row.astype(np.intp), column.astype(np.intp)
+        down, across = (row - above).astype(np.float32), (column - before).astype(np.float32)
+        corners = above * width + before
+        for plane, target in zip(table, into[:, some], strict=True):
+            upper, right, lower, opposite = _neighbours(plane, corners)
+            _step(upper, right, across)
+            _step(lower, opposite, across)
+            _step(upper, lower, down)
+            missing = np.isnan(upper)
+            if missing.any():
+                upper[missing] = _average_known(
+                    _neighbours(plane, corners[missing]), down[missing], across[missing]
+                )
+            target[...] = upper.reshape(target.shape)
 
-    row, column = rows.ravel(), columns.ravel()
-    above, before = row.astype(np.int32), column.astype(np.int32)
-    down, across = row - above, column - before
-    width = table.shape[1]
-    weights, neighbours = np.empty((row.size, 4)), np.empty((row.size, 4), np.int32)
-    np.add(above * np.int32(width), before, out=neighbours[:, 0])
-    for place, further in enumerate((1, width, width + 1), 1):
-        np.add(neighbours[:, 0], np.int32(further), out=neighbours[:, place])
-    np.multiply(down, across, out=weights[:, 3])
-    np.subtract(across, weights[:, 3], out=weights[:, 1])
-    np.subtract(down, weights[:, 3], out=weights[:, 2])
-    np.subtract(1 - down, weights[:, 1], out=weights[:, 0])
-    flat = table.reshape(-1, table.shape[2])
-    starts = np.arange(0, weights.size + 1, 4, dtype=np.int32)
-    shape = row.size, len(flat)
-    matrix = csr_array((weights.ravel(), neighbours.ravel(), starts), shape=shape)
-    weighted: Table = matrix @ flat
-    missing = np.isnan(weighted)
-    if missing.any():
-        known = ~np.isnan(flat)
-        total = matrix @ known.astype(np.float64)
-        shared = matrix @ np.where(known, flat, 0.0)
-        shared[total <= _LEAST_WEIGHT] = np.nan
-        np.divide(shared, total, out=weighted, where=missing)
-    return weighted
+
+def _neighbours(plane: Values, corners: NDArray[np.intp]) -> list[Values]:
+    """Return the values at corners, at their right, below them, and below at their right."""
+    flat, width = plane.ravel(), plane.shape[1]
+    return [flat[further:].take(corners, mode="clip") for further in (0, 1, width, width + 1)]
+
+
+def _step(start: Values, stop: Values, share: Values) -> None:
+    """Go a share of the way from one value to another; both are changed."""
+    stop -= start
+    stop *= share
+    start += stop
+
+
+def _average_known(neighbours: Sequence[Values], down: Values, across: Values) -> Values:
+    """Average those of four neighbours that have a value; NaN where they have hardly a weight."""
+    d, a = down.astype(np.float64), across.astype(np.float64)
+    weights = np.stack(((1 - d) * (1 - a), (1 - d) * a, d * (1 - a), d * a))
+    values = np.stack(neighbours).astype(np.float64)
+    known = ~np.isnan(values)
+    total = weights.sum(axis=0, where=known)
+    averages = np.full(total.shape, np.nan)
+    shared = (weights * values).sum(axis=0, where=known)
+    np.divide(shared, total, out=averages, where=total > _LEAST_WEIGHT)
+    return averages.astype(np.float32)

@@ -7,6 +7,7 @@ which arguments of ``rasterio.open`` do not reach.
 import os
 import re
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 from typing import Final
@@ -68,6 +69,18 @@ def gdal_environment(*, online: bool | None = None, threads: int | None = None) 
         GDAL_VRT_ENABLE_PYTHON="NO",
         GROKLST_THREADS=str(count),
         **access,
+    )
+
+
+def reading_pool() -> ThreadPoolExecutor:
+    """Return a pool of as many threads as read files here, each under settings like the caller's.
+
+    They keep them until they end, because entering them for every window takes long.
+    """
+    online = is_online()
+    return ThreadPoolExecutor(
+        threads_of_environment(),
+        initializer=lambda: gdal_environment(online=online, threads=1).__enter__(),
     )
 
 

@@ -5,6 +5,7 @@ the LST.
 """
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,9 @@ _CLASS_NAMES: Final = re.compile(
     r"(?:^|[^a-z])(?:land_?cover|land_?use|lulc|lucc|lc_?type\d?|class(?:es|ification)?|"
     r"worldcover|nlcd|corine|clc\d*|scl|fmask|qa_?pixel|bqa)(?:$|[^a-z])"
 )
+_REMEMBERED: Final = 256
+_SAID: Final[dict[object, tuple[str, ...]]] = {}
+"""What was said of guides as they were, because scenes of several dates have guides in common."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,31 @@ def doubts_about(
         InputError: If the values would harm: undeclared fill values, codes of classes, or
             scale and offset tags that seem to be applied already.
     """
+    state = _state(dataset)
+    asked = source, state, tuple(bands), over
+    said = None if state is None else _SAID.get(asked)
+    if said is None:
+        said = tuple(_look(source, dataset, bands, over))
+        if len(_SAID) >= _REMEMBERED:
+            _SAID.clear()
+        _SAID[asked] = said
+    return list(said)
+
+
+def _state(dataset: DatasetReader) -> tuple[int, ...] | None:
+    """Return what changes if a local file is written again; None if it may name other files."""
+    if dataset.driver != "GTiff":
+        return None
+    try:
+        found = os.stat(dataset.name)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _look(
+    source: BandSource, dataset: DatasetReader, bands: Sequence[StoredBand], over: Grid
+) -> list[str]:
     windows = _windows(dataset, over)
     found = []
     for band in bands:

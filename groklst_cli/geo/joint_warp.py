@@ -5,11 +5,10 @@ and the bits of each are those that it has alone. Each thread has a dataset of i
 some of the columns, cut where GDAL's blocks end, so threads change no bits either.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from itertools import groupby, pairwise
-from typing import Final
-from xml.sax.saxutils import escape
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from groklst_cli.geo.align import GuideSource, Warping, stored_reader, warped
-from groklst_cli.geo.environment import gdal_environment, threads_of_environment
+from groklst_cli.geo.environment import reading_pool, threads_of_environment
 from groklst_cli.geo.opening import UNREADABLE
 
 _TYPES: Final = {
@@ -32,6 +31,8 @@ _TYPES: Final = {
 }
 """GDAL's names of numpy's types."""
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _BLOCK: Final = 512
 """Columns that GDAL warps at once, counted from the fine grid's first."""
@@ -58,7 +59,7 @@ class JointWarp:
             warped(dataset, warping.fine, warping.resampling, warping.marks[0])
             for dataset in (self._datasets if self._bilinear is None else ())
         ]
-        self._pool = ThreadPoolExecutor(len(self._datasets))
+        self._pool = reading_pool()
 
     def close(self) -> None:
         """Close what is open."""
@@ -89,8 +90,7 @@ class JointWarp:
 
         def read(thread: int, part: slice) -> None:
             inside = slice(part.start - columns.start, part.stop - columns.start)
-            with gdal_environment():
-                self._read_part(thread, values[..., inside], rows, part)
+            self._read_part(thread, values[..., inside], rows, part)
 
         list(self._pool.map(read, range(len(cuts)), cuts))
 
@@ -107,14 +107,16 @@ class JointWarp:
 
 
 class GuideReader:
-    """Reads guides one after another, those of one grid together."""
+    """Reads guides, those of one grid together, and several files that need no warp in threads."""
 
     def __init__(self) -> None:
         """Know of no guides yet."""
         self._joint: list[tuple[Warping, JointWarp]] = []
+        self._pool = reading_pool()
 
     def close(self) -> None:
         """Close what is open."""
+        self._pool.shutdown()
         for _, joint in self._joint:
             joint.close()
         self._joint.clear()
@@ -137,11 +139,39 @@ class GuideReader:
             last = first + sum(len(guide.names) for guide in group)
             part = values[first:last]
             if warping is None or warping.dtype not in _TYPES:
-                for guide, own in _parts(group, part):
-                    guide.read_into(own, rows, columns)
+                self._read_each(group, part, rows, columns)
             else:
                 self._joint_of(group, warping).read_into(part, rows, columns)
             first = last
+
+    def doubts(self, guides: Sequence[GuideSource]) -> list[str]:
+        """Look at the values of guides, as ``GuideSource.doubts`` does.
+
+        Raises:
+            InputError: If those of one would harm.
+        """
+        return [line for found in self._of_each(GuideSource.doubts, guides) for line in found]
+
+    def _of_each(self, ask: Callable[[Item], Result], parts: Sequence[Item]) -> list[Result]:
+        """Ask something of each guide; each has a dataset of its own, which one thread reads."""
+        if threads_of_environment() == 1 or len(parts) == 1:
+            return [ask(part) for part in parts]
+        return list(self._pool.map(ask, parts))
+
+    def _read_each(
+        self,
+        guides: Sequence[GuideSource],
+        values: NDArray[np.float32],
+        rows: slice,
+        columns: slice,
+    ) -> None:
+        """Read each guide by itself."""
+
+        def read(part: tuple[GuideSource, NDArray[np.float32]]) -> None:
+            guide, own = part
+            guide.read_into(own, rows, columns)
+
+        self._of_each(read, list(_parts(guides, values)))
 
     def _joint_of(self, guides: Sequence[GuideSource], warping: Warping) -> JointWarp:
         for place, (known, joint) in enumerate(self._joint):
@@ -180,14 +210,16 @@ def _vrt(bands: Sequence[tuple[str, int]], warping: Warping) -> str:
     grid = warping.own
     size = f'xSize="{grid.width}" ySize="{grid.height}"'
     transform = ",".join(repr(float(value)) for value in grid.transform.to_gdal())
+    crs = escape(grid.crs.to_wkt(), quote=False)
     described = [
         f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">'
-        f"<SRS>{escape(grid.crs.to_wkt())}</SRS><GeoTransform>{transform}</GeoTransform>"
+        f"<SRS>{crs}</SRS><GeoTransform>{transform}</GeoTransform>"
     ]
     for number, (path, band) in enumerate(bands, 1):
+        name = escape(path, quote=False)
         described.append(
             f'<VRTRasterBand dataType="{_TYPES[warping.dtype]}" band="{number}"><SimpleSource>'
-            f'<SourceFilename relativeToVRT="0" shared="0">{escape(path)}</SourceFilename>'
+            f'<SourceFilename relativeToVRT="0" shared="0">{name}</SourceFilename>'
             f"<SourceBand>{band}</SourceBand>"
             f'<SrcRect xOff="0" yOff="0" {size}/><DstRect xOff="0" yOff="0" {size}/>'
             "</SimpleSource></VRTRasterBand>"

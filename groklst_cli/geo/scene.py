@@ -1,6 +1,5 @@
 """A scene: one coarse LST raster and its guidance, on one pair of grids."""
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -105,11 +104,9 @@ class Scene:
                 guide = GuideSource(source, self.fine, resampling)
                 opened.callback(guide.close)
                 _refuse_useless(lst, source, guide, scale)
-                if (
-                    summary is None
-                ):  # otherwise a part of the file may be read, with zeros around it
-                    self.doubts += guide.doubts()
                 self.guides.append(guide)
+            if summary is None:  # otherwise a part of a file may be read, with zeros around it
+                self.doubts += self._reader.doubts(self.guides)
             tell_apart(self.guides)
             self.bands = tuple(name for guide in self.guides for name in guide.names)
             _refuse_twins(self.bands)
@@ -152,21 +149,23 @@ class Scene:
         """Estimate the share of the LST's valid pixels that each guide covers, by file.
 
         The share of a guide is that of its band with the least coverage. In a small scene all rows
-        are read, in a large one rows at equal distances, including the first and the last.
+        are read, in a large one rows at equal distances, including the first and the last. What
+        has a value everywhere by what its file says is not read.
         """
-        total, found = 0.0, dict.fromkeys((guide.path for guide in self.guides), math.inf)
-        known = {guide: np.zeros(len(guide.names)) for guide in self.guides}
-        for rows in self._sampled_rows():
-            columns = slice(0, self.coarse.width)
+        doubtful = [guide for guide in self.guides if self.masking.guides or not guide.is_whole]
+        known = np.zeros(sum(len(guide.names) for guide in doubtful))
+        total, columns = 0.0, slice(0, self.coarse.width)
+        for rows in self._sampled_rows() if doubtful else ():
             valid = self.read_known(rows, columns)
             total += np.count_nonzero(valid)
-            for guide in self.guides:
-                there = np.isfinite(self.read_guide(rows, columns, [guide]))
-                blocks = there.reshape(-1, len(valid), self.scale, self.coarse.width, self.scale)
-                known[guide] += blocks.mean(axis=(2, 4))[:, valid].sum(axis=1)
-        for guide, covered in known.items():
-            share = float(covered.min()) / total if total else 1.0
-            found[guide.path] = min(found[guide.path], share)
+            there = np.isfinite(self.read_guide(rows, columns, doubtful))
+            blocks = there.reshape(-1, len(valid), self.scale, self.coarse.width, self.scale)
+            known += blocks.mean(axis=(2, 4))[:, valid].sum(axis=1)
+        found = {guide.path: 1.0 for guide in self.guides}
+        shares = iter(known / total if total else np.ones_like(known))
+        for guide in doubtful:
+            least = min(float(next(shares)) for _ in guide.names)
+            found[guide.path] = min(found[guide.path], least)
         return found
 
     @property
@@ -238,13 +237,13 @@ class Scene:
         """Read the clear share of fine pixels over coarse rows and columns, by all masks."""
         return self._masks.read_clear(self.to_fine(rows), self.to_fine(columns))
 
-    def read_cut(self, rows: slice, columns: slice) -> NDArray[np.bool_]:
-        """Tell which fine pixels over coarse rows and columns have no result to be shown."""
+    def cut_out(self, values: NDArray[np.float32], rows: slice, columns: slice) -> None:
+        """Set fine pixels over coarse rows and columns to NaN where there is no result."""
         unknown = ~self.read_known(rows, columns)
-        cut = unknown.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        if unknown.any():
+            values[unknown.repeat(self.scale, axis=0).repeat(self.scale, axis=1)] = np.nan
         if self.masked is not None and not self.masking.fill:
-            cut |= self.read_clear(rows, columns) < HALF
-        return np.asarray(cut)
+            values[self.read_clear(rows, columns) < HALF] = np.nan
 
     def read_filled_lst(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Read coarse LST with gaps filled from their surroundings, as input of a method."""

@@ -158,3 +158,25 @@ def test_threads_change_no_bits(write_raster, start, stop):
     )
     for values in made:
         np.testing.assert_array_equal(values, alone)
+
+
+def test_guides_of_the_fine_grid_are_read_in_threads_and_the_first_damage_is_named(
+    write_raster, tmp_path
+):
+    rng = np.random.default_rng(0)
+    paths = [
+        write_raster(name, rng.integers(0, 9, FINE.shape).astype(np.uint16), FINE.transform)
+        for name in ("a.tif", "bb.tif", "ccc.tif", "dddd.tif")
+    ]
+    with gdal_environment(threads=3), opened(*paths) as guides:
+        np.testing.assert_array_equal(together(guides), one_by_one(guides))
+    for name in ("bb.tif", "dddd.tif"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    for threads in (1, 3):
+        with (
+            gdal_environment(threads=threads),
+            opened(*paths) as guides,
+            pytest.raises(InputError, match=r"bb\.tif"),
+        ):
+            together(guides)

@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.transform import from_bounds
+from rasterio.warp import transform_bounds
 from scipy.ndimage import gaussian_filter
 
 from groklst_cli.geo.environment import gdal_environment
+from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_models.contract import Tiles
 from groklst_models.fading import Fading, continued
 from groklst_models.registry import build
-from tests.trust.rasters import COARSE, FINE, write
+from tests.trust.rasters import COARSE, FINE, UTM, write
 from tests.trust.refusal import groklst
 
 SIDE, SCALE = 40, 4
@@ -113,6 +118,49 @@ def test_the_share_is_that_of_the_pixels(place, share, tmp_path):
     with gdal_environment(), Scene(sources[0], sources[1:], SCALE) as scene:
         assert list(scene.coverage.values()) == pytest.approx([share])
         assert bool(scene.covered_in_part) == (share < 0.99)
+
+
+WHOLE = (GUIDE * 1000 + 9000).astype(np.uint16)
+DEGREES = CRS.from_epsg(4326)
+
+
+def in_degrees(room: float) -> dict[str, object]:
+    """Where a guide in degrees lies that covers the scene, with some pixels of room."""
+    fine = Grid(UTM, FINE, SIDE * SCALE, SIDE * SCALE)
+    left, bottom, right, top = transform_bounds(UTM, DEGREES, *fine.bounds, densify_pts=200)
+    pixel = (right - left) / (SIDE * SCALE)
+    grown = (left - room * pixel, bottom - room * pixel, right + room * pixel, top + room * pixel)
+    return {"transform": from_bounds(*grown, *WHOLE.shape), "crs": DEGREES}
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "is_read", "share"),
+    [
+        (WHOLE, {"transform": FINE}, False, 1.0),
+        (WHOLE[:, :-4], {"transform": FINE}, True, 0.975),
+        (WHOLE[4:], {"transform": FINE * Affine.translation(0, 4)}, True, 0.975),
+        (WHOLE, {"transform": FINE, "nodata": 0}, True, 1.0),
+        (WHOLE.astype(np.float32), {"transform": FINE}, True, 1.0),
+        (WHOLE, in_degrees(1), False, 1.0),
+        (WHOLE, in_degrees(-2), True, pytest.approx(0.95, abs=0.02)),
+    ],
+    ids=["whole", "narrow", "low", "nodata", "floats", "degrees", "narrow in degrees"],
+)
+def test_only_what_may_lack_values_is_read_for_the_share(
+    values, place, is_read, share, tmp_path, monkeypatch
+):
+    write(tmp_path / "lst.tif", LST)
+    write(tmp_path / "guide.tif", values, **place)
+    sources = [BandSource(str(tmp_path / name)) for name in ("lst.tif", "guide.tif")]
+    found = []
+    reading = Scene.read_guide
+    monkeypatch.setattr(Scene, "read_guide", lambda *given: found.append(given) or reading(*given))
+    with gdal_environment(), Scene(sources[0], sources[1:], SCALE) as scene:
+        assert list(scene.coverage.values()) == [share]
+        assert bool(found) == is_read
+        everything = slice(0, SIDE)
+        known = np.isfinite(scene.read_guide(everything, everything)).mean()
+    assert known == pytest.approx(next(iter(scene.coverage.values())), abs=1e-3)
 
 
 def test_what_is_covered_whole_is_left_alone():

@@ -5,6 +5,7 @@ import pytest
 import rasterio
 
 from groklst_cli.errors import UsageError
+from groklst_cli.geo import guide_values
 from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.fills import fill_of_lst
 from groklst_cli.geo.grid import Grid
@@ -181,6 +182,26 @@ def test_an_index_of_0_far_from_all_others_is_worth_a_word(tmp_path):
     (doubt,) = guide.doubts()
     guide.close()
     assert "are exactly 0 and" in doubt
+
+
+def test_what_was_said_of_a_guide_is_remembered_until_the_file_is_written_again(
+    tmp_path, monkeypatch
+):
+    looked = []
+    look = guide_values._look
+    monkeypatch.setattr(guide_values, "_look", lambda *given: looked.append(given) or look(*given))
+    for low, times, doubts in ((0.7, 1, 1), (0.7, 1, 1), (0.01, 2, 0), (0.01, 2, 0)):
+        values = np.where(HOLES, 0, gradient(low, 0.9)).astype(np.float32)
+        if len(looked) < times:
+            path = write(tmp_path / "guide.tif", values, FINE)
+        guide = GuideSource(BandSource(str(path)), Grid(UTM, FINE, 40, 48))
+        assert len(guide.doubts()) == doubts
+        guide.close()
+        assert len(looked) == times
+    again = GuideSource(BandSource(str(path)), Grid(UTM, FINE, 40, 44))  # under another scene
+    again.doubts()
+    again.close()
+    assert len(looked) == 3
 
 
 @pytest.mark.parametrize("height", [473, 20])

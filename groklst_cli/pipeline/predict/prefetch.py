@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from groklst_cli.geo.environment import gdal_environment, is_online
+from groklst_cli.geo.environment import gdal_environment, is_online, threads_of_environment
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
     """Compute items in a thread while earlier ones are used; order is kept.
 
     Args:
-        items: What to run; it runs in one thread only, under its own GDAL environment.
+        items: What to run; it runs in one thread only, under a GDAL environment like the caller's.
         depth: How many finished items may wait.
 
     Yields:
@@ -30,12 +30,12 @@ def ahead(items: Iterable[T], depth: int = 2) -> Iterator[Iterator[T]]:
     """
     waiting: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
     stop = threading.Event()
-    online = is_online()
+    online, threads = is_online(), threads_of_environment()
 
     def work() -> None:
         error: BaseException | None = None
         try:
-            with gdal_environment(online=online):
+            with gdal_environment(online=online, threads=threads):
                 for item in items:
                     if not _put(waiting, item, stop):
                         break

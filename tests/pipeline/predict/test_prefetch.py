@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from groklst_cli.geo.environment import gdal_environment, is_online, threads_of_environment
 from groklst_cli.pipeline.predict.prefetch import ahead
 
 
@@ -60,3 +61,12 @@ def test_it_does_not_run_far_ahead():
         next(items)
         time.sleep(0.3)
         assert len(made) <= 5
+
+
+def test_it_runs_under_the_settings_of_who_asked():
+    def settings():
+        yield is_online(), threads_of_environment()
+
+    for online, threads in ((False, 3), (True, 1)):
+        with gdal_environment(online=online, threads=threads), ahead(settings()) as items:
+            assert list(items) == [(online, threads)]
