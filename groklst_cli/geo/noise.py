@@ -10,7 +10,7 @@ Matematik 2, 1953). Lengths are fine pixels throughout, ``S`` is the land's shar
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Self
 
 import numpy as np
@@ -23,7 +23,6 @@ REACH: Final = 5
 
 _LENGTHS: Final = 2.0 ** np.arange(1, 7.5, 0.5)
 _RATIOS: Final = 2.0 ** np.arange(-12, 4)
-_SMOOTHNESS: Final = 1.5  # of the field's spectrum: an exponential covariance
 _STEPS: Final = 8  # along a coarse pixel at most: finer detail does not change its mean
 _RING: Final = 32  # coarse pixels over which the filter is laid out
 _ROUGHER: Final = 4.0  # how much whiter a residual may be than the land
@@ -197,21 +196,26 @@ def kernel(scale: int, length: float, spread: float, ratio: float) -> tuple[tupl
     return tuple(map(tuple, (same / same.sum()).tolist()))
 
 
+@lru_cache(maxsize=64)
 def seen_power(side: int, scale: int, length: float, spread: float) -> Plane:
     """Compute the power of a field of unit variance as the sensor sees it, with its aliases.
 
     Returns:
-        ``(2 · side, 2 · side)``, for a ring of ``side`` coarse pixels.
+        ``(2 · side, 2 · side)``, for a ring of ``side`` coarse pixels; not to be changed.
     """
     steps = min(scale, _STEPS)
-    unit = steps / scale
-    ring = np.pi * np.arange(2 * side * steps) / (side * steps)
+    unit, half = steps / scale, side * steps
+    ring = np.pi * np.arange(2 * half) / half
     near = np.minimum(ring, 2 * np.pi - ring)
     mean = np.ones_like(ring)
     mean[1:] = np.sin(steps * ring[1:] / 2) / (steps * np.sin(ring[1:] / 2))
     seen = (mean * np.exp(-0.5 * (spread * unit * near) ** 2)) ** 2
-    squares = near[:, None] ** 2 + near**2
-    density = (1 + (length * unit) ** 2 * squares) ** -_SMOOTHNESS
+    # The covariance is exponential: its density falls by the power 1.5. All quadrants are alike.
+    first = near[: half + 1]
+    inverse = 1 + (length * unit) ** 2 * (first[:, None] ** 2 + first**2)
+    mirrored = np.minimum(np.arange(2 * half), 2 * half - np.arange(2 * half))
+    density = (1 / (inverse * np.sqrt(inverse)))[np.ix_(mirrored, mirrored)]
     power = density / density.mean() * seen[:, None] * seen
-    folded = power.reshape(steps, 2 * side, steps, 2 * side).sum(axis=(0, 2))
-    return np.asarray(folded / steps**2)
+    folded = power.reshape(steps, 2 * side, steps, 2 * side).sum(axis=(0, 2)) / steps**2
+    folded.flags.writeable = False
+    return np.asarray(folded)

@@ -35,7 +35,8 @@ from groklst_models.sampling.side_by_side import side_by_side
 BOUND: Final = 1.0
 """Largest shift that is tried, coarse pixels."""
 
-_STEPS: Final = (0.25, 0.1)  # of the search, coarse pixels
+_FIRST: Final = 0.5  # step of the lattice on which the search begins, coarse pixels
+_STEPS: Final = (0.25, 0.1)  # of the search from there, coarse pixels
 _BLUR: Final = 0.12  # point spread, coarse pixels: between those found on real scenes
 _LEAST_PIXELS: Final = 400
 _LEAST_EXPLAINED: Final = 0.1
@@ -164,13 +165,13 @@ class _Search:
     def __init__(self, windows: Sequence[_Window], target: Tensor, fold: Tensor) -> None:
         self._windows, self._target, self._fold = windows, target, fold
         self._errors: dict[tuple[float, float], float] = {}
-        steps = round(BOUND / _STEPS[0])
-        grid = [i * _STEPS[0] for i in range(-steps, steps + 1)]
+        steps = round(BOUND / _FIRST)
+        grid = [i * _FIRST for i in range(-steps, steps + 1)]
         self._fill(grid, grid)
 
     def minimum(self) -> tuple[tuple[float, float], float]:
         """Find the shift of least error, and that error."""
-        best = min(self._errors, key=self._errors.__getitem__)
+        best = self._lowest(_STEPS[0])
         for step in _STEPS:
             rows, columns = ([_rounded(x + i * step) for i in (-1, 0, 1)] for x in best)
             self._fill(rows, columns)
@@ -181,6 +182,17 @@ class _Search:
             )
         self._fill([best[0]], [best[1]])
         return best, self._errors[best]
+
+    def _lowest(self, step: float) -> tuple[float, float]:
+        """Go down from the lowest place by steps to places that none beside them is below."""
+        best = None
+        while best != (lowest := min(self._errors, key=self._errors.__getitem__)):
+            best = lowest
+            rows, columns = (
+                [x + i * step for i in (-1, 0, 1) if abs(x + i * step) <= BOUND] for x in best
+            )
+            self._fill(rows, columns)
+        return lowest
 
     def _fill(self, rows: Sequence[float], columns: Sequence[float]) -> None:
         wanted = {row: [c for c in columns if (row, c) not in self._errors] for row in rows}

@@ -107,8 +107,7 @@ def find_belief(
     """
     if noise == 0:
         return None
-    with one_thread():  # so that the bits are the same on any machine
-        belief = _found(scene, method, noise, psf)
+    belief = _found(scene, method, noise, psf)
     if belief is None:
         if noise != "auto":
             note(
@@ -139,7 +138,8 @@ def _found(scene: Scene, method: Method, noise: NoiseLevel, psf: float | None) -
     windows: list[_Window] = []
     for side in _SIDES:
         if side <= min(scene.coarse.shape):
-            windows = [*_windows(scene, trend, side)]
+            with one_thread():  # so that the bits are the same on any machine
+                windows = [*_windows(scene, trend, side)]
         if windows:
             break
     if not windows:

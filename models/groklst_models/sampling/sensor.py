@@ -276,17 +276,17 @@ def left_out_squares(
         sensor, then the detail's own squares. The squares are the folds', so neighbours in one
         are left out together.
     """
-    found = reduce(add, side_by_side(lambda b: _moments(b, features, sensors), blocks))
+    details = list(side_by_side(lambda b: _known_detail(b, features, sensors), blocks))
+    found = reduce(add, side_by_side(_fold_moments, details))
     with one_thread():
         slopes = found.slopes(SHRINKAGE)
-    parts = side_by_side(lambda b: _squared_errors(b, features, sensors, slopes), blocks)
+    pairs = zip(blocks, details, strict=True)
+    parts = side_by_side(lambda pair: _squared_errors(*pair, slopes), pairs)
     return torch.cat(list(parts), dim=1)
 
 
-def _squared_errors(
-    block: Block, features: Features, sensors: Sequence[Sensor], slopes: Tensor
-) -> Tensor:
-    planes, target, fold, known = _known_detail(block, features, sensors)
+def _squared_errors(block: Block, detail: "_Detail", slopes: Tensor) -> Tensor:
+    planes, target, fold, known = detail
     answers = torch.einsum("sfn,snf->sn", planes, slopes[:, fold])
     errors = torch.cat([(target - answers).square(), target.square()[None]])
     errors = errors.cpu()  # a GPU adds by index in the order of its threads, which varies
@@ -306,14 +306,20 @@ def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> Fol
 
     The detail is that of the features as the sensor sees them, and the target is the LST's.
     """
-    planes, target, fold, _ = _known_detail(block, features, sensors)
+    return _fold_moments(_known_detail(block, features, sensors))
+
+
+def _fold_moments(detail: "_Detail") -> FoldMoments:
+    planes, target, fold, _ = detail
     return FoldMoments.of(planes, target, fold, FIVE.count)
 
 
-def _known_detail(
-    block: Block, features: Features, sensors: Sequence[Sensor]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return planes ``(S, F, n)``, the LST's detail, folds, and which pixels these are."""
+_Detail = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Of a window's known pixels: planes ``(S, F, n)``, the LST's detail, folds, and places."""
+
+
+def _known_detail(block: Block, features: Features, sensors: Sequence[Sensor]) -> _Detail:
+    """Compute the detail of quadratic features as each sensor sees them."""
     known = torch.nonzero(known_pixels(block, features.scale).flatten())[:, 0]
     fine = bounded_features(block, features)
     height, width = block.lst.shape

@@ -9,6 +9,8 @@ from groklst_cli.errors import UsageError
 from groklst_cli.geo.opening import BandSource
 from groklst_cli.geo.scene import Scene
 from groklst_cli.pipeline.predict.coregister import coregister
+from groklst_cli.pipeline.predict.view import FileView
+from groklst_models import coregistration
 
 SCALE, SIDE = 4, 48
 COARSE = Affine(240, 0, 500000, 0, -240, 4390000)
@@ -44,6 +46,16 @@ def test_a_shift_is_found_to_a_tenth_and_undone(write_raster, shift):
     assert found[scene.guides[0].path] == pytest.approx(shift, abs=0.1)
     assert "moved back" in notes[0]
     assert np.abs(mended - straight).mean() < 0.35 * np.abs(crooked - straight).mean()
+
+
+@pytest.mark.parametrize("shift", [(0.1, -0.1), (0.3, 0.55), (-0.75, 0.2)])
+def test_where_the_search_begins_does_not_matter(write_raster, monkeypatch, shift):
+    found = []
+    with scene_with(write_raster, shift) as scene:
+        for step in (0.25, 0.5, 1.0):
+            monkeypatch.setattr(coregistration, "_FIRST", step)
+            found.append(coregistration.estimate_shift(FileView(scene)))
+    assert found[0] == found[1] == found[2]
 
 
 def test_what_lies_right_or_says_nothing_is_left_where_it_is(write_raster):
