@@ -1,5 +1,6 @@
 """``groklst downscale``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,7 +126,7 @@ def downscale(
         asked.log()
 
     if out_dir is None and batch_file is None and files and len(files) <= 2:
-        _refuse_early(files[0], chosen["model"])
+        _refuse_early(files[0], guide or [], chosen["model"])
     from groklst_cli.commands import asking, console, parse
     from groklst_cli.errors import UsageError
     from groklst_cli.geo.targets import spare
@@ -201,17 +202,17 @@ def downscale(
         console.stdout.print(str(result.output))
 
 
-def _refuse_early(lst: str, model: str) -> None:
+def _refuse_early(lst: str, guides: Sequence[str], model: str) -> None:
     """Refuse the most common typing errors before rasterio is loaded.
 
     Raises:
-        GroklstError: If the LST does not exist, or the model is not valid.
+        GroklstError: If the LST or a guide does not exist, or the model is not valid.
     """
     from groklst_cli.geo.absent import refuse_absent
     from groklst_cli.pipeline.predict.choice import check_model
 
     check_model(model)
-    refuse_absent([lst])
+    refuse_absent([lst, *guides])
 
 
 def _named(*names: str | Path | None) -> list[Path]:

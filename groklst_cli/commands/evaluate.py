@@ -102,6 +102,10 @@ def evaluate(
     """
     from contextlib import ExitStack
 
+    from groklst_cli.data.absent import refuse_absent_folder
+
+    if data is not None:
+        refuse_absent_folder(data)
     from groklst_cli.commands import console, parse
     from groklst_cli.geo.environment import gdal_environment
     from groklst_cli.pipeline.evaluate import evaluation as pipeline

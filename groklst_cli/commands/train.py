@@ -82,6 +82,7 @@ def train(
     """
     from groklst_cli.commands import console
     from groklst_cli.commands.train_display import display
+    from groklst_cli.data.absent import refuse_absent_folder
     from groklst_cli.errors import UsageError
     from groklst_cli.pipeline.train.recipes import collect
     from groklst_cli.pipeline.train_fusion.options import is_fusion
@@ -114,6 +115,8 @@ def train(
     if print_config:
         console.stdout.print(chosen.to_toml(), end="")
         return
+    if chosen.data and not resume:
+        refuse_absent_folder(Path(chosen.data))
     from groklst_cli.errors import SMALLER_SAMPLES
     from groklst_cli.pipeline.predict.memory_errors import memory_errors
     from groklst_cli.pipeline.train import run_folder

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import cast, get_args
 
+from groklst_cli.data.absent import refuse_absent_folder
 from groklst_cli.data.groklst_dataset import GrokLST, OfficialSplit, is_groklst
 from groklst_cli.data.patches import SPLITS, PatchSource, PreparedFolder, Split
-from groklst_cli.errors import InputError, UsageError
+from groklst_cli.errors import UsageError
 
 
 def open_patches(folder: Path, split: str, scale: int) -> PatchSource:
@@ -20,8 +21,7 @@ def open_patches(folder: Path, split: str, scale: int) -> PatchSource:
         UsageError: If it has no such split or scale.
         InputError: If the folder is neither, or cannot be used.
     """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}; name the training set with --data DIR")
+    refuse_absent_folder(folder)
     official = is_groklst(folder)
     splits = get_args(OfficialSplit) if official else SPLITS
     if split not in splits:
