@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from groklst_cli.geo.workplace import LOCK, Workplace
 Fine = NDArray[np.float32]
 
 _FACTS: Final = "job.json"
+_STORED: Final = np.dtype(np.float32)
 _KEPT: Final = (GroklstError, DeviceError, OtherFileError)
 """Failures after which a second try may succeed."""
 
@@ -226,7 +227,8 @@ class Parts:
         Raises:
             GroklstError: If a file cannot be written.
         """
-        contents = _head(fine.shape), np.ascontiguousarray(fine).data.cast("B")
+        values = np.ascontiguousarray(fine)
+        contents = _head(values.shape, values.dtype), values.reshape(-1).view(np.uint8).data
         checksum = zlib.crc32(contents[1], zlib.crc32(contents[0]))
         try:
             _write(self._folder / f"{self._name}-{row:06d}-{checksum:08x}.npy", contents)
@@ -269,10 +271,10 @@ def _contents(path: Path, size: int) -> bytes:
         return b""
 
 
-def _head(shape: tuple[int, ...]) -> bytes:
+def _head(shape: tuple[int, ...], dtype: "np.dtype[Any]" = _STORED) -> bytes:
     """Return the first bytes of the file of a row of some shape, in NumPy's format 1.0."""
     held = io.BytesIO()
-    kind = np.lib.format.dtype_to_descr(np.dtype(np.float32))
+    kind = np.lib.format.dtype_to_descr(dtype)
     told = {"descr": kind, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(held, told)
     return held.getvalue()
