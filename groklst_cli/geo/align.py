@@ -25,6 +25,7 @@ from groklst_cli.geo.bilinear import EXACT, Bilinear, Read
 from groklst_cli.geo.conserve import known_means
 from groklst_cli.geo.grid import Grid
 from groklst_cli.geo.guide_values import doubts_about, largest_stored, refuse_palette
+from groklst_cli.geo.kept_open import leave_guide, open_guide
 from groklst_cli.geo.opening import (
     UNREADABLE,
     BandSource,
@@ -33,7 +34,6 @@ from groklst_cli.geo.opening import (
     damage,
     data_bands,
     grid_of,
-    open_raster,
 )
 from groklst_cli.geo.projection import NoWayError
 from groklst_cli.geo.raster import read_physical
@@ -128,7 +128,7 @@ class GuideSource:
             UsageError: If one name is given to several bands.
         """
         self.path, self._source = source.path, source
-        self._dataset = open_raster(source.path)
+        self._dataset = open_guide(source.path)
         try:
             numbers = [source.band] if source.band else data_bands(self._dataset)
             for number in numbers:
@@ -145,7 +145,7 @@ class GuideSource:
             self._without: dict[float, WarpedVRT] = {}
             self._read_from(fine)
         except BaseException:
-            self._dataset.close()
+            leave_guide(self._dataset)
             raise
 
     @property
@@ -164,7 +164,7 @@ class GuideSource:
         self._close_copies()
         for view in self._without.values():
             view.close()
-        self._dataset.close()
+        leave_guide(self._dataset)
 
     @property
     def is_whole(self) -> bool:

@@ -5,7 +5,6 @@ the LST.
 """
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from groklst_cli.geo.band_source import BandSource, declaring_the_first, typed
 from groklst_cli.geo.classes import one_band_a_class
 from groklst_cli.geo.fills import Fill, isolated
 from groklst_cli.geo.grid import Grid
+from groklst_cli.geo.kept_open import state_of
 from groklst_cli.geo.raster import read_stored
 from groklst_cli.geo.stored_band import StoredBand, written
 from groklst_cli.geo.summary import ValueSummary
@@ -103,7 +103,7 @@ def doubts_about(
         InputError: If the values would harm: undeclared fill values, codes of classes, or
             scale and offset tags that seem to be applied already.
     """
-    state = _state(dataset)
+    state = state_of(dataset)
     asked = source, state, tuple(bands), over
     said = None if state is None else _SAID.get(asked)
     if said is None:
@@ -112,17 +112,6 @@ def doubts_about(
             _SAID.clear()
         _SAID[asked] = said
     return list(said)
-
-
-def _state(dataset: DatasetReader) -> tuple[int, ...] | None:
-    """Return what changes if a local file is written again; None if it may name other files."""
-    if dataset.driver != "GTiff":
-        return None
-    try:
-        found = os.stat(dataset.name)
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _look(

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Final
 
 from groklst_cli.errors import DeviceError, GroklstError, lacks_memory
+from groklst_cli.geo.kept_open import keeping_open
 from groklst_cli.pipeline.downscale.failure import in_one_line
 from groklst_cli.pipeline.downscale.many_scenes import (
     SceneOutcome,
@@ -240,7 +241,7 @@ def _work(connection: "Connection[Any, Any]", jobs: int, own: int) -> None:
         with told:  # notes come from several threads
             connection.send(what)
 
-    with suppress(KeyboardInterrupt, EOFError, OSError):
+    with suppress(KeyboardInterrupt, EOFError, OSError), keeping_open():
         while True:
             request = connection.recv()
             say(_portable(attempt(request, own=own, note=say)))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from groklst_cli.errors import UsageError
+from groklst_cli.geo.kept_open import keeping_open
 from groklst_cli.pipeline.downscale.failure import exit_code, in_one_line
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
 from groklst_cli.pipeline.downscale.request import Refused, Request
@@ -81,14 +82,15 @@ def downscale_many(
             another; nothing has been done then.
     """
     refuse_collisions(requests)
-    for number, request in enumerate(requests, 1):
+    with keeping_open():
+        for number, request in enumerate(requests, 1):
 
-        def say(text: str, name: str = request.lst.path) -> None:
-            note(f"{name}: {text}")
+            def say(text: str, name: str = request.lst.path) -> None:
+                note(f"{name}: {text}")
 
-        say(f"scene {number} of {len(requests)}")
-        progress(0, 0)
-        yield attempt(request, dry_run=dry_run, note=say, progress=progress)
+            say(f"scene {number} of {len(requests)}")
+            progress(0, 0)
+            yield attempt(request, dry_run=dry_run, note=say, progress=progress)
 
 
 def attempt(
