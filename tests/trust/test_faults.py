@@ -186,7 +186,7 @@ class TestChangedInput:
         assert_one_line(ended, 2, "file 1 beside the inputs was lst.tif of")
 
 
-VRT = """<VRTDataset rasterXSize="20" rasterYSize="50"><SRS>EPSG:32647</SRS>
+VRT = """<VRTDataset rasterXSize="12" rasterYSize="50"><SRS>EPSG:32647</SRS>
 <GeoTransform>500000, 240, 0, 4400000, 0, -240</GeoTransform>
 <VRTRasterBand dataType="Float32" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="0">{source}</SourceFilename><SourceBand>1</SourceBand>

@@ -23,7 +23,7 @@ if os.name == "nt":
 
 from tests.trust.children import Fault
 
-RUN = "downscale -q lst.tif -g red.tif -s 4 -m ridge -o out.tif"
+RUN = "downscale -q lst.tif -g red.tif -s 4 -m bicubic -o out.tif"
 BESIDE = f"{RUN} --uncertainty sd.tif"
 STRANGER = 54321
 HIDDEN = Path(".out.tif.unfinished")
@@ -145,7 +145,7 @@ def test_all_files_of_a_run_appear_or_none(scene, taken):
         Path("out.tif"),
         guides=[BandSource("red.tif")],
         scale=4,
-        model="ridge",
+        model="bicubic",
         uncertainty=Path("sd.tif"),
         picture=Path("p.png"),
     )
@@ -191,7 +191,7 @@ def far() -> Iterator[Path]:
 
 def test_what_a_killed_run_left_beside_another_file_goes_with_the_next(scene, far, children):
     typed = ["downscale", "-q", scene / "lst.tif", "-g", scene / "red.tif", "-s", "4"]
-    typed += ["-m", "ridge", "-o", scene / "out.tif", "--uncertainty", far / "sd.tif"]
+    typed += ["-m", "bicubic", "-o", scene / "out.tif", "--uncertainty", far / "sd.tif"]
     for call in (1, 2):
         fault = Fault("groklst_cli.geo.writer:ResultFile.finish", "after", call)
         assert children.run(*typed, "--resume", fault=fault).code == 137
