@@ -144,7 +144,7 @@ def test_it_says_whether_it_sees_the_whole_tile(name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("edsr", "mocolsk", "swinir")))
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("edsr", "swinir")))
         for name in NETWORKS
         if TABLE[name]["exports"]
     ],
