@@ -14,10 +14,14 @@ from groklst_cli.pipeline.doctor import libraries as doctor_libraries
 from groklst_cli.pipeline.doctor.libraries import Finding
 
 
+HEAVY = ["catboost", "dask", "h5py", "lightgbm", "lightning_fabric", "matplotlib", "rioxarray",
+         "sklearn", "xarray", "xgboost"]  # fmt: skip
+
+
 @pytest.fixture
 def few_libraries(tmp_path) -> Path:
     """A folder of empty modules in the place of libraries that take seconds to import."""
-    for name in ("catboost", "lightgbm", "xgboost", "sklearn", "matplotlib", "dask"):
+    for name in HEAVY:
         (tmp_path / f"{name}.py").touch()
     return tmp_path
 
