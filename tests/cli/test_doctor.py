@@ -13,7 +13,6 @@ from groklst_cli.pipeline.doctor import checks as doctor
 from groklst_cli.pipeline.doctor import libraries as doctor_libraries
 from groklst_cli.pipeline.doctor.libraries import Finding
 
-
 HEAVY = ["catboost", "dask", "h5py", "lightgbm", "lightning_fabric", "matplotlib", "rioxarray",
          "sklearn", "xarray", "xgboost"]  # fmt: skip
 
