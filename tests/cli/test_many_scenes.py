@@ -248,7 +248,7 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(
     scenes, write_raster, capsys, number, code
 ):
     rng = np.random.default_rng(0)
-    write_raster("large.tif", rng.normal(300, 5, (1400, 120)).astype(np.float32), COARSE)
+    write_raster("large.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)
     command = [sys.executable, "-m", "groklst_cli", "downscale", "a.tif", "large.tif", "b.tif"]
     command += ["-O", "out", "-m", "bicubic", "-s", "4", "--skip-existing", "--resume"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
