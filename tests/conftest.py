@@ -56,6 +56,10 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def write_raster(tmp_path: Path) -> WriteRaster:
+    return writer_in(tmp_path)
+
+
+def writer_in(folder: Path) -> WriteRaster:
     """Write ``(rows, columns)`` or ``(bands, rows, columns)`` and return the file's path."""
 
     def write(
@@ -73,7 +77,7 @@ def write_raster(tmp_path: Path) -> WriteRaster:
         **profile: Any,
     ) -> str:
         planes = values if values.ndim == 3 else values[None]
-        path = tmp_path / name
+        path = folder / name
         with (
             rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
             rasterio.open(

@@ -67,7 +67,7 @@ def test_operations_are_those_of_the_catalogue(script):
 
 
 def test_memory_grows_with_the_tile_and_hours_with_the_steps(script):
-    small, large = (script.cost("edsr", 8, {}, side).held for side in (256, 512))
+    small, large = (script.cost("edsr", 8, {}, side).held for side in (128, 256))
     assert large == pytest.approx(4 * small, rel=0.01)
     row = published_methods()["suft"]
     options = [script.benchmark_options("suft", row, scale) for scale in (4, 8)]

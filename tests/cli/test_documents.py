@@ -4,8 +4,6 @@ All pages are followed in one folder tree, as in one checkout, each in the folde
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,15 +111,6 @@ groklst train benchmark.toml --data GrokLST --scale 8 --model suft --out runs/su
   --set steps=20000 --set period=5000
 """.strip().splitlines()
 )
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    """The samples, made by their script as people start it."""
-    folder = tmp_path_factory.mktemp("samples")
-    script = ROOT / "sample_data" / "make.py"
-    subprocess.run([sys.executable, str(script), str(folder)], check=True)
-    return folder
 
 
 def page_parameter(page: Path):

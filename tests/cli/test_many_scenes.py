@@ -244,7 +244,9 @@ def test_a_line_that_does_not_make_sense_is_named_before_anything_is_done(
     ("number", "code"),
     [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
 )
-def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_raster, number, code):
+def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(
+    scenes, write_raster, capsys, number, code
+):
     rng = np.random.default_rng(0)
     write_raster("large.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)
     command = [sys.executable, "-m", "groklst_cli", "downscale", "a.tif", "large.tif", "b.tif"]
@@ -269,10 +271,11 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(scenes, write_ra
     left = {os.path.basename(path) for path in finished}
     made = set(os.listdir("out")) - {".large_x4.tif.unfinished"}
     assert left <= made <= {"a_x4.tif", "b_x4.tif"}  # b may be stopped before it can say so
-    again = subprocess.run([*command, "--json"], check=True, capture_output=True, text=True)
-    statuses = [json.loads(line)["status"] for line in again.stdout.splitlines()]
+    assert groklst(*command[4:], "--json") == 0
+    out, err = capsys.readouterr()
+    statuses = [json.loads(line)["status"] for line in out.splitlines()]
     assert statuses == ["skipped", "done", "skipped" if "b_x4.tif" in made else "done"]
-    assert "from an earlier run" in again.stderr
+    assert "from an earlier run" in err
     assert sorted(os.listdir("out")) == ["a_x4.tif", "b_x4.tif", "large_x4.tif"]
 
 

@@ -8,23 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 import rasterio
 
 from groklst_cli.data.groklst_dataset import GrokLST
 from groklst_cli.geo.conserve import block_means
-
-SCRIPT = Path(__file__).resolve().parents[2] / "sample_data" / "make.py"
-
-
-def make(folder: Path) -> Path:
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("samples"))
+from tests.cli.conftest import SCRIPT
 
 
 def read(path: Path) -> np.ndarray:
@@ -38,7 +26,8 @@ def only(folder: Path, pattern: str) -> Path:
 
 
 def test_two_makings_are_one(samples, tmp_path):
-    again = make(tmp_path)
+    again = tmp_path
+    subprocess.run([sys.executable, str(SCRIPT), str(again)], check=True)
     files = sorted(p.relative_to(samples) for p in samples.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
     for file in files:

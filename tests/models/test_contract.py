@@ -2,6 +2,8 @@
 
 import inspect
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +25,10 @@ from tests.models.toy_networks import (
 )
 from tests.models.toy_scene import ToyScene
 
-FITTED = [
-    pytest.param(name, marks=pytest.mark.method(name))
-    for name, entry in REGISTRY.items()
-    if not entry.needs_weights
-]
+FITTED = {
+    name: pytest.mark.method(name) for name, entry in REGISTRY.items() if not entry.needs_weights
+}
+Arguments = tuple[tuple[str, Any], ...]
 SCALES = (2, 4, 8)
 
 
@@ -143,7 +144,7 @@ def test_it_says_whether_it_sees_the_whole_tile(name):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("edsr", "mocolsk", "swinir")))
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("edsr", "swinir")))
         for name in NETWORKS
         if TABLE[name]["exports"]
     ],
@@ -166,55 +167,67 @@ def shaken(name: str, scale: int, seed: int) -> nn.Module:
     return network
 
 
-TRAINED_ON_THE_SCENE = ("scene-net", "pixtransform")
-"""Methods whose fits take many seconds."""
+FEW_STEPS = {"scene-net": {"steps": 20}, "pixtransform": {"steps": 60}}
+"""Methods whose fits take many seconds, and what makes them short."""
+
+
+@cache
+def fitted_to_all(name: str, bands: tuple[str, ...], arguments: Arguments) -> FittedMethod:
+    return fitted(name, ToyScene.make(bands), arguments)
+
+
+def fitted(name: str, scene: ToyScene, arguments: Arguments) -> FittedMethod:
+    method: FittedMethod = build(name, scale=scene.scale, **dict(arguments))
+    method.fit(scene)
+    assert isinstance(method, FittedMethod)
+    assert isinstance(method, Method)
+    return method
 
 
 @pytest.mark.parametrize(
-    ("name", "bands"),
+    ("name", "arguments"),
     [
-        pytest.param(*method.values, bands, marks=[*method.marks, *([pytest.mark.slow] * slow)])
-        for method in FITTED
-        for bands in (("ndvi",), ("red", "nir", "swir1"))
-        for slow in [bands == ("ndvi",) and method.values[0] in TRAINED_ON_THE_SCENE]
+        *(
+            pytest.param(name, tuple(FEW_STEPS.get(name, {}).items()), id=name, marks=marks)
+            for name, marks in FITTED.items()
+        ),
+        *(
+            pytest.param(name, (), id=f"{name} in full", marks=pytest.mark.slow)
+            for name in FEW_STEPS
+        ),
     ],
 )
+@pytest.mark.parametrize("bands", [("ndvi",), ("red", "nir", "swir1")])
 class TestFittedMethods:
-    def fitted(self, name: str, scene: ToyScene) -> FittedMethod:
-        method: FittedMethod = build(name, scale=scene.scale)
-        method.fit(scene)
-        assert isinstance(method, FittedMethod)
-        assert isinstance(method, Method)
-        return method
-
     def predict(self, method: FittedMethod, scene: ToyScene) -> torch.Tensor:
         lst = torch.from_numpy(np.nan_to_num(scene.lst, nan=300.0))[None, None]
         return method.predict(Tiles(lst, torch.from_numpy(scene.guide)[None], (0,), (0,)))
 
-    def test_a_scene_comes_out_scaled_finite_and_in_kelvin(self, name, bands):
+    def test_a_scene_comes_out_scaled_finite_and_in_kelvin(self, name, arguments, bands):
         scene = ToyScene.make(bands)
-        fine = self.predict(self.fitted(name, scene), scene)
+        fine = self.predict(fitted_to_all(name, bands, arguments), scene)
         assert fine.shape == (1, 1, *scene.guide.shape[1:])
         assert fine.dtype == torch.float32
         assert (fine > 250).all()
         assert (fine < 350).all()
 
-    def test_gaps_in_lst_and_guide_leave_none_in_the_result(self, name, bands):
+    def test_gaps_in_lst_and_guide_leave_none_in_the_result(self, name, arguments, bands):
         scene = ToyScene.make(bands)
         scene.lst[3:5, 4:9] = np.nan
         scene.guide[0, 20:60, 30:70] = np.nan
-        assert torch.isfinite(self.predict(self.fitted(name, scene), scene)).all()
+        assert torch.isfinite(self.predict(fitted(name, scene, arguments), scene)).all()
 
-    def test_a_constant_guide_and_a_tiny_scene_do_no_harm(self, name, bands):
+    def test_a_constant_guide_and_a_tiny_scene_do_no_harm(self, name, arguments, bands):
         scene = ToyScene.make(bands, shape=(3, 3))
         scene.guide[:] = 0.2
-        fine = self.predict(self.fitted(name, scene), scene)
+        fine = self.predict(fitted(name, scene, arguments), scene)
         assert torch.isfinite(fine).all()
         assert fine.mean().item() == pytest.approx(float(scene.lst.mean()), abs=3)
 
-    def test_fitting_twice_gives_the_same_bits(self, name, bands):
+    def test_fitting_twice_gives_the_same_bits(self, name, arguments, bands):
         scene = ToyScene.make(bands)
-        first, second = (self.predict(self.fitted(name, scene), scene) for _ in range(2))
+        methods = fitted_to_all(name, bands, arguments), fitted(name, scene, arguments)
+        first, second = (self.predict(method, scene) for method in methods)
         torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 

@@ -1,7 +1,6 @@
 """Laws of memory: what cannot fit is refused before it is taken, what did not fit is said so."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,11 @@ from tests.conftest import UTM
 if not sys.platform.startswith("linux"):
     pytest.skip("limits and memory in use are told by /proc", allow_module_level=True)
 
-from tests.trust.children import Children, Fault
+from tests.trust.children import Fault
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4400000)
 PREDICT = "groklst_models.fitted.bicubic:Bicubic.predict"
 MIB = 2**20
-
-
-@pytest.fixture(scope="module")
-def children() -> Iterator[Children]:
-    with Children() as begun:
-        yield begun
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.conftest import UTM, read
 from tests.trust.refusal import FINE, Case, case, groklst, refuse
 
 SHAPE = (80, 88)
-RUN = ["downscale", "-q", "lst.tif", "-g", "red.tif", "-s", "4", "-m", "ridge"]
+RUN = ["downscale", "-q", "lst.tif", "-g", "red.tif", "-s", "4", "-m", "bicubic"]
 PAM = """<PAMDataset><SRS>EPSG:4326</SRS><GeoTransform>10,0.001,0,50,0,-0.001</GeoTransform>
 <PAMRasterBand band="1"><NoDataValue>300</NoDataValue><UnitType>degC</UnitType><Scale>0.1</Scale>
 </PAMRasterBand></PAMDataset>"""

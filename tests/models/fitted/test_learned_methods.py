@@ -208,7 +208,7 @@ class TestLearnedMethods:
     ("method", "arguments", "share"),
     [
         (Best, {}, 0.25),
-        (SceneNet, {}, 0.25),
+        (SceneNet, {"steps": 80, "networks": 2}, 0.25),
         (DMS, {}, 0.7),
         (RandomForest, {}, 0.7),
         (ExtraTrees, {}, 0.7),

@@ -1,5 +1,6 @@
 """Laws of masks in Python: they hold what files hold, at once or in strips."""
 
+from functools import cache
 from pathlib import Path
 
 import dask.array
@@ -17,10 +18,10 @@ from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale.one_scene import downscale
 from groklst_cli.pipeline.downscale.request import Request
-from tests.conftest import read
+from tests.conftest import read, writer_in
 
 NORTH = Affine(240, 0, 500000, 0, -240, 4390000)
-SCALE, SHAPE, TILE = 4, (70, 22), 32
+SCALE, SHAPE, TILE = 4, (36, 16), 32
 MASKS = {
     "clear": ("clear.tif", ""),
     "qa": ("qa.tif", "landsat-qa"),
@@ -28,9 +29,11 @@ MASKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def files(write_raster, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
     """A scene, and masks of it on its fine grid, on a finer one, and in degrees."""
+    made = tmp_path_factory.mktemp("scene")
+    write_raster = writer_in(made)
     rng = np.random.default_rng(0)
     height, width = (side * SCALE for side in SHAPE)
     guide = gaussian_filter(rng.normal(0, 1, (2, height, width)), (0, 2, 2)) * 8
@@ -48,7 +51,12 @@ def files(write_raster, tmp_path, monkeypatch):
     degrees = Affine(0.0004, 0, 98.99, 0, -0.0004, 39.68)
     classes = rng.integers(0, 4, (56, 24)).repeat(10, 0).repeat(10, 1).astype(np.uint8)
     write_raster("degrees.tif", classes, degrees, crs=CRS.from_epsg(4326), nodata=0)
-    monkeypatch.chdir(tmp_path)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def there(folder, monkeypatch):
+    monkeypatch.chdir(folder)
 
 
 def opened(path, **options):
@@ -63,6 +71,7 @@ def in_python(lazy=False, **options):
     return groklst_cli.downscale(lst, [red, nir], **settled | options)
 
 
+@cache
 def on_files(masks, **options):
     request = Request(
         lst=BandSource("lst.tif"),

@@ -23,11 +23,16 @@ NORTH = Affine(240, 0, 500000, 0, -240, 4390000)
 SCALE = 4
 
 
+SHAPE = (24, 20)
+
+
 @pytest.fixture(autouse=True)
 def files(write_raster, tmp_path, monkeypatch) -> None:
+    height, width = SHAPE
     rng = np.random.default_rng(0)
-    red = gaussian_filter(rng.normal(0, 1, (160, 120)), 2)
-    lst = 290 + 30 * red.reshape(40, SCALE, 30, SCALE).mean((1, 3)) + rng.normal(0, 0.2, (40, 30))
+    red = gaussian_filter(rng.normal(0, 1, (height * SCALE, width * SCALE)), 2)
+    means = red.reshape(height, SCALE, width, SCALE).mean((1, 3))
+    lst = 290 + 30 * means + rng.normal(0, 0.2, SHAPE)
     lst[10:14, 3:9] = np.nan
     write_raster("lst.tif", lst.astype(np.float32), NORTH, tags={"units": "K"})
     write_raster("celsius.tif", (lst - 273.15).astype(np.float32), NORTH, tags={"units": "degC"})

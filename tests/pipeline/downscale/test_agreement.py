@@ -115,8 +115,7 @@ def hold(found: np.ndarray, reference: np.ndarray, promised: float) -> None:
 @pytest.mark.parametrize("model", [*NETWORKS, "ridge", "random-forest"])
 def test_one_request_has_one_result_on_any_number_of_threads(request_for, model):
     first = pixels(request_for(model, jobs=1))
-    for jobs in (1, 3):
-        np.testing.assert_array_equal(pixels(request_for(model, jobs=jobs)), first)
+    np.testing.assert_array_equal(pixels(request_for(model, jobs=3)), first)
 
 
 @pytest.mark.slow

@@ -25,8 +25,8 @@ WORDS = ("downscale", "lst.tif", "-g", "nir.tif", "-m", "pgdm.safetensors", "-q"
 @pytest.fixture(autouse=True)
 def files(write_raster, tmp_path, monkeypatch) -> None:
     rng = np.random.default_rng(0)
-    guide = rng.uniform(0, 1, (112, 96)).astype(np.float32)
-    lst = 295 + 10 * guide.reshape(28, 4, 24, 4).mean((1, 3))
+    guide = rng.uniform(0, 1, (80, 64)).astype(np.float32)
+    lst = 295 + 10 * guide.reshape(20, 4, 16, 4).mean((1, 3))
     write_raster("lst.tif", lst.astype(np.float32), COARSE)
     write_raster("nir.tif", guide, COARSE * Affine.scale(1 / SCALE))
     statistics = Normalization(300, 5, (BandStatistics("nir", 0.5, 0.3),))
@@ -47,10 +47,10 @@ def test_neither_processes_nor_batches_nor_parts_show():
     whole = made("whole.tif")
     np.testing.assert_array_equal(made("shared.tif", "--workers", "2"), whole)
     np.testing.assert_allclose(made("batches.tif", "--batch", "3"), whole, atol=1e-3)
-    left, top = COARSE * (8, 4)
-    right, bottom = COARSE * (20, 24)
+    left, top = COARSE * (6, 4)
+    right, bottom = COARSE * (14, 18)
     bounds = ("--bounds", *(str(part) for part in (left, bottom, right, top)))
-    np.testing.assert_array_equal(made("part.tif", *bounds), whole[16:96, 32:80])
+    np.testing.assert_array_equal(made("part.tif", *bounds), whole[16:72, 24:56])
 
 
 def test_seeds_and_samples_move_pixels_and_python_says_the_same():

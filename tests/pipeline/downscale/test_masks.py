@@ -1,5 +1,6 @@
 """Laws of masks: the output ends where the fine mask does, and what is hidden does no harm."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from groklst_cli.geo.masks import MaskFile, Masks
 from groklst_cli.pipeline.downscale import run
 from groklst_cli.pipeline.downscale.one_scene import downscale, plan_downscale
 from groklst_cli.pipeline.downscale.request import Request
-from tests.conftest import read
+from tests.conftest import read, writer_in
 
 SCALE = 4
 COARSE = 60
@@ -32,9 +33,11 @@ def means(fine):
     return fine.reshape(COARSE, SCALE, COARSE, SCALE).mean(axis=(1, 3))
 
 
-@pytest.fixture(autouse=True)
-def scene(write_raster, tmp_path, monkeypatch):
-    """A scene with a cloud, and the same without: truth, and where it is clear."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a scene with a cloud, and the same without; truth, and where it is clear."""
+    folder = tmp_path_factory.mktemp("scene")
+    write_raster = writer_in(folder)
     rng = np.random.default_rng(3)
     bands = np.stack([field(length, rng) for length in (2, 5, 12)])
     truth = 300 + 3 * bands[0] + 2 * bands[1] - bands[2] + 0.8 * field(8, rng) + 0.4 * field(1, rng)
@@ -48,8 +51,15 @@ def scene(write_raster, tmp_path, monkeypatch):
     write_raster("kept.tif", np.where(area > 0, kept, np.nan).astype(np.float32), NORTH)
     write_raster("guide.tif", bands.astype(np.float32), FINE)
     write_raster("clear.tif", clear.astype(np.uint8), FINE)
+    return folder, truth, clear
+
+
+@pytest.fixture(autouse=True)
+def scene(made, tmp_path, monkeypatch):
+    folder, *fields = made
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    return truth, clear
+    return tuple(fields)
 
 
 def request(lst="lst.tif", mask="clear.tif", output="out.tif", **changes):

@@ -33,9 +33,17 @@ from tests.models.toy_networks import TABLE
 TINY = {"width": 8, "stages": 1, "blocks": 1}
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    return write_groklst(tmp_path / "set")
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_groklst(tmp_path_factory.mktemp("data") / "set")
+
+
+@pytest.fixture(scope="module")
+def usual(dataset, tmp_path_factory):
+    """The folder of a run with the options of ``tiny``."""
+    out = tmp_path_factory.mktemp("usual") / "run"
+    fit(tiny(dataset, out))
+    return out
 
 
 def tiny(folder: Path, out: Path, **values) -> TrainOptions:
@@ -87,11 +95,11 @@ def test_a_run_leaves_checkpoints_state_and_log(dataset, tmp_path):
     assert len(losses(tmp_path / "run")) == 6
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(dataset, usual, tmp_path):
+    for name, seed in (("again", 0), ("other", 2)):
         fit(tiny(dataset, tmp_path / name, seed=seed))
-    assert same_weights(tmp_path / "a", tmp_path / "b")
-    assert not same_weights(tmp_path / "a", tmp_path / "c")
+    assert same_weights(usual, tmp_path / "again")
+    assert not same_weights(usual, tmp_path / "other")
 
 
 def stop_at(step: int, number: int):
@@ -102,18 +110,26 @@ def stop_at(step: int, number: int):
     return watch
 
 
+VARIED = {"band_dropout": 0.3, "gain_jitter": 0.05, "steps": 7}
+
+
+@pytest.fixture(scope="module")
+def in_one_piece(dataset, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    fit(tiny(dataset, out, **VARIED))
+    return out
+
+
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("step", [1, 3, 5])
-def test_a_stopped_and_resumed_run_equals_one_in_one_piece(dataset, tmp_path, step):
-    values = {"band_dropout": 0.3, "gain_jitter": 0.05, "steps": 7}
-    fit(tiny(dataset, tmp_path / "whole", **values))
-    options = tiny(dataset, tmp_path / "parts", **values)
+def test_a_stopped_and_resumed_run_equals_one_in_one_piece(dataset, in_one_piece, tmp_path, step):
+    options = tiny(dataset, tmp_path / "parts", **VARIED)
     with pytest.raises(KeyboardInterrupt):
         fit(options, watch=stop_at(step, signal.SIGINT))
     assert load_state(tmp_path / "parts" / STATE)["step"] in (step, step + 1)
     fit(options, resume=True)
-    assert same_weights(tmp_path / "whole", tmp_path / "parts")
-    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+    assert same_weights(in_one_piece, tmp_path / "parts")
+    assert losses(in_one_piece) == losses(tmp_path / "parts")
 
 
 def test_sigterm_does_what_it_would_have_done_once_all_is_saved(dataset, tmp_path):
@@ -212,7 +228,8 @@ def test_a_state_that_would_run_something_is_refused(tmp_path):
 
 
 def test_training_learns(dataset, tmp_path):
-    values = {"steps": 120, "validate_every": 120, "schedule": "cosine", "learning_rate": 5e-3}
+    values = {"steps": 120, "validate_every": 120, "save_every": 120}
+    values |= {"schedule": "cosine", "learning_rate": 5e-3}
     done = fit(tiny(dataset, tmp_path / "run", deterministic=False, ema=0.0, **values))
     told = losses(tmp_path / "run")
     assert np.mean(told[-10:]) < 0.6 * np.mean(told[:10])
@@ -264,6 +281,7 @@ def test_a_network_with_chance_in_it_trains_by_its_own_loss_and_resumes_its_nois
 
 def test_a_network_with_chance_in_it_learns_and_goes_without_bands(dataset, tmp_path):
     values = {"steps": 150, "crop": 16, "batch": 2, "validate_every": 150, **CHANCE}
+    values["save_every"] = 150
     options = tiny(dataset, tmp_path / "run", band_dropout=0.2, deterministic=False, **values)
     done = fit(options)
     told = losses(tmp_path / "run")
@@ -282,10 +300,10 @@ def test_a_network_with_chance_in_it_learns_and_goes_without_bands(dataset, tmp_
     assert torch.isfinite(fine).all()
 
 
-def test_plain_networks_are_trained_by_the_published_loss(dataset, tmp_path):
-    fit(tiny(dataset, tmp_path / "auto"))
+def test_plain_networks_are_trained_by_the_published_loss(dataset, usual, tmp_path):
+    assert tiny(dataset, usual).loss == "auto"
     fit(tiny(dataset, tmp_path / "l1", loss="l1"))
-    assert same_weights(tmp_path / "auto", tmp_path / "l1")
+    assert same_weights(usual, tmp_path / "l1")
 
 
 def test_every_weight_of_the_generation_pathway_moves(dataset, tmp_path):
@@ -495,18 +513,22 @@ def test_a_loss_that_is_no_number_stops_the_run(dataset, tmp_path):
         fit(options)
 
 
-def test_pictures_and_tensorboard_come_when_asked(dataset, tmp_path):
-    pytest.importorskip("tensorboard")
-    fit(tiny(dataset, tmp_path / "run", picture_every=3, tensorboard=True))
+@pytest.mark.usefixtures("with_pictures")
+def test_pictures_come_when_asked(dataset, tmp_path):
+    fit(tiny(dataset, tmp_path / "run", picture_every=3))
     names = {path.name for path in (tmp_path / "run" / "pictures").iterdir()}
     assert names == {"step_000003.png", "step_000006.png"}
+
+
+def test_tensorboard_comes_when_asked(dataset, tmp_path):
+    pytest.importorskip("tensorboard")
+    fit(tiny(dataset, tmp_path / "run", tensorboard=True))
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
-def test_workers_read_the_same_samples(dataset, tmp_path):
-    fit(tiny(dataset, tmp_path / "here", steps=3))
-    fit(tiny(dataset, tmp_path / "there", steps=3, workers=1))
-    assert same_weights(tmp_path / "here", tmp_path / "there")
+def test_workers_read_the_same_samples(dataset, usual, tmp_path):
+    fit(tiny(dataset, tmp_path / "there", workers=1, validate_every=6))
+    assert same_weights(usual, tmp_path / "there")
 
 
 LAUNCH = """
@@ -518,7 +540,8 @@ fit(assemble(json.loads(sys.argv[1])))
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_one_does_with_the_doubled_batch(dataset, tmp_path):
+def test_two_processes_do_what_one_does_with_the_doubled_batch(tmp_path):
+    dataset = write_groklst(tmp_path / "set")
     (dataset / "split" / "val.txt").write_text("3\n4\n5\n")  # odd: the shares are uneven
     common = {"steps": 5, "validate_every": 5, "deterministic": False}
     fit(tiny(dataset, tmp_path / "one", batch=4, **common))
