@@ -62,11 +62,11 @@ def clocked(owner: type, name: str, clock: Callable[[], float], parts: dict[str,
 def run_here(arguments: list[str]) -> None:
     """Run the command in this process and print where the time went, as JSON."""
     from groklst_cli.app import app
-    from groklst_cli.geo.scene import Scene
+    from groklst_cli.geo.align import GuideSource
     from groklst_cli.geo.writer import ResultFile
 
     parts: dict[str, float] = {}
-    clocked(Scene, "read_guide", time.thread_time, parts, "reading guides")
+    clocked(GuideSource, "read_into", time.thread_time, parts, "reading guides")
     clocked(ResultFile, "write", time.thread_time, parts, "writing rows")
     clocked(ResultFile, "finish", time.process_time, parts, "COG")  # nothing else runs then
     app(arguments, standalone_mode=False)
