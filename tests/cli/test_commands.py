@@ -278,7 +278,7 @@ def test_a_stopped_run_leaves_no_output_and_is_gone_on_with(
     write_raster, tmp_path, monkeypatch, number, code
 ):
     rng = np.random.default_rng(0)
-    write_raster("lst.tif", rng.normal(300, 5, (700, 700)).astype(np.float32), COARSE)
+    write_raster("lst.tif", rng.normal(300, 5, (1000, 400)).astype(np.float32), COARSE)
     command = [sys.executable, "-m", "groklst_cli", "downscale", "lst.tif", "out.tif"]
     command += ["-m", "bicubic", "--resume"]
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)

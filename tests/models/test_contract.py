@@ -129,9 +129,9 @@ def test_a_larger_odd_size_works(name):
 def test_it_says_whether_it_sees_the_whole_tile(name):
     far = False
     for seed in range(4):  # a narrow ReLU may be shut in one draw
-        network = shaken(name, 2, seed).double()
+        network = shaken(name, 2, seed)
         side = fits(network, 96)
-        given = [part.double() for part in inputs(name, 2, side, side, batch=1)]
+        given = inputs(name, 2, side, side, batch=1)
         given[0].requires_grad_()
         network(*given)[0, 0, 0, 0].backward()
         far = far or bool(given[0].grad[0, 0, -16:, -16:].any())
