@@ -104,7 +104,7 @@ def evaluate(
 
     from groklst_cli.data.absent import refuse_absent_folder
 
-    if data is not None:
+    if data is not None and model:
         refuse_absent_folder(data)
     from groklst_cli.commands import console, parse
     from groklst_cli.geo.environment import gdal_environment

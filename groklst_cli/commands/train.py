@@ -115,15 +115,16 @@ def train(
     if print_config:
         console.stdout.print(chosen.to_toml(), end="")
         return
-    if chosen.data and not resume:
-        refuse_absent_folder(Path(chosen.data))
     from groklst_cli.errors import SMALLER_SAMPLES
     from groklst_cli.pipeline.predict.memory_errors import memory_errors
     from groklst_cli.pipeline.train import run_folder
-    from groklst_cli.pipeline.train.sets import open_data
 
     with memory_errors(SMALLER_SAMPLES), display(quiet=quiet) as (note, watch):
         run_folder.check(chosen, resume=resume, overwrite=overwrite)
+        if chosen.data and not resume:
+            refuse_absent_folder(Path(chosen.data))
+        from groklst_cli.pipeline.train.sets import open_data  # numpy is imported from here on
+
         sets = None if resume else open_data(chosen)
         from groklst_cli.pipeline.train.fit import fit  # torch is imported from here on
 

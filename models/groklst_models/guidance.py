@@ -48,4 +48,4 @@ def _is_whole(values: Tensor) -> bool:
 
     There missing values are always handled, with the same result. A sum is NaN if a value is.
     """
-    return values.device.type == "cpu" and math.isfinite(values.sum())
+    return values.device.type == "cpu" and math.isfinite(values.detach().sum())

@@ -255,7 +255,8 @@ def test_a_stop_stops_all_scenes_and_a_second_run_does_the_rest(
     with subprocess.Popen(command, text=True, **pipes) as running:
         try:
             until = time.monotonic() + 60
-            while not list((scenes / "out").glob(".large_x4.tif.unfinished/lst-000001-*.npy")):
+            rows, first = ".large_x4.tif.unfinished/lst-000001-*.npy", scenes / "out" / "a_x4.tif"
+            while not (first.exists() and list((scenes / "out").glob(rows))):
                 assert time.monotonic() < until
                 time.sleep(0.005)
             running.send_signal(number)
