@@ -24,7 +24,7 @@ def main() -> None:
 
     leave_out_drivers()
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRIMITIVES)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # of Typer's: looking costs 25 ms
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # Typer needs none
     sys.unraisablehook = _unraisable
     sys.excepthook = _uncaught
     _silence_libraries()

@@ -104,8 +104,10 @@ def doubts_about(
             scale and offset tags that seem to be applied already.
     """
     state = state_of(dataset)
+    if state is None:
+        return _look(source, dataset, bands, over)
     asked = source, state, tuple(bands), over
-    said = None if state is None else _SAID.get(asked)
+    said = _SAID.get(asked)
     if said is None:
         said = tuple(_look(source, dataset, bands, over))
         if len(_SAID) >= _REMEMBERED:

@@ -133,13 +133,18 @@ class GuideReader:
         Raises:
             InputError: If a file breaks off or is damaged there, or holds impossible values.
         """
+
+        def read(part: tuple[GuideSource, NDArray[np.float32]]) -> None:
+            guide, own = part
+            guide.read_into(own, rows, columns)
+
         first = 0
         for warping, alike in groupby(guides, lambda guide: guide.warping):
             group = list(alike)
             last = first + sum(len(guide.names) for guide in group)
             part = values[first:last]
             if warping is None or warping.dtype not in _TYPES:
-                self._read_each(group, part, rows, columns)
+                self._of_each(read, list(_parts(group, part)))
             else:
                 self._joint_of(group, warping).read_into(part, rows, columns)
             first = last
@@ -157,21 +162,6 @@ class GuideReader:
         if threads_of_environment() == 1 or len(parts) == 1:
             return [ask(part) for part in parts]
         return list(self._pool.map(ask, parts))
-
-    def _read_each(
-        self,
-        guides: Sequence[GuideSource],
-        values: NDArray[np.float32],
-        rows: slice,
-        columns: slice,
-    ) -> None:
-        """Read each guide by itself."""
-
-        def read(part: tuple[GuideSource, NDArray[np.float32]]) -> None:
-            guide, own = part
-            guide.read_into(own, rows, columns)
-
-        self._of_each(read, list(_parts(guides, values)))
 
     def _joint_of(self, guides: Sequence[GuideSource], warping: Warping) -> JointWarp:
         for place, (known, joint) in enumerate(self._joint):

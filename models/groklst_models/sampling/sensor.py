@@ -67,6 +67,9 @@ _LEAST_PIXELS: Final = 100
 _LARGEST_UNEXPLAINED: Final = 0.95
 
 
+_Detail = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Of a window's known pixels: planes ``(S, F, n)``, the LST's detail, folds, and places."""
+
 _REMEMBERED: Final = 16
 _FOUND: Final[dict[tuple[Features, str], "Sensor"]] = {}
 """Sensors that were estimated by features and the content of the windows; guides that were found
@@ -285,7 +288,7 @@ def left_out_squares(
     return torch.cat(list(parts), dim=1)
 
 
-def _squared_errors(block: Block, detail: "_Detail", slopes: Tensor) -> Tensor:
+def _squared_errors(block: Block, detail: _Detail, slopes: Tensor) -> Tensor:
     planes, target, fold, known = detail
     answers = torch.einsum("sfn,snf->sn", planes, slopes[:, fold])
     errors = torch.cat([(target - answers).square(), target.square()[None]])
@@ -309,13 +312,9 @@ def _moments(block: Block, features: Features, sensors: Sequence[Sensor]) -> Fol
     return _fold_moments(_known_detail(block, features, sensors))
 
 
-def _fold_moments(detail: "_Detail") -> FoldMoments:
+def _fold_moments(detail: _Detail) -> FoldMoments:
     planes, target, fold, _ = detail
     return FoldMoments.of(planes, target, fold, FIVE.count)
-
-
-_Detail = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Of a window's known pixels: planes ``(S, F, n)``, the LST's detail, folds, and places."""
 
 
 def _known_detail(block: Block, features: Features, sensors: Sequence[Sensor]) -> _Detail:

@@ -137,8 +137,8 @@ class FrozenNorm(nn.Module):
 class GatedAttention(nn.Module):
     """Run a depthwise convolution beside an attention, and weigh each by the other (AIM).
 
-    Attention between pixels is weighted channel by channel, what looks from channel to channel
-    cell by cell; the convolution takes the part that the attention does not.
+    Attention between cells is weighted channel by channel, attention between channels cell by
+    cell; the convolution takes the part that the attention does not.
 
     Args:
         width: channels in and out.
