@@ -6,6 +6,7 @@ some of the columns, cut where GDAL's blocks end, so threads change no bits eith
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from html import escape
 from itertools import groupby, pairwise
 from typing import Final, TypeVar
@@ -62,8 +63,8 @@ class JointWarp:
         self._pool = reading_pool()
 
     def close(self) -> None:
-        """Close what is open."""
-        self._pool.shutdown()
+        """Close what is open, after the threads have ended."""
+        self._pool.shutdown(cancel_futures=True)
         for one in (*self._warped, *self._datasets):
             one.close()
 
@@ -88,11 +89,12 @@ class JointWarp:
             self._read_part(0, values, rows, columns)
             return
 
-        def read(thread: int, part: slice) -> None:
+        def read(numbered: tuple[int, slice]) -> None:
+            thread, part = numbered
             inside = slice(part.start - columns.start, part.stop - columns.start)
             self._read_part(thread, values[..., inside], rows, part)
 
-        list(self._pool.map(read, range(len(cuts)), cuts))
+        _all_of(self._pool, read, list(enumerate(cuts)))
 
     def _read_part(
         self, thread: int, values: NDArray[np.float32], rows: slice, columns: slice
@@ -115,8 +117,8 @@ class GuideReader:
         self._pool = reading_pool()
 
     def close(self) -> None:
-        """Close what is open."""
-        self._pool.shutdown()
+        """Close what is open, after the threads have ended; guides are to be closed after that."""
+        self._pool.shutdown(cancel_futures=True)
         for _, joint in self._joint:
             joint.close()
         self._joint.clear()
@@ -161,7 +163,7 @@ class GuideReader:
         """Ask something of each guide; each has a dataset of its own, which one thread reads."""
         if threads_of_environment() == 1 or len(parts) == 1:
             return [ask(part) for part in parts]
-        return list(self._pool.map(ask, parts))
+        return _all_of(self._pool, ask, parts)
 
     def _joint_of(self, guides: Sequence[GuideSource], warping: Warping) -> JointWarp:
         for place, (known, joint) in enumerate(self._joint):
@@ -174,6 +176,18 @@ class GuideReader:
         joint = JointWarp(guides, warping)
         self._joint.append((warping, joint))
         return joint
+
+
+def _all_of(
+    pool: ThreadPoolExecutor, ask: Callable[[Item], Result], parts: Sequence[Item]
+) -> list[Result]:
+    """Ask something of each part in threads; all have ended when the first error is raised.
+
+    Otherwise a file could be closed, or an array filled anew, while a thread still works on it.
+    """
+    asked = [pool.submit(ask, part) for part in parts]
+    wait(asked)
+    return [one.result() for one in asked]
 
 
 def _cuts(columns: slice, count: int) -> list[slice]:

@@ -97,7 +97,6 @@ class Scene:
             self.coarse = self.lst.grid
             self.fine = self.coarse.refine(scale)
             self._reader = GuideReader()
-            opened.callback(self._reader.close)
             self.guides: list[GuideSource] = []
             self.doubts: list[str] = []
             for source in guides:
@@ -105,6 +104,7 @@ class Scene:
                 opened.callback(guide.close)
                 _refuse_useless(lst, source, guide, scale)
                 self.guides.append(guide)
+            opened.callback(self._reader.close)  # before the guides, which its threads may read
             if summary is None:  # otherwise a part of a file may be read, with zeros around it
                 self.doubts += self._reader.doubts(self.guides)
             tell_apart(self.guides)

@@ -2,9 +2,12 @@
 
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from threading import Event
+from time import sleep
 
 import numpy as np
 import pytest
+from affine import Affine
 from rasterio.crs import CRS
 
 from groklst_cli.errors import InputError
@@ -13,8 +16,10 @@ from groklst_cli.geo.align import GuideSource
 from groklst_cli.geo.band_source import BandSource
 from groklst_cli.geo.environment import gdal_environment
 from groklst_cli.geo.joint_warp import GuideReader
+from groklst_cli.geo.scene import Scene
 from tests.geo.test_align import FINE, around
 
+COARSER = Affine.scale(4)
 GEOGRAPHIC = CRS.from_epsg(4326)
 ROWS, COLUMNS = slice(3, 90), slice(5, 71)
 
@@ -180,3 +185,33 @@ def test_guides_of_the_fine_grid_are_read_in_threads_and_the_first_damage_is_nam
             pytest.raises(InputError, match=r"bb\.tif"),
         ):
             together(guides)
+
+
+@pytest.mark.parametrize("stop", [InputError, KeyboardInterrupt])
+def test_no_guide_is_closed_while_a_thread_reads_it(write_raster, monkeypatch, stop):
+    paths = [
+        write_raster(name, np.ones(FINE.shape, np.uint16), FINE.transform)
+        for name in ("a.tif", "b.tif", "c.tif")
+    ]
+    lst = write_raster("lst.tif", np.full((24, 20), 300, np.float32), FINE.transform * COARSER)
+    reading, closed = Event(), []
+
+    def doubts(guide):
+        if guide.path.endswith("a.tif") and stop is InputError:
+            raise InputError("it is made of classes")
+        reading.set()
+        sleep(0.2)
+        closed.append(guide._dataset.closed)
+        return []
+
+    def interrupted(asked):
+        reading.wait()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GuideSource, "doubts", doubts)
+    if stop is KeyboardInterrupt:
+        monkeypatch.setattr(joint_warp, "wait", interrupted)
+    with gdal_environment(threads=2), pytest.raises(stop):
+        Scene(BandSource(lst), [BandSource(path) for path in paths], 4)
+    assert closed
+    assert not any(closed)
